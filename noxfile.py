@@ -1,0 +1,218 @@
+"""Sessions of the workspace: `uv run nox` runs what a change must pass, `uv run nox -l` lists all.
+
+Every session has an environment of its own, made from uv.lock for one package alone, so that a
+package which imports what it does not declare fails here and not at its users'.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = [
+    "lint",
+    "types",
+    "autodiff",
+    "kernels",
+    "models",
+    "log",
+    "docs",
+    "build",
+    "lowest",
+    "workspace",
+]
+
+ROOT = Path(__file__).parent
+
+
+class Package(NamedTuple):
+    """One member of the workspace: its folder (and import name) and its distribution."""
+
+    folder: str
+    distribution: str
+
+    @property
+    def path(self) -> Path:
+        """Folder of the package, relative to the root."""
+        return Path("packages", self.folder)
+
+
+PACKAGES = {
+    "autodiff": Package("tinygrad_autodiff", "tinygrad-autodiff"),
+    "kernels": Package("triton_kernels", "roadmap-triton-kernels"),
+    "models": Package("torch_models", "roadmap-torch-models"),
+    "log": Package("roadmap_log", "roadmap-log"),
+}
+
+
+def sync(session: nox.Session, *arguments: str) -> None:
+    """Make the session's environment exactly what uv.lock says for these arguments."""
+    session.run_install(
+        "uv",
+        "sync",
+        "--locked",
+        "--quiet",
+        "--no-default-groups",
+        *arguments,
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+    )
+
+
+def sync_package(session: nox.Session, package: Package, *arguments: str) -> None:
+    """Install one package alone, with its tests' tools; move into its folder."""
+    session.chdir(ROOT)
+    sync(session, "--package", package.distribution, "--group", "test", *arguments)
+    session.chdir(ROOT / package.path)
+
+
+def pytest(session: nox.Session, *arguments: str, **env: str) -> None:
+    """Run pytest on the package whose folder we are in."""
+    session.run("python", "-m", "pytest", *arguments, *session.posargs, env=env)
+
+
+@nox.session
+def autodiff(session: nox.Session) -> None:
+    """tinygrad_autodiff: NumPy alone, then the examples on real data."""
+    package = PACKAGES["autodiff"]
+    sync_package(session, package)
+    pytest(session)
+    sync_package(session, package, "--extra", "examples")
+    pytest(session, "-m", "examples")
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """tinygrad_autodiff against PyTorch on the same inputs (not by default)."""
+    sync_package(session, PACKAGES["autodiff"], "--group", "parity")
+    pytest(session, "parity")
+
+
+@nox.session
+def kernels(session: nox.Session) -> None:
+    """triton_kernels on a CPU: the references, then the Triton code under the interpreter."""
+    sync_package(session, PACKAGES["kernels"])
+    pytest(session)
+    pytest(session, TRITON_INTERPRET="1")
+
+
+@nox.session
+def models(session: nox.Session) -> None:
+    """torch_models: plain, then the example on real plays, then with the kernels extra."""
+    package = PACKAGES["models"]
+    sync_package(session, package)
+    pytest(session)
+    sync_package(session, package, "--extra", "examples")
+    pytest(session, "-m", "examples")
+    sync_package(session, package, "--extra", "kernels")
+    pytest(session, "-m", "kernels")
+
+
+@nox.session
+def log(session: nox.Session) -> None:
+    """roadmap_log: alone, then with the tracks it hands out."""
+    package = PACKAGES["log"]
+    sync_package(session, package)
+    pytest(session)
+    sync_package(session, package, "--group", "tracks")
+    pytest(session, "-m", "tracks")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, a lock that uv would write again, changelogs, no path of a machine."""
+    sync(session, "--only-group", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    for name in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"):
+        session.env[name] = None
+    session.run("uv", "lock", "--check", "--quiet", external=True)
+    session.run("pytest", "-q", "tests/test_house.py")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the sources of all packages."""
+    sync(session, "--all-packages", "--group", "types")
+    session.run("mypy", *(str(package.path / "src") for package in PACKAGES.values()))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site; a warning is an error."""
+    sync(session, "--only-group", "docs")
+    session.run("zensical", "build", "--clean", "--strict")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Each wheel and sdist; each wheel alone in an empty environment; each package from git."""
+    sync(session, "--only-group", "workspace")
+    session.run("pytest", "-q", "tests/test_distributions.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """The tests on the oldest versions that the packages admit."""
+    for name, package in PACKAGES.items():
+        session.chdir(ROOT)
+        session.run_install(
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--exact",
+            "--resolution=lowest-direct",
+            f"--group={package.path}/pyproject.toml:test",
+            f"--editable={package.path}",
+            *(["--constraint=packages/triton_kernels/lowest.txt"] if name == "kernels" else []),
+        )
+        session.chdir(ROOT / package.path)
+        pytest(session)
+
+
+@nox.session
+def workspace(session: nox.Session) -> None:
+    """What holds for the whole: isolation of the sessions, every command of every README."""
+    sync(session, "--only-group", "workspace")
+    session.run("pytest", "tests/test_isolation.py", "tests/test_documents.py", *session.posargs)
+
+
+@nox.session(name="gpu-kernels", default=False)
+def gpu_kernels(session: nox.Session) -> None:
+    """triton_kernels on a CUDA device; without one it fails and says so."""
+    sync_package(session, PACKAGES["kernels"])
+    pytest(session, "-m", "gpu")
+
+
+@nox.session(name="gpu-models", default=False)
+def gpu_models(session: nox.Session) -> None:
+    """torch_models with the kernels on a CUDA device; without one it fails and says so."""
+    sync_package(session, PACKAGES["models"], "--extra", "kernels")
+    pytest(session, "-m", "gpu")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """`nox -s bench -- autodiff|kernels|models|log`: peers in the same run, table, JSON lines."""
+    if not session.posargs or session.posargs[0] not in PACKAGES:
+        session.error(f"say which: nox -s bench -- {'|'.join(PACKAGES)} [program ...]")
+    package = PACKAGES[session.posargs[0]]
+    sync_package(session, package, "--group", "bench")
+    wanted = session.posargs[1:]
+    for program in sorted(Path("benchmarks").glob("bench_*.py")):
+        if not wanted or program.stem.removeprefix("bench_") in wanted:
+            session.run("python", str(program))
+
+
+@nox.session(default=False)
+def clean(session: nox.Session) -> None:
+    """Delete what can be made again: dist, site and the tools' caches."""
+    for name in ("dist", "site", ".mypy_cache", ".ruff_cache", ".pytest_cache"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
