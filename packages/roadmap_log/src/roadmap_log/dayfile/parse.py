@@ -30,26 +30,27 @@ def parse(path: Path) -> DayFile:
     found = markers(source, path)
     tests_line = _tests_marker(found, source, path)
     above = tuple(m for m in found if m.line < tests_line)
+    tests = tests_in(tree, tests_line)
+    tree.body = [node for node in tree.body if node.lineno < tests_line]
     regions = _regions(tree, above, path)
     exercises = _exercises(tree, above, regions, tests_line, path)
-    test_ids = tests_in(tree, tests_line)
-    if not test_ids:
+    if not tests:
         raise DayFileError(
             path, tests_line, 'no test stands below "# TESTS"', expected="def test_…(): …"
         )
-    if twice := {name for name in test_ids if test_ids.count(name) > 1}:
+    if twice := {name for name in tests if tests.count(name) > 1}:
         raise DayFileError(path, tests_line, f"two tests are named {min(twice)}")
     day = DayFile(
         path=path,
         **vars(head),
         exercises=exercises,
-        test_ids=test_ids,
-        given=frozenset(name for name in test_ids if name.endswith("_given")),
+        test_ids=tests,
+        given=frozenset(name for name in tests if name.endswith("_given")),
         upper=upper,
         tests_source=tests_source,
         layout=_layout(tree, above, exercises, path),
     )
-    _variants_compile(day)
+    _importable(day.skeleton(), path)
     return day
 
 
@@ -245,16 +246,12 @@ def _changes(tree: ast.Module, above: tuple[Marker, ...], own: Region, path: Pat
     return changes
 
 
-def _variants_compile(day: DayFile) -> None:
-    """Skeleton and mutants must be importable Python, else they prove nothing."""
-    variants = [(1, "skeleton", day.skeleton())]
-    variants += [(m.line, "mutant", m.source) for m in day.mutants()]
-    for line, what, source in variants:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                compile(source, str(day.path), "exec", dont_inherit=True)
-        except SyntaxError as error:
-            raise DayFileError(
-                day.path, line, f"the {what} is not valid Python: {error.msg}", fix="mend it"
-            ) from error
+def _importable(skeleton: str, path: Path) -> None:
+    """What the learner gets must be valid Python from the first moment."""
+    try:
+        compile(skeleton, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        raise DayFileError(
+            path, 1, f"the skeleton is not valid Python at {line!r}: {error.msg}", fix="mend it"
+        ) from error

@@ -78,10 +78,8 @@ def region(
 
 def _refuse_cuts(tree: ast.Module, begin: Marker, end: Marker, path: Path) -> None:
     """Neither marker may stand inside a simple statement, nor `end` inside a loop begun within."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt):
-            continue
-        simple = not any(isinstance(child, ast.stmt) for child in ast.iter_child_nodes(node))
+    for node in _statements(tree):
+        simple = not any(_blocks(node, ()))
         begun_within = _start(node) > begin.line
         for marker, cuts in ((begin, simple), (end, simple or begun_within)):
             if cuts and _start(node) < marker.line <= _stop(node):
@@ -123,11 +121,7 @@ def change(
     Raises:
         DayFileError: no such statement in the region, or the mutant says the same as it.
     """
-    before = [
-        s
-        for s in ast.walk(tree)
-        if isinstance(s, ast.stmt) and within[0] < _start(s) and _stop(s) < mutant.line
-    ]
+    before = [s for s in _statements(tree) if within[0] < _start(s) and _stop(s) < mutant.line]
     latest = max(map(_stop, before), default=0)
     aligned = [s for s in before if _stop(s) == latest and s.col_offset == mutant.column]
     if not aligned:
@@ -166,11 +160,20 @@ def _blocks(
     node: ast.AST, owners: tuple[ast.AST, ...]
 ) -> Iterator[tuple[tuple[ast.AST, ...], list[ast.stmt]]]:
     """Every list of statements below `node` with the nodes that own it, from the outside in."""
-    for _, value in ast.iter_fields(node):
-        if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-            yield (*owners, node), value
-    for child in ast.iter_child_nodes(node):
-        yield from _blocks(child, (*owners, node))
+    owners = (*owners, node)
+    for name in ("body", "orelse", "finalbody"):
+        if block := getattr(node, name, None):
+            yield owners, block
+            for statement in block:
+                yield from _blocks(statement, owners)
+    for name in ("handlers", "cases"):
+        for part in getattr(node, name, ()):
+            yield from _blocks(part, owners)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    for _, block in _blocks(tree, ()):
+        yield from block
 
 
 def _static_assert(function: ast.AST, tree: ast.Module) -> str | None:
