@@ -1,0 +1,80 @@
+"""`roadmap dev`: for those who write days."""
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from roadmap_log import terminal
+from roadmap_log.commands import json_option, print_json
+from roadmap_log.errors import UnknownItemError
+
+if TYPE_CHECKING:
+    from roadmap_log.check import CheckReport
+    from roadmap_log.tracks import Track
+
+
+@click.group()
+def command() -> None:
+    """Check the days of a track, for authors."""
+
+
+@command.command()
+@click.argument("days", nargs=-1, required=True)
+@click.option("--seeds", type=click.IntRange(1, 20), default=2, show_default=True)
+@click.option("--seconds", type=click.FloatRange(1, 600), default=30.0, help="Limit for each run.")
+@json_option
+@click.pass_context
+def check(
+    ctx: click.Context, days: tuple[str, ...], seeds: int, seconds: float, as_json: bool
+) -> None:
+    """Prove DAYS from both sides: right answers pass, wrong ones do not.
+
+    DAYS are tracks ("autodiff"), days ("autodiff/2") or ranges ("autodiff/1-7"). The solution
+    passes with every seed, the skeleton fails, each mutant is caught, each exercise is missed.
+    """
+    from roadmap_log import check as proof
+    from roadmap_log.runner import Limits
+
+    reports = []
+    for track, number in [day for text in days for day in _meant(text)]:
+        report = proof.check_day(track, track.day(number), seeds, limits=Limits(seconds=seconds))
+        reports.append(report)
+        if not as_json:
+            _show(report)
+    if as_json:
+        print_json([report.to_json() for report in reports])
+    ctx.exit(0 if all(report.ok for report in reports) else 1)
+
+
+def _meant(text: str) -> list[tuple["Track", int]]:
+    """The days that "autodiff", "autodiff/2" or "autodiff/1-7" stands for."""
+    from roadmap_log import tracks
+
+    found = re.fullmatch(r"([a-z0-9_-]+)(?:/(\d+)(?:-(\d+))?)?", text)
+    if not found:
+        raise UnknownItemError(
+            f"{text!r} names no days",
+            expected="a track, a day or a range: autodiff, autodiff/2, autodiff/1-7",
+            fix="roadmap dev check autodiff/1",
+        )
+    track = tracks.track(found[1])
+    if found[2] is None:
+        return [(track, number) for number in track.days]
+    first, last = int(found[2]), int(found[3] or found[2])
+    if last < first:
+        raise UnknownItemError(
+            f"{text!r} ends before it begins", expected="the smaller number first", fix="turn it"
+        )
+    for number in range(first, last + 1):
+        track.day_path(number)
+    return [(track, number) for number in range(first, last + 1)]
+
+
+def _show(report: "CheckReport") -> None:
+    sign = terminal.mark("verified" if report.ok else "regressed")
+    told = f"{report.mutants} mutants, {report.runs} runs, {report.seconds:.1f} s"
+    click.echo(f"{sign} {report.track}/{report.day}  {terminal.paint(told, 'dim')}")
+    for problem in report.problems:
+        click.echo(f"    {problem.where}: {terminal.clean(problem.problem)}")
+        click.echo(terminal.paint(f"      {terminal.clean(problem.fix)}", "dim"))

@@ -1,0 +1,76 @@
+"""`roadmap init`: make a journey, hand out its first day, say what to do."""
+
+from pathlib import Path
+
+import click
+
+from roadmap_log import terminal
+from roadmap_log.commands import json_option, print_json
+from roadmap_log.commands.start_ import how_to_go_on
+from roadmap_log.errors import UnknownItemError
+from roadmap_log.journey import Journey
+from roadmap_log.state import day_name
+from roadmap_log.work import hand_out
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--roadmap", "names", multiple=True, help="A roadmap to follow; may be repeated.")
+@click.option("--title", default="My journey", show_default=True, help="What to call it.")
+@click.option(
+    "--cadence",
+    default="daily",
+    show_default=True,
+    help='The days you promise yourself: "daily", "weekdays", or "mon,wed,fri".',
+)
+@click.option("--time-zone", default="local", help='As "Europe/Berlin"; else the machine\'s.')
+@json_option
+def command(
+    folder: Path, names: tuple[str, ...], title: str, cadence: str, time_zone: str, as_json: bool
+) -> None:
+    """Begin a journey in a new folder and take its first day in hand."""
+    journey = Journey.create(
+        folder,
+        title=title,
+        cadence=cadence,
+        time_zone=time_zone,
+        names=names or ("programme",),
+    )
+    try:
+        first = journey.library.resolve(None, journey.state)
+        handout = hand_out(journey, first)
+    except UnknownItemError as error:
+        if as_json:
+            print_json({"journey": str(journey.root), "day": None, "fix": error.fix})
+            return
+        click.echo(_made(journey))
+        click.echo(f"\nNo day can be handed out yet: {error.problem}.\nDo next: {error.fix}")
+        return
+    if as_json:
+        print_json(
+            {
+                "journey": str(journey.root),
+                "day": day_name(first),
+                "file": str(handout.file),
+                "task": str(handout.task),
+            }
+        )
+        return
+    click.echo(_made(journey))
+    click.echo()
+    click.echo(how_to_go_on(journey, first, handout))
+
+
+def _made(journey: Journey) -> str:
+    lines = [
+        terminal.paint(f"Your journey is ready in {journey.short(journey.root)}/", "bold green")
+    ]
+    for roadmap in journey.roadmaps:
+        lines.append(f"  {roadmap.title}: {len(list(roadmap.items()))} days")
+        for part in roadmap.parts:
+            states = journey.state.of(part)
+            ready = sum(each.startable for each in states)
+            note = f"{ready} ready here" if ready else states[0].why
+            lines.append(f"    {len(states):3d}  {terminal.clean(part.title)}")
+            lines += [terminal.paint(line, "dim") for line in terminal.wrap(note, 9)]
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""`roadmap next`: what to do next, and what else one could do."""
+
+import click
+
+from roadmap_log import terminal
+from roadmap_log.commands import item_json, journey_of, json_option, print_json
+from roadmap_log.journey import Journey
+from roadmap_log.state import ItemState, day_name, next_items
+
+
+@click.command()
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Say what to do next: the day in hand, else the next one of each part of the roadmap."""
+    journey = journey_of(ctx)
+    choices = next_items(journey.state)
+    if as_json:
+        print_json([item_json(each) for each in choices])
+        return
+    for line in advice(journey, choices):
+        click.echo(line)
+
+
+def advice(journey: Journey, choices: list[ItemState]) -> list[str]:
+    """The lines that say what comes next: one thing to do, then the others in short."""
+    if not choices:
+        return [
+            terminal.paint("Everything is done.", "bold green")
+            + " Look back at it: roadmap status, roadmap site build"
+        ]
+    best, others = choices[0], choices[1:]
+    lines = [terminal.paint("Next  ", "bold") + _headline(best)]
+    if best.item.topic:
+        lines += [terminal.paint(line, "dim") for line in terminal.wrap(best.item.topic, 6)]
+    lines += [f"      {line}" for line in _what_to_do(journey, best)]
+    if others:
+        lines += ["", terminal.paint("Also open", "bold")]
+        for each in others:
+            note = each.why if not each.startable else f"roadmap start {_name(each)}"
+            lines.append(f"  {terminal.mark(each.status)} {_headline(each)}")
+            lines += [terminal.paint(line, "dim") for line in terminal.wrap(note, 6)]
+    return lines
+
+
+def _name(each: ItemState) -> str:
+    return day_name(each.item.day) if each.item.day else each.item.id
+
+
+def _headline(each: ItemState) -> str:
+    minutes = each.item.minutes
+    span = f"  {minutes[0]}–{minutes[1]} min" if minutes and minutes[0] != minutes[1] else ""
+    name = terminal.paint(_name(each), "cyan")
+    return f"{name}  {terminal.clean(each.item.title)}{terminal.paint(span, 'dim')}"
+
+
+def _what_to_do(journey: Journey, each: ItemState) -> list[str]:
+    if not each.item.day:
+        return [f"when it is done: {terminal.paint('roadmap tick ' + each.item.id, 'bold')}"]
+    if not each.startable:
+        return [each.why]
+    file = journey.work_file(*each.item.day)
+    if each.work.started and file.is_file():
+        return [
+            f"edit {terminal.paint(journey.short(file), 'bold')}, "
+            f"then {terminal.paint('roadmap test', 'bold')}"
+            + terminal.paint("    stuck? roadmap hint", "dim")
+        ]
+    return [terminal.paint(f"roadmap start {_name(each)}", "bold")]

@@ -1,0 +1,130 @@
+"""`roadmap test`: run a day's own tests against the learner's file, and record what came of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from roadmap_log import terminal
+from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.state import Day, day_name, next_items
+from roadmap_log.work import work_in_hand
+
+if TYPE_CHECKING:
+    from roadmap_log.journey import Journey
+    from roadmap_log.runner import Report, TestOutcome
+
+SHOWN_LINES = 12
+"""Lines of a failure's message that are shown."""
+
+
+@click.command()
+@click.argument("day", required=False)
+@click.option("--seed", type=int, help="Repeat a run: the seed it printed.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool) -> None:
+    """Check your work on a day; the day in hand if DAY is left out.
+
+    Exit status 0 means that every test of the day passed, 1 that they did not.
+    """
+    journey = journey_of(ctx)
+    chosen = journey.library.resolve(day, journey.state)
+    file = work_in_hand(journey, chosen)
+    parsed = journey.library.day(chosen)
+    from roadmap_log import runner
+
+    if not as_json:
+        click.echo(
+            f"Testing {journey.short(file)} against {day_name(chosen)}: {parsed.title}", err=True
+        )
+    report = runner.run(parsed, file, seed=seed)
+    if not report.blocked:
+        _record(journey, chosen, report)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        for line in _shown(journey, chosen, report):
+            click.echo(line)
+    ctx.exit(0 if report.passed else 6 if report.blocked else 1)
+
+
+def _record(journey: "Journey", day: Day, report: "Report") -> None:
+    each = journey.state.by_day(day)
+    journey.record(
+        "day.tested",
+        day=day_name(day),
+        passed=report.passed,
+        reason=report.reason,
+        failed=[
+            *(test.id for test in report.tests if test.status != "passed"),
+            *report.missing,
+        ],
+        seconds=round(report.seconds, 3),
+        seed=report.seed,
+        solution=report.solution_hash,
+        tests=report.tests_hash,
+        versions=dict(report.versions),
+        hints=each.work.hints_used if each else 0,
+    )
+
+
+def _shown(journey: "Journey", day: Day, report: "Report") -> list[str]:
+    file = journey.short(journey.work_file(*day))
+    lines = _tests(report.tests, file)
+    passes = sum(test.status == "passed" for test in report.tests)
+    lines.append("")
+    if report.passed:
+        each = journey.state.by_day(day)
+        hints = each.work.hints_used if each else 0
+        lines.append(
+            terminal.paint(f"Verified: {day_name(day)}", "bold green")
+            + f"  {passes} of {passes} tests in {report.seconds:.1f} s"
+            + (f", {hints} hint{'s' * (hints != 1)} used" if hints else "")
+        )
+        return [*lines, *_after_pass(journey)]
+    lines.append(terminal.paint("Not yet: ", "bold red") + terminal.clean(report.reason))
+    lines.append(f"  the same inputs again: roadmap test {day_name(day)} --seed {report.seed}")
+    if not report.blocked:
+        lines.append(f"  edit {file}, then: roadmap test      stuck? roadmap hint")
+    return lines
+
+
+def _tests(tests: Sequence["TestOutcome"], file: str) -> list[str]:
+    """One line for all cases of a test, and for all tests that fail in the same way."""
+    groups: dict[tuple[str, ...], list[TestOutcome]] = {}
+    for test in tests:
+        passed = test.status == "passed"
+        alike = test.function if passed else f"{test.line} {test.message}"
+        groups.setdefault((test.status, alike), []).append(test)
+    lines: list[str] = []
+    for same in groups.values():
+        test, names = same[0], dict.fromkeys(each.function for each in same)
+        passed = test.status == "passed"
+        sign = terminal.mark("verified" if passed else "regressed")
+        label = test.id if len(same) == 1 else test.function
+        more = f"  and {len(names) - 1} more" * (len(names) > 1)
+        more += f"  {len(same)} cases" * (len(names) == 1 and len(same) > 1)
+        where = f"  {file}:{test.line}" if test.line else ""
+        lines.append(
+            f"  {sign} {terminal.clean(label)}{terminal.paint(more, 'dim')}"
+            + terminal.paint(where, "bold")
+        )
+        if not passed:
+            told = test.message.strip().splitlines()
+            lines += [f"      {terminal.clean(line)}" for line in told[:SHOWN_LINES]]
+            if len(told) > SHOWN_LINES:
+                lines.append(f"      … {len(told) - SHOWN_LINES} more lines")
+    return lines
+
+
+def _after_pass(journey: "Journey") -> list[str]:
+    lines = ['Write down what you learnt:  roadmap log -m "…"']
+    ready = [each for each in next_items(journey.state) if each.startable]
+    if ready and ready[0].item.day:
+        following = ready[0].item
+        assert following.day
+        lines.append(f"Go on:  roadmap start {day_name(following.day)}   ({following.title})")
+    else:
+        lines.append("That was the last day that is ready. See the way come: roadmap status")
+    return lines

@@ -1,0 +1,229 @@
+"""Roadmaps: Markdown checklists whose items and headings carry stable ids in comments.
+
+    ---
+    name: programme
+    version: 1
+    title: …
+    summary: …
+    tracks: autodiff=tinygrad-autodiff
+    ---
+    ## A part <!-- id: autodiff -->
+    ### A week <!-- id: autodiff/week-1 -->
+    - [ ] Day 01: Derivatives <!-- id: autodiff/01 day: autodiff/1 minutes: 60-120 -->
+          one line on what it is about
+
+`day:` ties an item to a day of a track, `minutes:` is the estimated time, `tracks:` says which
+distribution each track comes with. Headings and boxes are
+understood here, line by line, in a millisecond; all else is prose for the reader. The built-in
+roadmaps lie beside this module; a file of the same name in a journey's `roadmaps/` replaces them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from roadmap_log.errors import UnknownItemError
+
+BUILT_IN = Path(__file__).parent
+"""Where the roadmaps of the distribution lie."""
+
+_HEADING = re.compile(r"(#{1,6}) +(.*?)(?:\s*<!--(.*?)-->)?\s*$")
+_BOX = re.compile(r"\s*[-*+] +\[[ xX]\] +(.*?)(?:\s*<!--(.*?)-->)?\s*$")
+_FENCE = re.compile(r" {0,3}(?:```+|~~~+)")
+_PAIR = re.compile(r"(\w+):\s*(\S+)")
+_ID = re.compile(r"[a-z0-9][a-z0-9._/-]*")
+_DAY = re.compile(r"([a-z0-9_-]+)/([1-9]\d{0,3})")
+_TRACK = re.compile(r"([a-z0-9_-]+)=([A-Za-z0-9._-]+)")
+_MINUTES = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One box of a checklist.
+
+    Attributes:
+        id: stable name, by which events speak of it.
+        title: the text of the box.
+        topic: the line below it, or "".
+        day: track and number of the day that proves it, or None if it is ticked by hand.
+        minutes: estimated time, least and most.
+        line: its line in the file, from 1.
+    """
+
+    id: str
+    title: str
+    topic: str = ""
+    day: tuple[str, int] | None = None
+    minutes: tuple[int, int] | None = None
+    line: int = 0
+
+
+@dataclass(slots=True)
+class Section:
+    """A heading with the boxes and headings under it; `id` may be "" for prose."""
+
+    id: str
+    title: str
+    level: int
+    items: list[Item] = field(default_factory=list)
+    sections: list["Section"] = field(default_factory=list)
+
+    def all_items(self) -> Iterator[Item]:
+        """The boxes of this section and of those within it, in the order of the file."""
+        yield from self.items
+        for section in self.sections:
+            yield from section.all_items()
+
+
+@dataclass(slots=True)
+class Roadmap:
+    """A whole checklist; `parts` are its outermost headings that hold boxes."""
+
+    name: str
+    version: int
+    title: str
+    summary: str
+    tracks: dict[str, str]
+    path: Path
+    root: Section
+
+    @property
+    def parts(self) -> list[Section]:
+        """Sections of the highest level that has boxes anywhere below it."""
+        top = self.root
+        while not top.items and len(filled := _filled(top)) == 1:
+            top = filled[0]
+        return _filled(top) or [top]
+
+    def items(self) -> Iterator[Item]:
+        """Every box in the order of the file."""
+        return self.root.all_items()
+
+
+def _filled(section: Section) -> list[Section]:
+    return [child for child in section.sections if next(child.all_items(), None)]
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Names of the roadmaps there are: the built-in ones and those in `folder`."""
+    folders = [BUILT_IN] if folder is None else [BUILT_IN, folder]
+    return sorted({path.stem for place in folders for path in place.glob("*.md")})
+
+
+def load(name: str, folder: Path | None = None) -> Roadmap:
+    """Read the roadmap `name`, from `folder` if it is there, else from the built-in ones.
+
+    Raises:
+        UnknownItemError: there is none of that name, or its file is broken (says file and line).
+    """
+    for place in [BUILT_IN] if folder is None else [folder, BUILT_IN]:
+        path = place / f"{name}.md"
+        if _ID.fullmatch(name) and "/" not in name and path.is_file():
+            return parse(path)
+    raise UnknownItemError(
+        f"there is no roadmap {name!r}",
+        expected="one of " + ", ".join(names(folder)),
+        fix="correct the name in journey.toml, or put the file into the journey's roadmaps/",
+    )
+
+
+def parse(path: Path) -> Roadmap:
+    """Read one roadmap file.
+
+    Raises:
+        UnknownItemError: broken; the message names file, line and what was expected.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnknownItemError(
+            f"{path} cannot be read: {error}",
+            expected="a UTF-8 Markdown file",
+            fix="restore the file or take the roadmap out of journey.toml",
+        ) from error
+    header, start = _front_matter(path, lines)
+    version = header.get("version", "1")
+    if not version.isdigit():
+        raise _broken(path, 1, f"version: {version!r}", "a whole number")
+    root = _Reader(path).read(lines, start)
+    name = header.get("name", path.stem)
+    title, summary = header.get("title", name), header.get("summary", "")
+    tracks = dict(_TRACK.findall(header.get("tracks", "")))
+    return Roadmap(name, int(version), title, summary, tracks, path, root)
+
+
+def _broken(path: Path, line: int, problem: str, expected: str) -> UnknownItemError:
+    return UnknownItemError(
+        f"{path}:{line}: {problem}", expected=expected, fix="correct that line of the roadmap"
+    )
+
+
+def _front_matter(path: Path, lines: list[str]) -> tuple[dict[str, str], int]:
+    if not lines or lines[0].strip() != "---":
+        return {}, 0
+    header: dict[str, str] = {}
+    for number, line in enumerate(lines[1:], 2):
+        if line.strip() == "---":
+            return header, number
+        key, colon, value = line.partition(":")
+        if line.strip() and not colon:
+            raise _broken(path, number, f"{line!r} in the header", "key: value")
+        header[key.strip()] = value.strip()
+    raise _broken(path, 1, "the header has no end", "a second line of ---")
+
+
+class _Reader:
+    """Turns lines into nested sections, and holds what must be unique on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ids: dict[str, int] = {}
+
+    def read(self, lines: list[str], start: int) -> Section:
+        root = Section("", "", 0)
+        stack, fence = [root], ""
+        for number, line in enumerate(lines[start:], start + 1):
+            if found := _FENCE.match(line):
+                mark = found[0].strip()
+                fence = "" if fence and mark.startswith(fence) else fence or mark
+            elif fence:
+                continue
+            elif found := _HEADING.match(line):
+                pairs = dict(_PAIR.findall(found[3] or ""))
+                section = Section(pairs.get("id", ""), found[2], len(found[1]))
+                if section.id:
+                    self._claim(section.id, number)
+                while stack[-1].level >= section.level:
+                    stack.pop()
+                stack[-1].sections.append(section)
+                stack.append(section)
+            elif found := _BOX.match(line):
+                below = lines[number].strip() if number < len(lines) else ""
+                topic = "" if _BOX.match(below) or _HEADING.match(below) else below
+                stack[-1].items.append(self._item(number, found[1], found[2] or "", topic))
+        return root
+
+    def _claim(self, name: str, line: int) -> None:
+        if not _ID.fullmatch(name):
+            raise _broken(self.path, line, f"id {name!r}", "lower-case letters, digits, . _ - /")
+        if name in self.ids:
+            problem = f"id {name!r} stands at line {self.ids[name]} already"
+            raise _broken(self.path, line, problem, "each id once")
+        self.ids[name] = line
+
+    def _item(self, line: int, title: str, comment: str, topic: str) -> Item:
+        pairs = dict(_PAIR.findall(comment))
+        if "id" not in pairs:
+            raise _broken(self.path, line, "a box without an id", "- [ ] Text <!-- id: name -->")
+        self._claim(pairs["id"], line)
+        day, minutes = None, None
+        if "day" in pairs:
+            if not (found := _DAY.fullmatch(pairs["day"])):
+                raise _broken(self.path, line, f"day: {pairs['day']!r}", "track/number")
+            day = (found[1], int(found[2]))
+        if "minutes" in pairs:
+            if not (found := _MINUTES.fullmatch(pairs["minutes"])):
+                raise _broken(self.path, line, f"minutes: {pairs['minutes']!r}", "60 or 60-120")
+            minutes = (int(found[1]), int(found[2] or found[1]))
+        return Item(pairs["id"], title, topic, day, minutes, line)

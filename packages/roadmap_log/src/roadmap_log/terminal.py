@@ -1,0 +1,134 @@
+"""What the screen looks like: colour, marks, bars and columns, without any import that is slow.
+
+Colour is left out when NO_COLOR is set, TERM is dumb, or the output is not a terminal (unless
+FORCE_COLOR is set); marks fall back to ASCII where the encoding has no others.
+"""
+
+import os
+import shutil
+import sys
+import unicodedata
+
+_CODES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+MARKS = {
+    "verified": ("✔", "x", "green"),
+    "claimed": ("✓", "c", "cyan"),
+    "stale": ("↻", "~", "yellow"),
+    "regressed": ("✘", "!", "red"),
+    "attempted": ("◐", "/", "yellow"),
+    "todo": ("○", "o", ""),
+    "planned": ("·", ".", "dim"),
+    "blocked": ("▪", "#", "dim"),
+}
+"""For every status its mark, the mark in ASCII, and its colour."""
+
+
+def coloured() -> bool:
+    """Whether colour may be written to the standard output."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def unicode_marks() -> bool:
+    """Whether the output's encoding has the marks and bars."""
+    try:
+        "✔━○·".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def paint(text: str, style: str) -> str:
+    """`text` in a style such as "bold green", or as it is where colour is not wanted."""
+    if not style or not coloured():
+        return text
+    codes = ";".join(_CODES[word] for word in style.split())
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
+def clean(text: str) -> str:
+    """`text` on one line without control characters, which could take over the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def columns() -> int:
+    """Width to write in: the terminal's, between 40 and 100 columns."""
+    return max(40, min(100, shutil.get_terminal_size((80, 24)).columns))
+
+
+def width(text: str) -> int:
+    """Columns that `text` takes; wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    total = 0
+    for character in text:
+        if not unicodedata.combining(character):
+            total += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return total
+
+
+def fit(text: str, room: int) -> str:
+    """`text` cut or padded to exactly `room` columns."""
+    text = clean(text)
+    if width(text) > room:
+        end = "…" if unicode_marks() else "."
+        while text and width(text) > room - 1:
+            text = text[:-1]
+        text += end
+    return text + " " * (room - width(text))
+
+
+def wrap(text: str, indent: int) -> list[str]:
+    """`text` in lines that fit the terminal, each behind `indent` spaces."""
+    lines, room = [""], columns() - indent
+    for word in clean(text).split():
+        if lines[-1] and width(lines[-1]) + 1 + width(word) > room:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return [" " * indent + line for line in lines]
+
+
+def mark(status: str) -> str:
+    """The coloured mark of a status."""
+    nice, plain, style = MARKS[status]
+    return paint(nice if unicode_marks() else plain, style)
+
+
+def bar(parts: list[tuple[int, str]], total: int, room: int) -> str:
+    """A bar `room` columns wide: coloured parts of `total`, the rest dim.
+
+    Args:
+        parts: amounts with their style, in order.
+        total: what the whole bar stands for.
+        room: columns.
+    """
+    full, empty = ("━", "─") if unicode_marks() else ("#", "-")
+    text, used, amount = "", 0, 0
+    for part, style in parts:
+        amount += part
+        end = round(amount * room / total) if total else 0
+        if part and end == used and end < room:
+            end += 1  # the first small step shows, too
+        text += paint(full * (end - used), style)
+        used = end
+    return text + paint(empty * (room - used), "dim")
+
+
+def duration(minutes: int) -> str:
+    """Minutes as "45 min" or "3 h 20"."""
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02d}" if rest else f"{hours} h"

@@ -1,0 +1,88 @@
+"""Handing out a day: the learner's file and its task, never over work that is already there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadmap_log.errors import UnknownItemError
+from roadmap_log.files import storage_error, write_new, write_whole
+from roadmap_log.state import Day, day_name
+
+if TYPE_CHECKING:
+    from roadmap_log.dayfile import DayFile
+    from roadmap_log.journey import Journey
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """A day in the learner's hands; `new` says whether its file was made just now."""
+
+    day: "DayFile"
+    file: Path
+    task: Path
+    new: bool
+
+
+def hand_out(journey: "Journey", day: Day) -> Handout:
+    """Write skeleton and task of a day into `work/`; work that is there already stays.
+
+    Raises:
+        UnknownItemError: the day is planned, or its track missing or broken.
+        StorageError: the files cannot be written.
+    """
+    parsed = journey.library.day(day)
+    file = journey.work_file(*day)
+    task = file.with_suffix(".md")
+    try:
+        write_new(file, parsed.skeleton())
+        new = True
+    except FileExistsError:
+        new = False
+    write_whole(task, parsed.task_markdown())
+    each = journey.state.by_day(day)
+    if new or each is None or each.work.started is None:
+        journey.record("day.started", day=day_name(day), file=str(file.relative_to(journey.root)))
+    return Handout(parsed, file, task, new)
+
+
+def work_in_hand(journey: "Journey", day: Day) -> Path:
+    """The learner's file of a day.
+
+    Raises:
+        UnknownItemError: it has not been handed out, or was removed.
+    """
+    file = journey.work_file(*day)
+    if file.is_file():
+        return file
+    raise UnknownItemError(
+        f"{day_name(day)} is not in your hands: there is no {journey.short(file)}",
+        expected="a day that was started",
+        fix=f"get it: roadmap start {day_name(day)}",
+    )
+
+
+def reset(journey: "Journey", day: Day) -> Path:
+    """Put the skeleton back in place; the work so far is kept beside it and its path returned.
+
+    Raises:
+        UnknownItemError: the day is not in hand.
+        StorageError: the files cannot be written; the work stands as it was.
+    """
+    file = work_in_hand(journey, day)
+    skeleton = journey.library.day(day).skeleton()
+    stamp = journey.now().strftime("%Y%m%d-%H%M%S")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise storage_error("read", file, error) from error
+    for suffix in range(1, 1000):
+        tail = "" if suffix == 1 else f"-{suffix}"
+        backup = file.parent / "before-reset" / f"{file.stem}-{stamp}{tail}.py"
+        try:
+            write_new(backup, content)
+            break
+        except FileExistsError:
+            continue
+    write_whole(file, skeleton)
+    journey.record("day.reset", day=day_name(day), backup=str(backup.relative_to(journey.root)))
+    return backup
