@@ -1,0 +1,175 @@
+"""Sampling text from a model, token by token, each token computed once."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from torch_models import ops
+from torch_models.errors import ConfigError, ShapeError
+from torch_models.layers.cache import KVCache
+
+
+class Generative(Protocol):
+    """What a model needs to be generated from."""
+
+    training: bool
+
+    def __call__(self, tokens: Tensor, *, cache: KVCache | None = None) -> Any:
+        """Tokens (batch, sequence) to something with `.logits` (batch, sequence, vocabulary)."""
+        ...
+
+    def new_cache(self, batch: int, capacity: int | None, starts: Tensor | None) -> KVCache:
+        """An empty cache on the model's device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn from the logits; filters apply in the order given here.
+
+    Args:
+        temperature: Divides the logits; 0 takes the most likely token.
+        top_k: Keep the k most likely tokens (Fan et al. 2018); None for all.
+        top_p: Keep the fewest most likely tokens whose probabilities reach p (Holtzman et al.
+            2020); None for all.
+
+    Raises:
+        ConfigError: If a value is out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ConfigError(f"temperature must be >= 0 and finite, got {self.temperature!r}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(f"top_k must be >= 1, got {self.top_k!r}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError(f"top_p must be in (0, 1], got {self.top_p!r}")
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """The distribution that is drawn from, float32 (batch, vocabulary), of logits alike."""
+        logits = logits.float()
+        if self.temperature == 0:
+            return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
+        logits = logits / self.temperature
+        if self.top_k is not None and self.top_k < logits.shape[-1]:
+            least = logits.topk(self.top_k).values[:, -1:]
+            logits = logits.masked_fill(logits < least, float("-inf"))
+        probabilities = ops.softmax(logits)
+        if self.top_p is None:
+            return probabilities
+        ordered, places = probabilities.sort(dim=-1, descending=True)
+        before = ordered.cumsum(-1) - ordered  # mass of the tokens more likely than this one
+        kept = ordered.masked_fill(before >= self.top_p, 0.0)
+        kept = kept / kept.sum(-1, keepdim=True)
+        return torch.zeros_like(kept).scatter(-1, places, kept)
+
+    def draw(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """One token for each row of logits (batch, vocabulary): int64 (batch,)."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        return torch.multinomial(self.probabilities(logits), 1, generator=generator)[:, 0]
+
+
+def generate(
+    model: Generative,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    sampling: Sampling = Sampling(),
+    *,
+    stop_tokens: Collection[int] = (),
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """Continue prompts.
+
+    Args:
+        model: The model; it is run in evaluation mode and without gradients.
+        prompts: Token ids; lengths may differ, none is empty.
+        max_new_tokens: Most tokens added to each prompt.
+        sampling: How tokens are drawn.
+        stop_tokens: A prompt that has drawn one of these is finished; it is not returned.
+        generator: Seeded source of randomness on the model's device; None for torch's default.
+
+    Returns:
+        The new tokens of each prompt.
+
+    Raises:
+        ShapeError: If there is no prompt or an empty one, or an id is outside the vocabulary.
+        ConfigError: If max_new_tokens is negative.
+        CacheFullError: If the longest prompt and the new tokens exceed the model's context.
+    """
+    result: list[list[int]] = [[] for _ in prompts]
+    for tokens in stream(
+        model, prompts, max_new_tokens, sampling, stop_tokens=stop_tokens, generator=generator
+    ):
+        for row, token in zip(result, tokens, strict=True):
+            if token is not None:
+                row.append(token)
+    return result
+
+
+def stream(
+    model: Generative,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    sampling: Sampling = Sampling(),
+    *,
+    stop_tokens: Collection[int] = (),
+    generator: torch.Generator | None = None,
+) -> Iterator[list[int | None]]:
+    """As `generate`, one token of each prompt at a time; None for a prompt that is finished."""
+    if max_new_tokens < 0:
+        raise ConfigError(f"max_new_tokens must be >= 0, got {max_new_tokens}")
+    tokens, starts = _padded(prompts)
+    return _steps(
+        model, tokens, starts, max_new_tokens, sampling, frozenset(stop_tokens), generator
+    )
+
+
+def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
+    """Prompts as one tensor, padded on the left, and where each begins."""
+    lengths = [len(prompt) for prompt in prompts]
+    if min(lengths, default=0) < 1:
+        raise ShapeError("generation needs at least one prompt, and a token in each")
+    longest = max(lengths)
+    rows = [[*[prompt[0]] * (longest - len(prompt)), *prompt] for prompt in prompts]
+    starts = torch.tensor([longest - length for length in lengths])
+    return torch.tensor(rows), starts if starts.any() else None
+
+
+def _steps(
+    model: Generative,
+    tokens: Tensor,
+    starts: Tensor | None,
+    count: int,
+    sampling: Sampling,
+    stop: frozenset[int],
+    generator: torch.Generator | None,
+) -> Iterator[list[int | None]]:
+    assert isinstance(model, torch.nn.Module)
+    device = next(model.parameters()).device
+    tokens, starts = tokens.to(device), None if starts is None else starts.to(device)
+    # The last token drawn is not read again, so it takes no room.
+    cache = model.new_cache(len(tokens), tokens.shape[1] + max(count - 1, 0), starts)
+    done = [False] * len(tokens)
+    training = model.training
+    model.eval()
+    try:
+        for _ in range(count):
+            with torch.inference_mode():
+                logits = model(tokens, cache=cache).logits[:, -1]
+                drawn = sampling.draw(logits, generator)
+            ids = drawn.tolist()
+            done = [old or token in stop for old, token in zip(done, ids, strict=True)]
+            yield [None if over else token for over, token in zip(done, ids, strict=True)]
+            if all(done):
+                return
+            tokens = drawn[:, None]
+    finally:
+        model.train(training)

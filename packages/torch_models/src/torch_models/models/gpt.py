@@ -1,0 +1,221 @@
+"""GPT-2, the decoder-only transformer of Radford et al. (2019).
+
+Read from top to bottom: the configuration, the block, the model. Layers normalise before they
+map, embeddings and output share one matrix, and the projections that write to the residual stream
+start smaller by the square root of their number.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from torch_models import ops
+from torch_models.errors import ConfigError, ShapeError
+from torch_models.layers import (
+    CausalSelfAttention,
+    FeedForward,
+    KVCache,
+    LayerCache,
+    LayerNorm,
+    LearnedPositions,
+)
+
+_PRESETS: dict[str, dict[str, int]] = {
+    "gpt2": {"layers": 12, "heads": 12, "width": 768},  # 124M parameters
+    "gpt2-medium": {"layers": 24, "heads": 16, "width": 1024},  # 355M
+    "gpt2-large": {"layers": 36, "heads": 20, "width": 1280},  # 774M
+    "gpt2-xl": {"layers": 48, "heads": 25, "width": 1600},  # 1558M
+}
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Sizes of a GPT.
+
+    Args:
+        vocabulary: Number of token ids.
+        context: Longest sequence, in tokens.
+        layers: Blocks.
+        heads: Attention heads; they divide width.
+        width: Size of the residual stream.
+        hidden: Size inside the feed-forward layers; 0 for 4 * width.
+        dropout: Probability of dropping a value in training.
+        norm_eps: Added to the variance before its root.
+
+    Raises:
+        ConfigError: If a value is of the wrong type or out of range, or heads do not divide width.
+    """
+
+    vocabulary: int = 50257
+    context: int = 1024
+    layers: int = 12
+    heads: int = 12
+    width: int = 768
+    hidden: int = 0
+    dropout: float = 0.0
+    norm_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary", "context", "layers", "heads", "width", "hidden"):
+            value, least = getattr(self, name), 0 if name == "hidden" else 1
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ConfigError(f"{name} must be an integer >= {least}, got {value!r}")
+        if self.width % self.heads:
+            raise ConfigError(f"heads must divide width, got {self.heads} and {self.width}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout!r}")
+        if not self.norm_eps > 0:
+            raise ConfigError(f"norm_eps must be positive, got {self.norm_eps!r}")
+        if not self.hidden:
+            object.__setattr__(self, "hidden", 4 * self.width)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """One of the published sizes: gpt2 (124M), gpt2-medium, gpt2-large, gpt2-xl.
+
+        Raises:
+            ConfigError: If there is no such preset.
+        """
+        if name not in _PRESETS:
+            raise ConfigError(f"unknown preset {name!r}; presets are {', '.join(_PRESETS)}")
+        return cls(**{**_PRESETS[name], **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, for JSON."""
+        return asdict(self)
+
+
+class GPTOutput(NamedTuple):
+    """What a forward pass returns.
+
+    Args:
+        logits: (batch, sequence, vocabulary).
+        loss: Mean cross-entropy in nats a token, if targets were given.
+    """
+
+    logits: Tensor
+    loss: Tensor | None
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.attention_norm = LayerNorm(config.width, config.norm_eps)
+        self.attention = CausalSelfAttention(config.width, config.heads, dropout=config.dropout)
+        self.feed_forward_norm = LayerNorm(config.width, config.norm_eps)
+        self.feed_forward = FeedForward(config.width, config.hidden, config.dropout)
+
+    def forward(
+        self, x: Tensor, positions: Tensor, cache: LayerCache | None, mask: Tensor | None
+    ) -> Tensor:
+        """Map the residual stream (batch, sequence, width) to the next one."""
+        x = x + self.attention(self.attention_norm(x), positions, cache, mask)
+        result: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
+        return result
+
+
+class GPT(nn.Module):
+    """The model; initial values are drawn from torch's default generator."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocabulary, config.width)
+        self.position_embedding = LearnedPositions(config.context, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = LayerNorm(config.width, config.norm_eps)
+        self._initialise()
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, cache: KVCache | None = None
+    ) -> GPTOutput:
+        """Predict each next token.
+
+        Args:
+            tokens: Integer ids (batch, sequence).
+            targets: int64 ids (batch, sequence) to predict; -100 is left out of the loss.
+            cache: Holds the tokens before these; they are added to it.
+
+        Raises:
+            ShapeError: If shapes, dtypes or ids do not fit the model.
+            CacheFullError: If the cache has no room for the tokens.
+        """
+        self._check(tokens, targets, cache)
+        sequence = tokens.shape[1]
+        mask = None if cache is None else cache.mask(sequence)
+        positions = (
+            torch.arange(sequence, device=tokens.device)[None]
+            if cache is None
+            else cache.positions(sequence)
+        )
+        x = self.dropout(self.token_embedding(tokens) + self.position_embedding(positions))
+        for index, block in enumerate(self.blocks):
+            x = block(x, positions, None if cache is None else cache.layers[index], mask)
+        logits = ops.linear(self.norm(x), self.token_embedding.weight)
+        loss = None
+        if targets is not None:
+            loss = ops.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return GPTOutput(logits, loss)
+
+    def new_cache(
+        self, batch: int, capacity: int | None = None, starts: Tensor | None = None
+    ) -> KVCache:
+        """An empty cache in the model's dtype and device; `capacity` defaults to the context."""
+        c = self.config
+        capacity = c.context if capacity is None else min(capacity, c.context)
+        weight = self.token_embedding.weight
+        sizes = (batch, c.heads, capacity, c.width // c.heads)
+        layers = [LayerCache(*sizes, weight.dtype, weight.device) for _ in range(c.layers)]
+        return KVCache(layers, starts)
+
+    def parameter_count(self, embeddings: bool = True) -> int:
+        """Number of parameters; without embeddings, those that multiply every token."""
+        total = sum(p.numel() for p in self.parameters())
+        tables = (self.token_embedding, self.position_embedding)
+        return total if embeddings else total - sum(t.weight.numel() for t in tables)
+
+    def _initialise(self) -> None:
+        for name, parameter in self.named_parameters():
+            if name.endswith("project.weight"):  # writes to the residual stream, 2 in each block
+                nn.init.normal_(parameter, std=0.02 / (2 * self.config.layers) ** 0.5)
+            elif parameter.dim() == 2:
+                nn.init.normal_(parameter, std=0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def _check(self, tokens: Tensor, targets: Tensor | None, cache: KVCache | None) -> None:
+        if tokens.dim() != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
+            raise ShapeError(
+                f"tokens must be integers of shape (batch, sequence), "
+                f"got {tokens.dtype} of {tuple(tokens.shape)}"
+            )
+        if targets is not None and targets.shape != tokens.shape:
+            raise ShapeError(
+                f"targets must have the shape of tokens {tuple(tokens.shape)}, "
+                f"got {tuple(targets.shape)}"
+            )
+        if cache is not None and (len(cache.layers), cache.batch) != (
+            self.config.layers,
+            tokens.shape[0],
+        ):
+            raise ShapeError(
+                f"cache is for {len(cache.layers)} layers and batch {cache.batch}, the model has "
+                f"{self.config.layers} and the tokens {tokens.shape[0]}; use model.new_cache"
+            )
+        length = tokens.shape[1] + (0 if cache is None else cache.length)
+        if cache is None and not 1 <= length <= self.config.context:
+            raise ShapeError(
+                f"the model reads 1 to {self.config.context} tokens (its context), got {length}"
+            )
+        # On a GPU this check would wait for the device; there an id out of range is torch's error.
+        if tokens.device.type == "cpu" and not torch.compiler.is_compiling():
+            low, high = int(tokens.min()), int(tokens.max())
+            if low < 0 or high >= self.config.vocabulary:
+                raise ShapeError(
+                    f"token ids must be in 0..{self.config.vocabulary - 1}, got {low}..{high}"
+                )
