@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from roadmap_log.errors import JourneyError
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NAMED = {"daily": WEEKDAYS, "weekdays": WEEKDAYS[:5]}
 
 
@@ -25,16 +26,15 @@ def parse_cadence(text: str) -> frozenset[int]:
     Raises:
         JourneyError: not such a text.
     """
-    names = _NAMED.get(text.strip().lower()) or [
-        part.strip().lower()[:3] for part in text.split(",")
-    ]
-    if unknown := [name for name in names if name not in WEEKDAYS]:
+    known = {name: number % 7 for number, name in enumerate((*WEEKDAYS, *_FULL))}
+    names = _NAMED.get(text.strip().lower()) or [part.strip().lower() for part in text.split(",")]
+    if unknown := [name for name in names if name not in known]:
         raise JourneyError(
             f"{text!r} is not a cadence ({unknown[0]!r} is no day of the week)",
             expected='"daily", "weekdays" or days as "mon,wed,fri"',
             fix="correct the cadence, in journey.toml or behind --cadence",
         )
-    return frozenset(WEEKDAYS.index(name) for name in names)
+    return frozenset(known[name] for name in names)
 
 
 def streak(active: Collection[date], cadence: Collection[int], today: date) -> Streak:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from roadmap_log import terminal
 from roadmap_log.errors import RoadmapError
 
 COMMANDS = {
@@ -102,7 +103,7 @@ def main(args: list[str] | None = None) -> None:
         _report(error, as_json="--json" in args)
         code = error.exit_code
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        terminal.say("interrupted", err=True)
         code = 130
     except click.ClickException as error:
         error.show()
@@ -114,8 +115,6 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _report(error: RoadmapError, *, as_json: bool) -> None:
-    from roadmap_log import terminal
-
     fields: dict[str, Any] = {
         "problem": error.problem,
         "expected": error.expected,
@@ -132,4 +131,4 @@ def _report(error: RoadmapError, *, as_json: bool) -> None:
     ):
         if fields[key]:
             text = "\n          ".join(terminal.clean(line) for line in fields[key].splitlines())
-            click.echo(f"{terminal.paint(f'{label:>8}', style)}  {text}", err=True)
+            terminal.say(f"{terminal.paint(f'{label:>8}', style)}  {text}", err=True)

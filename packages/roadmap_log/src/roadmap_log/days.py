@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -175,7 +176,7 @@ class Library:
     def tracks(self) -> dict[str, dict[str, Any]]:
         """What is known of every track: folder, title, planned days; or the problem it has."""
         kept = self._cache.get("tracks")
-        if isinstance(kept, dict) and kept.get("key") == _installed(kept.get("watched", [])):
+        if kept and kept["key"] == _installed(kept["watched"]):
             found: dict[str, dict[str, Any]] = kept["found"]
             return found
         found = _discover()
@@ -201,20 +202,29 @@ class Library:
     @cached_property
     def _cache(self) -> dict[str, Any]:
         try:
-            kept = json.loads((self.local / "cache.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return kept if isinstance(kept, dict) else {}
+            begin, _, body = (self.local / "cache.json").read_bytes().partition(b"\n")
+            if begin == _stamp(body):
+                kept: dict[str, Any] = json.loads(body)
+                return kept
+        except OSError:
+            pass
+        return {}
 
     def _keep(self) -> None:
         path = self.local / "cache.json"
+        body = json.dumps(self._cache).encode()
         try:
             path.parent.mkdir(exist_ok=True)
             temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(self._cache))
+            temporary.write_bytes(_stamp(body) + b"\n" + body)
             temporary.replace(path)
         except OSError:
             pass  # a journey that can only be read is shown all the same
+
+
+def _stamp(body: bytes) -> bytes:
+    """The cache's first line: its form and checksum; a cache with another one is not used."""
+    return b"1 %08x" % zlib.crc32(body)
 
 
 def _latest(each: ItemState) -> float:

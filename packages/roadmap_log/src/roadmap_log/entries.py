@@ -162,12 +162,14 @@ def _place(folder: Path, stem: str, content: bytes) -> Path:
     number = 1
     while True:
         path = folder / (f"{stem}.md" if number == 1 else f"{stem}-{number}.md")
+        number += 1
+        if path.exists():
+            continue
         try:
             write_new(path, content)
-        except FileExistsError:
-            number += 1
-        else:
-            return path
+        except FileExistsError:  # another process took the name just now
+            continue
+        return path
 
 
 def split_front_matter(path: Path, content: str) -> tuple[dict[str, Any], str]:

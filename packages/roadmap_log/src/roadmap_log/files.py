@@ -1,7 +1,6 @@
 """Files that are written whole or not at all, and a lock between processes."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,12 +72,11 @@ def _place(path: Path, content: str | bytes, move: Callable[[str, Path], None]) 
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "wb") as stream:
+        temporary = str(path.parent / f".new-{os.getpid()}-{os.urandom(4).hex()}")
+        with open(temporary, "xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
         move(temporary, path)
         temporary = None
         sync_folder(path.parent)

@@ -11,7 +11,6 @@ roadmaps/*.md           roadmaps of one's own, if any
 import json
 import os
 import shutil
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,9 +99,16 @@ class Journey:
         title: str = "My journey",
         cadence: str = "daily",
         time_zone: str = "local",
-        names: tuple[str, ...] = ("programme",),
+        follow: tuple[str | Path, ...] = ("programme",),
     ) -> "Journey":
         """Make the folder of a new journey, whole or not at all.
+
+        Args:
+            target: the folder, new or empty.
+            title: what the journey is called.
+            cadence: the days of the week one promises oneself (see `parse_cadence`).
+            time_zone: "local", or a name as "Europe/Berlin".
+            follow: names of built-in roadmaps, and files of one's own, which are copied.
 
         Raises:
             JourneyError: a setting cannot be used.
@@ -118,13 +124,19 @@ class Journey:
             )
         parse_cadence(cadence)
         now = clock.now(time_zone)
-        for name in names:
-            roadmaps.load(name)
+        own = [roadmaps.parse(path) for path in follow if isinstance(path, Path)]
+        names = tuple(each.stem if isinstance(each, Path) else each for each in follow)
+        for name in follow:
+            if isinstance(name, str):
+                roadmaps.load(name)
         _refuse_occupied(target)
         with _built_aside(target) as folder:
             for part in ("work", "log", "events"):
                 (folder / part).mkdir()
                 (folder / part / ".gitkeep").touch()
+            for roadmap in own:
+                copy = folder / "roadmaps" / roadmap.path.name
+                write_whole(copy, roadmap.path.read_bytes())
             settings = _settings_text(title, now.date(), time_zone, cadence, names)
             write_whole(folder / MARKER, settings)
             write_whole(folder / ".gitignore", _IGNORED)
@@ -258,9 +270,9 @@ def _built_aside(target: Path) -> Iterator[Path]:
     folder: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
+        folder = target.with_name(f".{target.name}.new-{new_id()[-8:].lower()}")
+        folder.mkdir()
         yield folder
-        folder.chmod(0o755)
         if target.is_dir():
             target.rmdir()
         folder.rename(target)

@@ -196,6 +196,7 @@ def _write(event: Event, written: dict[str, Entry]) -> None:
         when = datetime.fromisoformat(str(data.get("date")))
     except ValueError:
         when = event.time
+    when = when if when.tzinfo else event.time
     tags = tuple(map(str, tags)) if isinstance(tags, list) else ()
     minutes, day = _whole(data.get("minutes")), str(data.get("day") or "")
     written[file] = Entry(file, str(data.get("title", "")), when, minutes, tags, day)
@@ -235,7 +236,8 @@ def _tested(work: Work, data: Mapping[str, Any], when: datetime, moved: Activity
     work.attempts += 1
     work.latest = when
     work.last_passed = data.get("passed") is True
-    work.failed = tuple(map(str, data.get("failed") or ()))
+    failed = data.get("failed")
+    work.failed = tuple(map(str, failed)) if isinstance(failed, list) else ()
     if work.last_passed:
         moved.verified += not work.passes
         work.passes += 1

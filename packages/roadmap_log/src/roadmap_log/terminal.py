@@ -5,6 +5,7 @@ FORCE_COLOR is set); marks fall back to ASCII where the encoding has no others.
 """
 
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -19,6 +20,11 @@ _CODES = {
     "magenta": "35",
     "cyan": "36",
 }
+
+_COMMAND = re.compile(
+    r"(?<![\w/.-])(?<!run )(?<!learn )roadmap "
+    r"(?=init|next|start|test|hint|solution|reset|tick|log|status|tracks|site|dev|--|…)"
+)
 
 MARKS = {
     "verified": ("✔", "x", "green"),
@@ -60,6 +66,19 @@ def paint(text: str, style: str) -> str:
 def clean(text: str) -> str:
     """`text` on one line without control characters, which could take over the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def as_typed(text: str) -> str:
+    """`text` with its commands as they are typed here: `uv run roadmap …` under uv run."""
+    if "UV_RUN_RECURSION_DEPTH" not in os.environ:
+        return text
+    return _COMMAND.sub("uv run roadmap ", text)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print `text`; colour reaches pipes and files only when FORCE_COLOR is set."""
+    stream = sys.stderr if err else sys.stdout
+    stream.write(as_typed(text) + "\n")
 
 
 def columns() -> int:

@@ -74,7 +74,7 @@ def _meant(text: str) -> list[tuple["Track", int]]:
 def _show(report: "CheckReport") -> None:
     sign = terminal.mark("verified" if report.ok else "regressed")
     told = f"{report.mutants} mutants, {report.runs} runs, {report.seconds:.1f} s"
-    click.echo(f"{sign} {report.track}/{report.day}  {terminal.paint(told, 'dim')}")
+    terminal.say(f"{sign} {report.track}/{report.day}  {terminal.paint(told, 'dim')}")
     for problem in report.problems:
-        click.echo(f"    {problem.where}: {terminal.clean(problem.problem)}")
-        click.echo(terminal.paint(f"      {terminal.clean(problem.fix)}", "dim"))
+        terminal.say(f"    {problem.where}: {terminal.clean(problem.problem)}")
+        terminal.say(terminal.paint(f"      {terminal.clean(problem.fix)}", "dim"))

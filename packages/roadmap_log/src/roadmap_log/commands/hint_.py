@@ -55,17 +55,17 @@ def command(
         )
         return
     title = next(each.title for each in parsed.exercises if each.number == number)
-    click.echo(terminal.paint(f"Exercise {number}: {terminal.clean(title)}", "bold cyan"))
+    terminal.say(terminal.paint(f"Exercise {number}: {terminal.clean(title)}", "bold cyan"))
     for position, text in enumerate(shown, 1):
         newest = position == level and level > seen
         line = f"  {position}/{len(hints[number])}  {terminal.clean(text)}"
-        click.echo(terminal.paint(line, "" if newest else "dim"))
+        terminal.say(terminal.paint(line, "" if newest else "dim"))
     if not shown:
-        click.echo("  no hint yet; the first one: roadmap hint")
+        terminal.say("  no hint yet; the first one: roadmap hint")
     elif level < len(hints[number]):
-        click.echo(terminal.paint(f"\n  {len(hints[number]) - level} more: roadmap hint", "dim"))
+        terminal.say(terminal.paint(f"\n  {len(hints[number]) - level} more: roadmap hint", "dim"))
     else:
-        click.echo(
+        terminal.say(
             terminal.paint(
                 "\n  That was the last hint of this exercise. Another exercise: "
                 "roadmap hint -e N\n  Or see it solved: roadmap solution --give-up",

@@ -15,7 +15,12 @@ from roadmap_log.work import hand_out
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--roadmap", "names", multiple=True, help="A roadmap to follow; may be repeated.")
+@click.option(
+    "--roadmap",
+    "follow",
+    multiple=True,
+    help="A built-in roadmap or a Markdown file of yours; may be repeated.",
+)
 @click.option("--title", default="My journey", show_default=True, help="What to call it.")
 @click.option(
     "--cadence",
@@ -26,7 +31,7 @@ from roadmap_log.work import hand_out
 @click.option("--time-zone", default="local", help='As "Europe/Berlin"; else the machine\'s.')
 @json_option
 def command(
-    folder: Path, names: tuple[str, ...], title: str, cadence: str, time_zone: str, as_json: bool
+    folder: Path, follow: tuple[str, ...], title: str, cadence: str, time_zone: str, as_json: bool
 ) -> None:
     """Begin a journey in a new folder and take its first day in hand."""
     journey = Journey.create(
@@ -34,7 +39,8 @@ def command(
         title=title,
         cadence=cadence,
         time_zone=time_zone,
-        names=names or ("programme",),
+        follow=tuple(Path(each) if each.endswith(".md") else each for each in follow)
+        or ("programme",),
     )
     try:
         first = journey.library.resolve(None, journey.state)
@@ -43,8 +49,8 @@ def command(
         if as_json:
             print_json({"journey": str(journey.root), "day": None, "fix": error.fix})
             return
-        click.echo(_made(journey))
-        click.echo(f"\nNo day can be handed out yet: {error.problem}.\nDo next: {error.fix}")
+        terminal.say(_made(journey))
+        terminal.say(f"\nNo day can be handed out yet: {error.problem}.\nDo next: {error.fix}")
         return
     if as_json:
         print_json(
@@ -56,9 +62,9 @@ def command(
             }
         )
         return
-    click.echo(_made(journey))
-    click.echo()
-    click.echo(how_to_go_on(journey, first, handout))
+    terminal.say(_made(journey))
+    terminal.say("")
+    terminal.say(how_to_go_on(journey, first, handout))
 
 
 def _made(journey: Journey) -> str:

@@ -62,7 +62,7 @@ def command(
             }
         )
         return
-    click.echo(f"{terminal.paint('Written', 'green')} {journey.short(entry.path)}")
+    terminal.say(f"{terminal.paint('Written', 'green')} {journey.short(entry.path)}")
 
 
 def _short(line: str) -> str:

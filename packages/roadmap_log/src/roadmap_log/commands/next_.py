@@ -19,7 +19,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         print_json([item_json(each) for each in choices])
         return
     for line in advice(journey, choices):
-        click.echo(line)
+        terminal.say(line)
 
 
 def advice(journey: Journey, choices: list[ItemState]) -> list[str]:
@@ -34,12 +34,14 @@ def advice(journey: Journey, choices: list[ItemState]) -> list[str]:
     if best.item.topic:
         lines += [terminal.paint(line, "dim") for line in terminal.wrap(best.item.topic, 6)]
     lines += [f"      {line}" for line in _what_to_do(journey, best)]
-    if others:
-        lines += ["", terminal.paint("Also open", "bold")]
-        for each in others:
-            note = each.why if not each.startable else f"roadmap start {_name(each)}"
+    for heading, these in (
+        ("Also open", [each for each in others if each.startable or not each.item.day]),
+        ("Not yet", [each for each in others if each.item.day and not each.startable]),
+    ):
+        lines += ["", terminal.paint(heading, "bold")] if these else []
+        for each in these:
             lines.append(f"  {terminal.mark(each.status)} {_headline(each)}")
-            lines += [terminal.paint(line, "dim") for line in terminal.wrap(note, 6)]
+            lines += [f"    {line}" for line in _what_to_do(journey, each)]
     return lines
 
 
@@ -58,7 +60,7 @@ def _what_to_do(journey: Journey, each: ItemState) -> list[str]:
     if not each.item.day:
         return [f"when it is done: {terminal.paint('roadmap tick ' + each.item.id, 'bold')}"]
     if not each.startable:
-        return [each.why]
+        return [terminal.paint(line.strip(), "dim") for line in terminal.wrap(each.why, 6)]
     file = journey.work_file(*each.item.day)
     if each.work.started and file.is_file():
         return [

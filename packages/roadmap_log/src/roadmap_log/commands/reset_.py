@@ -2,6 +2,7 @@
 
 import click
 
+from roadmap_log import terminal
 from roadmap_log.commands import journey_of, json_option, print_json
 from roadmap_log.state import day_name
 from roadmap_log.work import reset
@@ -20,6 +21,6 @@ def command(ctx: click.Context, day: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"day": day_name(chosen), "file": str(file), "backup": str(backup)})
         return
-    click.echo(f"{journey.short(file)} is the skeleton again.")
-    click.echo(f"Your work is kept in {journey.short(backup)}; to take it back:")
-    click.echo(f"  cp {journey.short(backup)} {journey.short(file)}")
+    terminal.say(f"{journey.short(file)} is the skeleton again.")
+    terminal.say(f"Your work is kept in {journey.short(backup)}; to take it back:")
+    terminal.say(f"  cp {journey.short(backup)} {journey.short(file)}")

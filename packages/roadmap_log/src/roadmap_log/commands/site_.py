@@ -34,9 +34,11 @@ def build(ctx: click.Context, out: Path | None, as_json: bool) -> None:
             }
         )
         return
-    click.echo(
+    terminal.say(
         f"{terminal.paint('Built', 'green')} {built.pages} pages in {built.seconds:.1f} s; open "
         + terminal.paint(journey.short(built.folder / "index.html"), "bold")
     )
     for error in built.left_out:
-        click.echo(terminal.paint(f"left out: {terminal.clean(error.problem)}", "yellow"), err=True)
+        terminal.say(
+            terminal.paint(f"left out: {terminal.clean(error.problem)}", "yellow"), err=True
+        )

@@ -46,4 +46,4 @@ def command(
     click.echo(text, nl=False)
     if not passed:
         note = "\nGiven up, and recorded. Read it, close it, write it yourself: roadmap test"
-        click.echo(terminal.paint(note, "yellow"), err=True)
+        terminal.say(terminal.paint(note, "yellow"), err=True)

@@ -35,8 +35,8 @@ def command(ctx: click.Context, day: str | None, as_json: bool) -> None:
         )
         return
     if not handout.new:
-        click.echo(f"{day_name(chosen)} is in your hands already; your work is untouched.\n")
-    click.echo(how_to_go_on(journey, chosen, handout))
+        terminal.say(f"{day_name(chosen)} is in your hands already; your work is untouched.\n")
+    terminal.say(how_to_go_on(journey, chosen, handout))
 
 
 def how_to_go_on(journey: Journey, day: Day, handout: Handout) -> str:

@@ -27,14 +27,16 @@ def command(ctx: click.Context, every: bool, as_json: bool) -> None:
         print_json(status_json(journey))
         return
     for line in screen(journey, every=every):
-        click.echo(line)
+        terminal.say(line)
 
 
 def show_short(ctx: click.Context) -> None:
     """What `roadmap` alone prints: one line on where you are, then the next step."""
     journey = journey_of(ctx)
-    click.echo("\n".join([*_heading(journey), "", *advice(journey, next_items(journey.state)[:1])]))
-    click.echo(terminal.paint("\nMore: roadmap status · roadmap --help", "dim"))
+    terminal.say(
+        "\n".join([*_heading(journey), "", *advice(journey, next_items(journey.state)[:1])])
+    )
+    terminal.say(terminal.paint("\nMore: roadmap status · roadmap --help", "dim"))
 
 
 def screen(journey: Journey, *, every: bool = False) -> list[str]:

@@ -35,7 +35,7 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
     from roadmap_log import runner
 
     if not as_json:
-        click.echo(
+        terminal.say(
             f"Testing {journey.short(file)} against {day_name(chosen)}: {parsed.title}", err=True
         )
     report = runner.run(parsed, file, seed=seed)
@@ -45,7 +45,7 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
         print_json(report.to_json())
     else:
         for line in _shown(journey, chosen, report):
-            click.echo(line)
+            terminal.say(line)
     ctx.exit(0 if report.passed else 6 if report.blocked else 1)
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from roadmap_log import terminal
 from roadmap_log.commands import item_json, journey_of, json_option, print_json
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.journey import Journey
@@ -21,7 +22,7 @@ def command(ctx: click.Context, item: str, undo: bool, as_json: bool) -> None:
     if as_json:
         print_json(item_json(each))
         return
-    click.echo(f"{name} is now {each.status}: {each.item.title}")
+    terminal.say(f"{name} is now {each.status}: {each.item.title}")
 
 
 def _of_day(journey: Journey, text: str) -> str:

@@ -26,12 +26,12 @@ def command(ctx: click.Context, as_json: bool) -> None:
     for row in rows:
         name = terminal.paint(f"{row['track']:<12}", "bold cyan")
         if "problem" in row:
-            click.echo(f"{name} broken: {terminal.clean(row['problem'])}")
+            terminal.say(f"{name} broken: {terminal.clean(row['problem'])}")
         elif "missing" in row:
             fix = f"install {row['distribution']}"
-            click.echo(f"{name} {terminal.paint('not installed', 'yellow')}; {fix}")
+            terminal.say(f"{name} {terminal.paint('not installed', 'yellow')}; {fix}")
         else:
             count = f"{len(row['days'])} of {row['planned']} days"
             source = terminal.paint(f"({row['distribution']} {row['version']})", "dim")
-            click.echo(f"{name} {count}  {row['title']} {source}")
-            click.echo(f"{'':12} {terminal.paint(terminal.clean(row['summary']), 'dim')}")
+            terminal.say(f"{name} {count}  {row['title']} {source}")
+            terminal.say(f"{'':12} {terminal.paint(terminal.clean(row['summary']), 'dim')}")
