@@ -1,0 +1,181 @@
+"""Speed of every op against its peers, on one GPU, in one run.
+
+    python benchmarks/bench.py [op …] [--output results.jsonl]
+
+Prints the copy limit, a table, then JSON lines. Each row: the op's case, forward or backward, the
+backend taken, its rate (GB/s on the bytes that must move, or TFLOP/s), that rate's share of the
+limit (the copy limit, or the best torch rate of the run for products), and the ratio to the best
+peer (above 1: ahead). Peers: torch eager (cuBLAS for matmul), torch.compile, and Liger where it is
+installed. Then the host's time of one eager call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton_kernels
+from measure import (
+    Rival,
+    copies_beyond_cache,
+    copy_limit,
+    host_microseconds,
+    median_times,
+    require_gpu,
+)
+from triton_kernels import _compat, registry
+from triton_kernels.registry import Case, Op, Sample
+
+Function = Callable[..., torch.Tensor]
+
+
+def peers_of(op: Op, args: tuple[Any, ...]) -> dict[str, Function]:
+    """Ours and everybody else's, with the same arguments."""
+    torch_name = "cuBLAS" if op.name == "matmul" else "eager"
+    peers: dict[str, Function] = {"ours": op.function, torch_name: op.torch_function}
+    if op.name != "matmul":
+        peers["compile"] = torch.compile(op.torch_function, dynamic=False)
+    if op.name == "softmax" and args[1] in (-1, args[0].dim() - 1):
+        try:
+            from liger_kernel.ops.softmax import LigerSoftmaxFunction
+        except ImportError:
+            return peers
+        peers["liger"] = lambda x, dim: LigerSoftmaxFunction.apply(x)
+    return peers
+
+
+def tensors(sample: Sample) -> list[torch.Tensor]:
+    return [x for x in sample.args if isinstance(x, torch.Tensor)]
+
+
+def forward_rivals(peers: dict[str, Function], samples: list[Sample]) -> list[Rival]:
+    def work(function: Function, sample: Sample) -> Callable[[], object]:
+        return lambda: function(*sample.args, **sample.kwargs)
+
+    return [Rival(name, [work(f, s) for s in samples]) for name, f in peers.items()]
+
+
+def backward_rivals(peers: dict[str, Function], samples: list[Sample]) -> list[Rival]:
+    def work(function: Function, sample: Sample) -> Callable[[], object]:
+        y = function(*sample.args, **sample.kwargs)
+        grad = torch.randn_like(y)
+        return lambda: torch.autograd.grad(y, tensors(sample), grad, retain_graph=True)
+
+    return [Rival(name, [work(f, s) for s in samples]) for name, f in peers.items()]
+
+
+def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict[str, Any]]:
+    """The forward's row and, where the backward does any work, its row."""
+    torch._dynamo.reset()
+    first = case.make(device)
+    size = sum(x.nbytes for x in tensors(first))
+    samples = [first, *(case.make(device) for _ in range(copies_beyond_cache(size, device) - 1))]
+    cost = op.cost(*first.args, **first.kwargs)
+    peers = peers_of(op, first.args)
+    backend = triton_kernels.explain(op.name, *first.args, **first.kwargs).taken
+    rows = [
+        row(op, case, "forward", backend, median_times(forward_rivals(peers, samples)),
+            cost.forward_bytes, cost.forward_flops, limit)
+    ]  # fmt: skip
+    if cost.backward_bytes:
+        for sample in samples:
+            for x in tensors(sample):
+                x.requires_grad_()
+        times = median_times(backward_rivals(peers, samples))
+        rows.append(
+            row(op, case, "backward", backend, times,
+                cost.backward_bytes, cost.backward_flops, limit)
+        )  # fmt: skip
+    return rows
+
+
+def row(
+    op: Op, case: Case, direction: str, backend: str, times: dict[str, float],
+    nbytes: int, flops: int, limit: float,
+) -> dict[str, Any]:  # fmt: skip
+    compute = op.bound == "compute"
+    work, unit = (flops / 1e9, "TFLOP/s") if compute else (nbytes / 1e6, "GB/s")
+    rates = {name: work / ms for name, ms in times.items()}
+    best = max((name for name in rates if name != "ours"), key=lambda name: rates[name])
+    ceiling = rates[best] if compute else limit
+    return {
+        "op": op.name, "case": case.name, "direction": direction, "backend": backend,
+        "unit": unit, "rates": {name: round(rate, 1) for name, rate in rates.items()},
+        "share": round(rates["ours"] / ceiling, 3),
+        "share_of": best if compute else "copy limit",
+        "best_peer": best, "ratio": round(rates["ours"] / rates[best], 3),
+    }  # fmt: skip
+
+
+def host_row(op: Op, device: torch.device) -> dict[str, Any]:
+    """Microseconds of host time for a forward that tracks gradients, on a small input."""
+    fit = (s for s in op.samples(device, torch.bfloat16) if s.args[0].numel() >= 1000)
+    sample = next(fit)
+    for x in tensors(sample):
+        x.requires_grad_()
+    peers = peers_of(op, (*sample.args, -1))
+    peers.pop("compile", None)
+    times = {
+        name: round(host_microseconds(lambda f=function: f(*sample.args, **sample.kwargs)), 1)
+        for name, function in peers.items()
+    }
+    return {"op": op.name, "case": "eager call", "direction": "host", "unit": "µs", "rates": times}
+
+
+def environment(device: torch.device, limit: float) -> dict[str, Any]:
+    return {
+        "device": torch.cuda.get_device_name(device),
+        "torch": torch.__version__,
+        "triton": _compat.TRITON_VERSION,
+        "python": platform.python_version(),
+        "copy_limit_gb_s": round(limit, 1),
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    head = f"{row['op']:<11} {row['case']:<30} {row['direction']:<9}"
+    others = "  ".join(f"{name} {rate:,.1f}" for name, rate in row["rates"].items())
+    if row["direction"] == "host":
+        return f"{head} {others} {row['unit']}"
+    return (
+        f"{head} {row['backend']:<9} {row['share']:6.1%} of {row['share_of']:<10} "
+        f"{row['ratio']:5.2f}x {row['best_peer']:<8} {others} {row['unit']}"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ops", nargs="*", help=f"of {', '.join(registry.op_names())}; all if none")
+    parser.add_argument("--output", type=Path, help="also write the JSON lines to this file")
+    options = parser.parse_args()
+    entries = [registry.get(name) for name in options.ops or registry.op_names()]
+    device = require_gpu()
+    torch.manual_seed(0)
+    limit = copy_limit(device)
+    facts = environment(device, limit)
+    print(", ".join(f"{key} {value}" for key, value in facts.items()), "\n", flush=True)
+    rows = []
+    for op in entries:
+        for case in op.cases:
+            for new in rows_of(op, case, device, limit):
+                rows.append(new)
+                print(line(new), flush=True)
+            torch.cuda.empty_cache()
+        rows.append(host_row(op, device))
+        print(line(rows[-1]), flush=True)
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in (facts, *rows))
+    print(f"\n{text}")
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Sweeps the configurations of softmax and matmul on this GPU; the best go into ``shapes.py``.
+
+    python benchmarks/tune.py [softmax|matmul …]
+
+Prints one JSON line a case, as soon as it is done: the best configurations with their rates,
+fastest first, and the number of those that failed to build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from measure import Rival, copies_beyond_cache, median_times, require_gpu
+from triton_kernels import _compat
+from triton_kernels.ops.gemm import portable as gemm_portable
+from triton_kernels.ops.gemm import shapes as gemm_shapes
+from triton_kernels.ops.gemm import tma
+from triton_kernels.ops.softmax import portable as softmax_portable
+from triton_kernels.ops.softmax import shapes as softmax_shapes
+
+KEPT = 5
+
+
+def sweep(label: dict[str, Any], rivals: Iterator[tuple[Any, list[Any]]], work: float) -> None:
+    """Measures every configuration shortly, then the best ones again, interleaved."""
+    tiles, failures, reason, began = {}, 0, "", time.perf_counter()
+    for tile, works in rivals:
+        rival = Rival(str(tile), works)
+        try:
+            ms = median_times([rival], rounds=2, seconds=0.01)[rival.name]
+        except Exception as error:  # too much shared memory, too few registers: not a candidate
+            failures, reason = failures + 1, f"{type(error).__name__}: {str(error)[:150]}"
+            continue
+        tiles[rival.name] = (ms, tile, works)
+    best = sorted(tiles.values(), key=lambda entry: entry[0])[: 2 * KEPT]
+    finalists = [Rival(str(tile), works) for _, tile, works in best]
+    times = median_times(finalists, rounds=5)
+    order = sorted(best, key=lambda entry: times[str(entry[1])])[:KEPT]
+    result = {
+        **label,
+        "best": [{"rate": round(work / times[str(t)], 1), **asdict(t)} for _, t, _ in order],
+        "tried": len(tiles),
+        "failed": failures,
+        "last_failure": reason,
+        "seconds": round(time.perf_counter() - began),
+    }
+    print(json.dumps(result), flush=True)
+
+
+def softmax_tiles(columns: int) -> Iterator[softmax_shapes.Tile]:
+    width = 1 << (columns - 1).bit_length()
+    if width <= softmax_shapes.ONE_PASS_COLUMNS:
+        for rows, warps, (stages, programs) in itertools.product(
+            (1, 2, 4), (2, 4, 8, 16, 32), ((1, 0), (1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (3, 2))
+        ):
+            # Between 8 and 128 values a thread: less idles, more spills.
+            if 8 <= rows * width // (32 * warps) <= 128:
+                yield softmax_shapes.Tile(rows, width, warps, stages, programs)
+    if columns >= 32768:
+        for chunk, warps, stages in itertools.product((4096, 8192, 16384), (4, 8, 16), (1, 2, 3)):
+            yield softmax_shapes.Tile(1, chunk, warps, stages)
+
+
+def tune_softmax(device: torch.device) -> None:
+    for columns in (1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072):
+        shape = (2**26 // columns, columns)
+        count = copies_beyond_cache(2**27, device)
+        xs = [torch.randn(shape, device=device, dtype=torch.bfloat16) for _ in range(count)]
+        ys = [x.softmax(-1) for x in xs]
+
+        def forward(x: torch.Tensor) -> Callable[[], object]:
+            return lambda: softmax_portable.softmax(x, 1)
+
+        def backward(x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
+            return lambda: softmax_portable.softmax_backward(x, y, 1)
+
+        for direction, works, passes in (
+            ("forward", [forward(x) for x in xs], 2),
+            ("backward", [backward(x, y) for x, y in zip(xs, ys, strict=True)], 3),
+        ):
+            label = {"op": "softmax", "columns": columns, "direction": direction, "unit": "GB/s"}
+            rivals = with_tiles(softmax_tiles(columns), works, f"{direction}_tile", softmax_shapes)
+            sweep(label, rivals, passes * xs[0].nbytes / 1e6)
+
+
+def with_tiles(
+    tiles: Iterator[Any], works: list[Callable[[], object]], chooser: str, module: Any
+) -> Iterator[tuple[Any, list[Any]]]:
+    """Each tile with works that run under it: the chooser answers that tile meanwhile."""
+
+    def under(tile: Any, work: Callable[[], object]) -> Callable[[], object]:
+        def run() -> object:
+            setattr(module, chooser, lambda *facts: tile)
+            return work()
+
+        return run
+
+    before = getattr(module, chooser)
+    for tile in tiles:
+        yield tile, [under(tile, work) for work in works]
+    setattr(module, chooser, before)
+
+
+def tma_tiles() -> Iterator[gemm_shapes.Tile]:
+    blocks = ((128, 256, 64), (256, 128, 64), (128, 128, 64), (128, 128, 128), (64, 256, 64))
+    for (m, n, k), stages, group, split in itertools.product(
+        blocks, (3, 4, 5), (4, 8, 16), (False, True)
+    ):
+        warps = (4, 8) if m * n < 128 * 256 else (8,)
+        for w in warps:
+            yield gemm_shapes.Tile(m, n, k, w, stages, group, split)
+    for (m, n, k), stages, group, split in itertools.product(
+        ((128, 256, 64), (128, 128, 64)), (3, 4), (8,), (False, True)
+    ):
+        yield gemm_shapes.Tile(m, n, k, 8, stages, group, split, in_kernel=True)
+        yield gemm_shapes.Tile(m, n, k, 4, stages, group, split, in_kernel=True, specialize=True)
+
+
+def pointer_tiles(dtype: torch.dtype) -> Iterator[gemm_shapes.Tile]:
+    blocks = (
+        ((128, 256, 64), (128, 128, 64), (256, 64, 64), (64, 128, 64), (64, 64, 64))
+        if dtype is not torch.float32
+        else ((128, 128, 32), (128, 64, 32), (64, 64, 32))
+    )
+    for (m, n, k), stages, warps in itertools.product(blocks, (2, 3, 4), (4, 8)):
+        yield gemm_shapes.Tile(m, n, k, warps, stages)
+
+
+def tune_matmul(device: torch.device) -> None:
+    facts = _compat.device_of(device)
+
+    def with_tma(a: torch.Tensor, b: torch.Tensor) -> Iterator[tuple[Any, list[Any]]]:
+        c = torch.empty(a.shape[0], b.shape[1], dtype=a.dtype, device=device)
+        for tile in tma_tiles():
+            yield tile, [lambda t=tile: tma.launch(a, b, c, t, facts)]
+
+    for size, layout in ((2048, "nn"), (4096, "nn"), (8192, "nn"), (4096, "nt"), (4096, "tn")):
+        a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+        a, b = a.t() if layout[0] == "t" else a, b.t() if layout[1] == "t" else b
+        label = {"op": "matmul", "size": size, "layout": layout, "unit": "TFLOP/s"}
+        sweep({**label, "backend": "tma"}, with_tma(a, b), 2 * size**3 / 1e9)
+    for dtype, precision in ((torch.bfloat16, "ieee"), (torch.float32, "tf32")):
+        a, b = (torch.randn(4096, 4096, device=device, dtype=dtype) for _ in range(2))
+
+        def product(a: torch.Tensor = a, b: torch.Tensor = b, p: str = precision) -> object:
+            return gemm_portable.matmul(a, b, p)
+
+        label = {"op": "matmul", "size": 4096, "dtype": str(dtype)[6:], "unit": "TFLOP/s"}
+        rivals = with_tiles(pointer_tiles(dtype), [product], "portable_tile", gemm_shapes)
+        sweep({**label, "backend": "portable"}, rivals, 2 * 4096**3 / 1e9)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ops", nargs="*", choices=["softmax", "matmul", []])
+    chosen = parser.parse_args().ops or ["softmax", "matmul"]
+    device = require_gpu()
+    for name, tune in (("softmax", tune_softmax), ("matmul", tune_matmul)):
+        if name in chosen:
+            tune(device)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

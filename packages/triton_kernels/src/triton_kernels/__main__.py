@@ -1,0 +1,70 @@
+"""``python -m triton_kernels``: the environment, the ops and their backends, a self-test."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import torch
+
+import triton_kernels
+from triton_kernels import _compat, registry
+from triton_kernels.registry import Op, Sample
+
+_DTYPE = torch.float32
+
+
+def _environment(device: torch.device) -> str:
+    triton = _compat.TRITON_VERSION or "not installed"
+    if _compat.interpreting():
+        triton += " (interpreter)"
+    where = "CPU"
+    if device.type == "cuda":
+        major, minor = _compat.device_of(device).capability
+        where = f"{torch.cuda.get_device_name(device)} (sm_{major}{minor})"
+    return (
+        f"triton_kernels {triton_kernels.__version__}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}, triton {triton}, {where}"
+    )
+
+
+def _passes(op: Op, sample: Sample, backend: str) -> bool:
+    """Whether forward and backward agree with torch in float64 to float32's precision."""
+    args = [x.detach().clone() if isinstance(x, torch.Tensor) else x for x in sample.args]
+    exact = [x.double() if isinstance(x, torch.Tensor) else x for x in args]
+    results = []
+    for run, inputs in ((op.torch_function, exact), (op.function, args)):
+        leaves = [x.requires_grad_() for x in inputs if isinstance(x, torch.Tensor)]
+        options = {"backend": backend} if run is op.function else {}
+        y = run(*inputs, **sample.kwargs, **options)
+        results.append([y, *torch.autograd.grad((y * y.detach()).sum(), leaves)])
+    return all(
+        torch.allclose(actual.double(), wanted, rtol=1e-4, atol=1e-4)
+        for wanted, actual in zip(*results, strict=True)
+    )
+
+
+def main() -> int:
+    """Prints what is there and tests every op with every backend that can run here."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(_environment(device))
+    failures = 0
+    for name in registry.op_names():
+        op = registry.get(name)
+        print(f"\n{name}: {op.summary}")
+        fit = (s for s in op.samples(device, _DTYPE) if s.args[0].numel() > 16 and len(s.args) > 1)
+        sample = next(fit)
+        inputs = op.checked(*sample.args, **sample.kwargs)
+        for backend in op.kernel.backends:
+            if reason := backend.refuses(*inputs):
+                print(f"  {backend.name:<10} not here: {reason}")
+                continue
+            passed = _passes(op, sample, backend.name)
+            failures += not passed
+            print(f"  {backend.name:<10} {'ok' if passed else 'WRONG RESULT'}")
+    print(f"\nself-test: {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Which implementation runs: chosen in order, overridable, explainable.
+
+The order is the one a kernel lists its backends in; the first that does not refuse the inputs is
+taken. ``backend=`` on a call, ``use_backend`` around it, or the environment variable
+TRITON_KERNELS_BACKEND (``reference`` or ``softmax=reference,matmul=portable``, read at import)
+override that, in this order. A backend asked for that refuses raises BackendError: nothing falls
+back in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels.errors import BackendError
+
+ALL = "all"
+_WISH = "?"
+
+
+def wish(backend: str) -> str:
+    """The name of a backend to take if it can and to pass over in silence if it cannot."""
+    return backend.rstrip(_WISH) + _WISH if backend else ""
+
+
+def takes_anything(*inputs: Any) -> str | None:
+    """The predicate of a reference: it refuses nothing."""
+    return None
+
+
+def triton_refuses(x: torch.Tensor, *others: Any) -> str | None:
+    """Why a ``tl`` kernel cannot take these inputs, or None. The first input speaks for all."""
+    if _compat.TRITON_VERSION is None:
+        return "triton is not installed"
+    if _compat.interpreting():
+        if fault := _compat.interpreter_fault():
+            return fault
+    elif not x.is_cuda:
+        return f"{x.device.type} tensors need TRITON_INTERPRET=1, set before triton is imported"
+    if x.dtype is torch.float64:
+        return "it accumulates in float32, too little for float64"
+    return None
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One implementation of a kernel."""
+
+    name: str
+    """``reference``, ``portable``, …"""
+    where: str
+    """``module:function``, imported when first taken."""
+    refuses: Callable[..., str | None] = takes_anything
+    """Given the kernel's inputs, the reason why it cannot take them, or None."""
+
+    @functools.cached_property
+    def run(self) -> Callable[..., torch.Tensor]:
+        """The implementation itself."""
+        module, _, function = self.where.partition(":")
+        run: Callable[..., torch.Tensor] = getattr(importlib.import_module(module), function)
+        return run
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What ``explain`` answers; printing it gives one line a backend."""
+
+    op: str
+    taken: str
+    """The name of the backend that a call with these inputs takes."""
+    reasons: dict[str, str]
+    """For every backend in order, why it is taken or not."""
+
+    def __str__(self) -> str:
+        lines = (
+            f"  {'->' if name == self.taken else '  '} {name}: {reason}"
+            for name, reason in self.reasons.items()
+        )
+        return "\n".join([self.op, *lines])
+
+
+def preferred(backends: Sequence[Backend]) -> Sequence[Backend]:
+    """The order of choice: as listed, but the interpreter is there to check the portable code."""
+    if _compat.interpreting():
+        return sorted(backends, key=lambda backend: backend.name != "portable")
+    return backends
+
+
+def choose(op: str, backends: Sequence[Backend], inputs: Sequence[Any], asked: str) -> Backend:
+    """The backend for these inputs; ``asked`` is a name, a wish, or "" for the first that can.
+
+    Raises:
+        BackendError: the one asked for does not exist or refuses the inputs.
+    """
+    if not asked or asked.endswith(_WISH):
+        able = [b for b in preferred(backends) if b.refuses(*inputs) is None]
+        return next((b for b in able if wish(b.name) == asked), able[0])
+    for backend in backends:
+        if backend.name == asked:
+            if reason := backend.refuses(*inputs):
+                raise BackendError(
+                    op,
+                    f"backend {asked!r}, which refuses these inputs: {reason}",
+                    "inputs it takes",
+                    f"ask triton_kernels.explain({op!r}, …) which backends do",
+                )
+            return backend
+    names = ", ".join(backend.name for backend in backends)
+    raise BackendError(op, f"backend {asked!r}", f"one of {names}", "ask for one of these or none")
+
+
+def explain_choice(
+    op: str, backends: Sequence[Backend], inputs: Sequence[Any], asked: str
+) -> Explanation:
+    """What ``choose`` would answer, with the reason for every backend."""
+    taken = choose(op, backends, inputs, asked).name
+    reasons = {}
+    for backend in preferred(backends):
+        refusal = backend.refuses(*inputs)
+        if refusal:
+            reasons[backend.name] = f"refuses: {refusal}"
+        elif backend.name == taken:
+            reasons[backend.name] = "taken: asked for" if asked else "taken: first that can"
+        else:
+            reasons[backend.name] = "able, not asked for" if asked else "able, later in order"
+    return Explanation(op, taken, reasons)
+
+
+def _from_environment(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.replace(" ", "").split(",") if part)
+    return {op if equals else ALL: backend if equals else op for op, equals, backend in pairs}
+
+
+# A plain module-level dict: autograd's threads see it, and torch.compile guards on it.
+_asked = _from_environment(os.environ.get("TRITON_KERNELS_BACKEND", ""))
+
+
+def asked_for(op: str) -> str:
+    """The backend that ``use_backend`` or the environment asks for, or ""."""
+    return _asked.get(op) or _asked.get(ALL, "")
+
+
+@contextlib.contextmanager
+def use_backend(op: str, backend: str) -> Iterator[None]:
+    """Asks for a backend, for one op or for ``"all"``, while the block runs.
+
+    It holds for the whole process, other threads included. The backward of a call takes the
+    backend of its forward. Inside a compiled function use ``backend=`` on the call instead.
+
+    Raises:
+        BackendError: there is no such op, or the op has no such backend.
+    """
+    from triton_kernels import registry
+
+    known = registry.op_names() if op == ALL else (op,)
+    offered = {b.name for name in known for b in registry.get(name).kernel.backends}
+    if backend not in offered:
+        raise BackendError(op, f"backend {backend!r}", f"one of {sorted(offered)}", "ask for these")
+    before = dict(_asked)
+    _asked[op] = backend
+    try:
+        yield
+    finally:
+        _asked.clear()
+        _asked.update(before)
+
+
+_records: list[list[tuple[str, str]]] = []
+
+
+@contextlib.contextmanager
+def record_backends() -> Iterator[list[tuple[str, str]]]:
+    """Collects ``(kernel, backend)`` for every kernel run while the block lasts, in order."""
+    record: list[tuple[str, str]] = []
+    _records.append(record)
+    try:
+        yield record
+    finally:
+        _records.remove(record)
+
+
+def recorded(kernel: str, backend: str) -> None:
+    """Tells every open record that a kernel is about to run."""
+    for record in _records:
+        record.append((kernel, backend))

@@ -1,0 +1,52 @@
+"""What ops ask of their inputs, before any launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from triton_kernels.errors import DeviceError, DtypeError
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What every op takes; the reference runs float64, kernels accumulate in float32."""
+
+
+def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: Any) -> None:
+    """All are tensors of one allowed dtype on one device.
+
+    Raises:
+        DtypeError: not a tensor, a dtype the op does not take, or two dtypes.
+        DeviceError: two devices.
+    """
+    first_name, first = next(iter(tensors.items()))
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise DtypeError(
+                op, f"{name} of type {type(tensor).__name__}", "a torch.Tensor", "wrap it"
+            )
+        if tensor.dtype not in dtypes:
+            raise DtypeError(
+                op, f"{name} of dtype {_short(tensor.dtype)}",
+                f"one of {', '.join(map(_short, dtypes))}", f"convert it, e.g. {name}.float()",
+            )  # fmt: skip
+        if tensor.dtype is not first.dtype:
+            raise DtypeError(
+                op, f"{first_name} of {_short(first.dtype)} and {name} of {_short(tensor.dtype)}",
+                "one dtype", f"convert one: {name}.to({first_name}.dtype)",
+            )  # fmt: skip
+        if tensor.device != first.device:
+            raise DeviceError(
+                op, f"{first_name} on {first.device} and {name} on {tensor.device}",
+                "one device", f"move one: {name}.to({first_name}.device)",
+            )  # fmt: skip
+
+
+def shapes_in_words(**tensors: torch.Tensor) -> str:
+    """``x of shape (2, 3) and y of shape (3,)``."""
+    return " and ".join(f"{name} of shape {tuple(t.shape)}" for name, t in tensors.items())
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,97 @@
+"""A differentiable kernel: its backends, its gradient rule and its custom op, declared once.
+
+Eager calls go straight to an autograd Function, since dispatch through torch.library costs some
+60 µs a call. Under torch.compile, export, or with a tensor subclass, the call goes through the
+custom op ``roadmap_kernels::<name>``, which is opaque to the compiler and has the same gradient
+rule. A gradient rule calls other kernels, so that it too is traced as a custom op and can itself be
+differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from triton_kernels import _compat, backends
+from triton_kernels.backends import Backend, Explanation
+
+NAMESPACE = "roadmap_kernels"
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+class Kernel:
+    """A function of tensors and plain values that returns one new tensor.
+
+    Args:
+        name: of the kernel and of its custom op, e.g. ``softmax_backward``.
+        op: the op it belongs to; ``use_backend(op, …)`` governs it.
+        inputs: torch schema of its inputs, e.g. ``Tensor x, int dim``.
+        backends: in order of preference; the last one takes anything.
+        fake: given the inputs and the backend, an empty tensor like the output.
+        setup_context: ``(ctx, inputs, output)``; inputs end with the backend asked for.
+        backward: ``(ctx, grad)``; one gradient or None for each of these inputs. It calls kernels
+            with ``backend=wish(…)``, since a backend may be fit for the forward only.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        op: str,
+        inputs: str,
+        backends: Sequence[Backend],
+        fake: Callable[..., torch.Tensor],
+        setup_context: Callable[..., None],
+        backward: Callable[..., tuple[Any, ...]],
+    ) -> None:
+        self.name = name
+        self.op = op
+        self.backends = tuple(backends)
+        self._function = type(
+            f"{name}_function",
+            (torch.autograd.Function,),
+            {
+                "forward": staticmethod(self._run),
+                "setup_context": staticmethod(setup_context),
+                "backward": staticmethod(backward),
+            },
+        )
+        custom_op = torch.library.custom_op(
+            f"{NAMESPACE}::{name}",
+            self._run,
+            mutates_args=(),
+            schema=f"({inputs}, str backend) -> Tensor",
+        )
+        custom_op.register_fake(fake)
+        custom_op.register_autograd(backward, setup_context=setup_context)
+        self.custom_op = getattr(getattr(torch.ops, NAMESPACE), name).default
+
+    def __call__(self, *inputs: Any, backend: str | None = None) -> torch.Tensor:
+        """Runs the kernel, differentiably; inputs are those that the op has checked."""
+        asked = backend or backends.asked_for(self.op)
+        result: torch.Tensor
+        if torch.compiler.is_compiling() or type(inputs[0]) not in _PLAIN:
+            result = self.custom_op(*inputs, asked)
+        elif torch.is_grad_enabled() and _requires_grad(inputs):
+            result = self._function.apply(*inputs, asked)  # type: ignore[attr-defined]
+        else:
+            result = self._run(*inputs, asked)
+        return result
+
+    def explain(self, *inputs: Any, backend: str | None = None) -> Explanation:
+        """Which backend a call with these inputs takes, and why."""
+        asked = backend or backends.asked_for(self.op)
+        return backends.explain_choice(self.name, self.backends, inputs, asked)
+
+    def _run(self, *inputs_and_backend: Any) -> torch.Tensor:
+        *inputs, asked = inputs_and_backend
+        backend = backends.choose(self.name, self.backends, inputs, asked)
+        backends.recorded(self.name, backend.name)
+        with _compat.on_device(inputs[0]):
+            return backend.run(*inputs)
+
+
+def _requires_grad(inputs: Sequence[Any]) -> bool:
+    return any(isinstance(value, torch.Tensor) and value.requires_grad for value in inputs)

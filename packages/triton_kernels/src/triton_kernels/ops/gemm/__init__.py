@@ -1,0 +1,1 @@
+"""matmul: reference, portable, tma, op, shapes, samples."""

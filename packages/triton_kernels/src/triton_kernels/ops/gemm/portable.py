@@ -1,0 +1,101 @@
+"""matmul in Triton with plain pointers, for any GPU, any strides and the interpreter.
+
+A program makes one (BLOCK_M, BLOCK_N) tile of c: it walks along k, loads a block of a and one of
+b, and adds their product to an accumulator in float32. Tiles are numbered in groups of rows, so
+that programs that run together read the same blocks and find them in the L2 cache.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (triton.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels._compat import tl, triton
+from triton_kernels.ops.gemm import shapes
+
+
+@triton.jit
+def tile_position(tile, tiles_m, tiles_n, GROUP: tl.constexpr):
+    """Row and column of a tile, in an order that runs down GROUP rows before the next column."""
+    group = tile // (GROUP * tiles_n)
+    first_row = group * GROUP
+    rows = tl.minimum(tiles_m - first_row, GROUP)
+    within = tile % (GROUP * tiles_n)
+    return first_row + within % rows, within // rows
+
+
+@triton.jit
+def _matmul(
+    a_ptr, b_ptr, c_ptr, m, n, k, inner_batches,
+    a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
+    INDEX: tl.constexpr, PRECISION: tl.constexpr, UPCAST: tl.constexpr,
+):  # fmt: skip
+    tiles_m = tl.cdiv(m, BLOCK_M)
+    tiles_n = tl.cdiv(n, BLOCK_N)
+    batch = (tl.program_id(0) // (tiles_m * tiles_n)).to(tl.int64)
+    tile = tl.program_id(0) % (tiles_m * tiles_n)
+    tile_m, tile_n = tile_position(tile, tiles_m, tiles_n, GROUP)
+    rows = (tile_m * BLOCK_M + tl.arange(0, BLOCK_M)).to(INDEX)[:, None]
+    columns = (tile_n * BLOCK_N + tl.arange(0, BLOCK_N)).to(INDEX)[None, :]
+    depths = tl.arange(0, BLOCK_K).to(INDEX)
+
+    outer = batch // inner_batches
+    inner = batch % inner_batches
+    a_ptrs = a_ptr + outer * a_outer + inner * a_inner + rows * a_m + depths[None, :] * a_k
+    b_ptrs = b_ptr + outer * b_outer + inner * b_inner + depths[:, None] * b_k + columns * b_n
+    a_step = tl.full((), BLOCK_K, INDEX) * a_k
+    b_step = tl.full((), BLOCK_K, INDEX) * b_k
+
+    sums = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    for start in range(0, k, BLOCK_K):
+        a = tl.load(a_ptrs, mask=(rows < m) & (depths[None, :] < k - start), other=0.0)
+        b = tl.load(b_ptrs, mask=(columns < n) & (depths[:, None] < k - start), other=0.0)
+        if UPCAST:
+            a = a.to(tl.float32)
+            b = b.to(tl.float32)
+        sums = tl.dot(a, b, sums, input_precision=PRECISION)
+        a_ptrs += a_step
+        b_ptrs += b_step
+
+    c_ptrs = c_ptr + batch * m * n + rows * n + columns
+    tl.store(c_ptrs, sums.to(c_ptr.dtype.element_ty), mask=(rows < m) & (columns < n))
+
+
+def _with_two_batches(x: torch.Tensor) -> torch.Tensor:
+    """As (outer, inner, rows, columns): a view for up to four dimensions."""
+    return x.reshape(-1, *x.shape[-3:]) if x.dim() > 3 else x[(None,) * (4 - x.dim())]
+
+
+def merged_rows(a: torch.Tensor) -> torch.Tensor | None:
+    """(..., m, k) as (rows, k) without a copy, or None where the strides do not allow it."""
+    try:
+        return a.view(-1, a.shape[-1])
+    except RuntimeError:
+        return None
+
+
+def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
+    """(..., m, k) times (k, n) or (..., k, n), both read where they lie; the result contiguous."""
+    c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=a.dtype, device=a.device)
+    if not c.numel():
+        return c
+    if b.dim() == 2 and a.dim() > 2:
+        rows = merged_rows(a)
+        a, b = (a, b.expand(*a.shape[:-2], *b.shape)) if rows is None else (rows, b)
+    a, b = _with_two_batches(a), _with_two_batches(b)
+    outer, inner, m, k = a.shape
+    n = b.shape[-1]
+    device = _compat.device_of(a.device)
+    tile = shapes.portable_tile(m, n, k, outer * inner, a.dtype, precision, device)
+    tiles = outer * inner * triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
+    _matmul[(tiles,)](
+        a, b, c, m, n, k, inner, *a.stride(), *b.stride(),
+        BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, GROUP=tile.group,
+        INDEX=_compat.index_dtype(a, b, c), PRECISION=precision,
+        UPCAST=_compat.upcasts_dot(a.dtype), num_warps=tile.warps, num_stages=tile.stages,
+    )  # fmt: skip
+    return c

@@ -1,0 +1,97 @@
+"""Calls of matmul for tests and benchmarks, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.registry import Case, Cost, ErrorSample, Sample
+
+
+def torch_matmul(a: torch.Tensor, b: torch.Tensor, precision: str = "ieee") -> torch.Tensor:
+    """``torch.matmul`` with the tensor cores' float32 mode that ``precision`` names."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        return torch.matmul(a, b)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
+    """Ragged and empty sizes, every transposition, batches, strides no tile divides."""
+
+    def make(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, device=device, dtype=dtype)
+
+    for m, n, k in ((1, 1, 1), (7, 5, 3), (64, 64, 64), (65, 129, 63), (128, 8, 200), (1, 72, 40)):
+        yield Sample(f"{m}x{n}x{k}", (make(m, k), make(k, n)))
+    yield Sample("a transposed", (make(48, 40).t(), make(48, 72)))
+    yield Sample("b transposed", (make(40, 48), make(72, 48).t()))
+    yield Sample("both transposed", (make(48, 40).t(), make(72, 48).t()))
+    yield Sample("no unit stride", (make(40, 96)[:, ::2], make(96, 72)[::2, ::3]))
+    yield Sample("padded rows", (make(40, 64)[:, :48], make(48, 80)[:, :72]))
+    yield Sample("off alignment", (make(40, 49)[:, 1:], make(48, 73)[:, 1:]))
+    yield Sample("expanded", (make(40, 1).expand(40, 48), make(1, 72).expand(48, 72)))
+    yield Sample("one b", (make(2, 3, 17, 24), make(24, 40)))
+    yield Sample("one b, a permuted", (make(17, 3, 24).transpose(0, 1), make(24, 40)))
+    yield Sample("batched", (make(3, 17, 24), make(3, 24, 33)))
+    yield Sample(
+        "heads", (make(2, 9, 3, 16).transpose(1, 2), make(2, 11, 3, 16).permute(0, 2, 3, 1))
+    )
+    yield Sample("five dimensions", (make(2, 1, 2, 5, 8), make(2, 1, 2, 8, 6)))
+    yield Sample("expanded batch", (make(3, 8, 16), make(16, 24).expand(3, 16, 24)))
+    yield Sample("m=0", (make(0, 4), make(4, 5)))
+    yield Sample("n=0", (make(3, 4), make(4, 0)))
+    yield Sample("k=0", (make(3, 0), make(0, 5)))
+    yield Sample("batch=0", (make(0, 3, 4), make(0, 4, 5)))
+    if dtype is torch.float32:
+        for precision in ("tf32", "tf32x3"):
+            yield Sample(precision, (make(33, 65), make(65, 17)), {"precision": precision})
+
+
+def errors(device: torch.device) -> Iterator[ErrorSample]:
+    """Calls that must be refused."""
+    a, b = torch.zeros(2, 3, device=device), torch.zeros(3, 4, device=device)
+    yield ErrorSample(Sample("inner sizes", (a, a)), ShapeError, "(2, 3) and b of shape (2, 3)")
+    yield ErrorSample(Sample("vector", (a, b[:, 0])), ShapeError, "two dimensions or more")
+    yield ErrorSample(
+        Sample("batches", (a.expand(5, 2, 3), b.expand(4, 3, 4))), ShapeError, "leading"
+    )
+    yield ErrorSample(Sample("broadcast", (a, b.expand(5, 3, 4))), ShapeError, "expand the leading")
+    yield ErrorSample(Sample("dtypes", (a, b.half())), DtypeError, "float32 and b of float16")
+    yield ErrorSample(Sample("integers", (a.int(), b.int())), DtypeError, "int32")
+    yield ErrorSample(Sample("None", (a, None)), DtypeError, "type NoneType")
+    yield ErrorSample(Sample("precision", (a, b), {"precision": "fast"}), DtypeError, "'fast'")
+    yield ErrorSample(Sample("devices", (a, b.to("meta"))), DeviceError, "one device")
+
+
+def cost(a: torch.Tensor, b: torch.Tensor, precision: str = "ieee") -> Cost:
+    """2·m·n·k for the product; two such products for the gradients."""
+    *batches, m, k = a.shape
+    n = b.shape[-1]
+    out = a.numel() // k * n * a.element_size() if k else 0
+    flops = 2 * torch.Size(batches).numel() * m * n * k
+    moved = a.nbytes + b.nbytes + out
+    return Cost(moved, 2 * moved, flops, 2 * flops)
+
+
+def _case(m: int, n: int, k: int, dtype: torch.dtype, precision: str = "ieee") -> Case:
+    def make(device: torch.device) -> Sample:
+        a = torch.randn(m, k, device=device, dtype=dtype)
+        b = torch.randn(k, n, device=device, dtype=dtype)
+        return Sample("", (a, b), {"precision": precision})
+
+    size = f"{m}" if m == n == k else f"{m}x{n}x{k}"
+    name = f"{size} {str(dtype).removeprefix('torch.')}"
+    return Case(f"{name} {precision}" if dtype is torch.float32 else name, make)
+
+
+CASES = (
+    *(_case(size, size, size, torch.bfloat16) for size in (2048, 4096, 8192)),
+    _case(8192, 14336, 4096, torch.bfloat16),
+    _case(4096, 4096, 4096, torch.float16),
+    _case(4096, 4096, 4096, torch.float32, "tf32"),
+)

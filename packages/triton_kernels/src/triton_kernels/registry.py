@@ -1,0 +1,117 @@
+"""The one list of ops: tests, benchmarks, the README's table and ``python -m`` are made from it.
+
+To add an op: add its room under ``ops/``, with an ``OPS`` tuple of ``Op`` entries, and name the
+room and its ops in ``ROOMS``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from triton_kernels.errors import BackendError, KernelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from triton_kernels.kernel import Kernel
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "triton_kernels.ops.vector_add": ("vector_add",),
+    "triton_kernels.ops.softmax.op": ("softmax",),
+    "triton_kernels.ops.gemm.op": ("matmul",),
+}
+"""Module of each room, imported when one of its ops is first used, and the ops it offers."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One call: ``function(*args, **kwargs)``. Tensors in ``args`` are differentiated."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ErrorSample:
+    """A call that must raise ``error`` before anything is launched."""
+
+    sample: Sample
+    error: type[KernelError]
+    says: str
+    """Part of the message."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call must move and compute, at the least: the roofline's model."""
+
+    forward_bytes: int
+    backward_bytes: int
+    forward_flops: int
+    backward_flops: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the benchmark; inputs are made when it runs."""
+
+    name: str
+    make: Callable[[torch.device], Sample]
+
+
+@dataclass(frozen=True)
+class Op:
+    """Everything the rest of the package and its tests know of one op."""
+
+    name: str
+    summary: str
+    function: Callable[..., torch.Tensor]
+    """The public function."""
+    kernel: Kernel
+    """The forward kernel; its backends are the op's."""
+    gradients: tuple[Kernel, ...]
+    """Further kernels that its backward runs."""
+    checked: Callable[..., tuple[Any, ...]]
+    """Checks the public arguments and gives the kernel's inputs."""
+    torch_function: Callable[..., torch.Tensor]
+    """Torch's own, with the same arguments: yardstick of error and speed."""
+    dtypes: tuple[torch.dtype, ...]
+    samples: Callable[[torch.device, torch.dtype], Iterator[Sample]]
+    errors: Callable[[torch.device], Iterator[ErrorSample]]
+    cost: Callable[..., Cost]
+    bound: str
+    """What limits it on large inputs: ``memory`` or ``compute``."""
+    cases: tuple[Case, ...]
+    source: str
+    """Where the maths stands."""
+
+
+def op_names() -> tuple[str, ...]:
+    """The names of all ops, without importing any room."""
+    return tuple(name for names in ROOMS.values() for name in names)
+
+
+@functools.cache
+def get(name: str) -> Op:
+    """The entry of one op; imports its room.
+
+    Raises:
+        BackendError: there is no op of that name.
+    """
+    for module, names in ROOMS.items():
+        if name in names:
+            ops: tuple[Op, ...] = importlib.import_module(module).OPS
+            return next(op for op in ops if op.name == name)
+    raise BackendError(
+        name, f"the op name {name!r}", f"one of {', '.join(op_names())}", "check the spelling"
+    )
+
+
+def room_of(name: str) -> str | None:
+    """The module that defines an op, or None."""
+    return next((module for module, names in ROOMS.items() if name in names), None)

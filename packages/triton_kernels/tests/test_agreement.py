@@ -1,0 +1,167 @@
+"""Every op, backend, dtype and sample against torch in float64.
+
+The bound: twice (forward) or three times (backward) the error of torch's own function in the same
+dtype, plus one unit in the last place of the output's magnitude. Torch's error counts as half a
+unit at least: so much has even an exact result, rounded.
+"""
+
+import pytest
+import torch
+from triton_kernels import _compat, registry
+
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+OPS = [registry.get(name) for name in registry.op_names()]
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+pytestmark = pytest.mark.usefixtures("poisoned")
+
+
+def every(*, backward: bool):
+    """Parametrizes over op, dtype, sample and device; samples are made when the test runs."""
+    cases = [
+        pytest.param(op, dtype, index, id=f"{op.name}-{str(dtype)[6:]}-{sample.name}")
+        for op in OPS
+        for dtype in op.dtypes
+        for index, sample in enumerate(op.samples(torch.device("meta"), dtype))
+    ]
+    return pytest.mark.parametrize(("op", "dtype", "index"), cases)
+
+
+def sample_of(op, dtype, index, device):
+    return list(op.samples(torch.device(device), dtype))[index]
+
+
+def able_backends(op, sample):
+    inputs = op.checked(*sample.args, **sample.kwargs)
+    return [b.name for b in op.kernel.backends if b.refuses(*inputs) is None]
+
+
+def leaves(sample, dtype):
+    """The sample's tensors as leaves that want a gradient, strides kept, in ``dtype``."""
+    return [
+        x.detach().to(dtype).requires_grad_() if isinstance(x, torch.Tensor) else x
+        for x in sample.args
+    ]
+
+
+def call_torch(op, sample, args):
+    *inputs, last = op.checked(*args, **sample.kwargs)
+    return op.torch_function(*inputs, last)
+
+
+def worst(actual, exact):
+    """Largest distance; where both are NaN or the same infinity they agree."""
+    assert actual.shape == exact.shape
+    actual = actual.double()
+    same = (actual == exact) | (actual.isnan() & exact.isnan())
+    distance = torch.where(same, 0.0, (actual - exact).abs())
+    return distance.max().item() if distance.numel() else 0.0
+
+
+def unit(exact, dtype):
+    """One unit in the last place of the largest finite magnitude."""
+    finite = exact[exact.isfinite()].abs()
+    return torch.finfo(dtype).eps * finite.max().item() if finite.numel() else 0.0
+
+
+def check(actual, exact, yardstick, factor, dtype, what, terms=None):
+    # Float64 has nothing more exact beside it; the interpreter rounds bfloat16 toward zero.
+    truncated = _compat.interpreting() and dtype is torch.bfloat16
+    units = 64 if dtype is torch.float64 else 4 if truncated else 1
+    one = max(unit(exact, dtype), unit(terms, dtype) if terms is not None else 0.0)
+    allowed = factor * max(worst(yardstick, exact), one / 2) + units * one
+    error = worst(actual, exact)
+    assert error <= allowed, f"{what}: error {error:.3g}, allowed {allowed:.3g}"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@every(backward=False)
+def test_forward(op, dtype, index, device):
+    sample = sample_of(op, dtype, index, device)
+    exact = call_torch(
+        op, sample, [x.double() if isinstance(x, torch.Tensor) else x for x in sample.args]
+    )
+    yardstick = call_torch(op, sample, sample.args)
+    for backend in able_backends(op, sample):
+        actual = op.function(*sample.args, **sample.kwargs, backend=backend)
+        assert actual.dtype is dtype
+        assert actual.is_contiguous()
+        check(actual, exact, yardstick, 2, dtype, backend)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@every(backward=True)
+def test_backward(op, dtype, index, device):
+    sample = sample_of(op, dtype, index, device)
+    exact_args, torch_args = leaves(sample, torch.float64), leaves(sample, dtype)
+    exact = call_torch(op, sample, exact_args)
+    wanted = [x for x in exact_args if isinstance(x, torch.Tensor)]
+    dense = torch.randn(exact.shape, device=device).to(dtype)
+    expanded = torch.randn((), device=device).to(dtype).expand(exact.shape)
+    strided = torch.randn((*exact.shape[::-1], 2), device=device).to(dtype)[..., 1]
+    strided = strided.permute(list(reversed(range(exact.dim()))))
+    for grad in (dense, expanded, strided):
+        # A gradient may vanish as a sum of terms y·dy that cancel: they too set its magnitude.
+        terms = exact.detach() * grad
+        exacts = torch.autograd.grad(exact, wanted, grad.double(), retain_graph=True)
+        yardsticks = torch.autograd.grad(
+            call_torch(op, sample, torch_args),
+            [x for x in torch_args if isinstance(x, torch.Tensor)],
+            grad,
+        )
+        for backend in able_backends(op, sample):
+            args = leaves(sample, dtype)
+            actuals = torch.autograd.grad(
+                op.function(*args, **sample.kwargs, backend=backend),
+                [x for x in args if isinstance(x, torch.Tensor)],
+                grad,
+            )
+            for actual, exact_grad, yardstick in zip(actuals, exacts, yardsticks, strict=True):
+                what = f"{backend}, strides {grad.stride()}"
+                check(actual, exact_grad, yardstick, 3, dtype, what, terms)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_gradients_by_finite_differences(op):
+    def small(sample):
+        return all(not isinstance(x, torch.Tensor) or x.numel() <= 100 for x in sample.args)
+
+    checked = 0
+    for sample in filter(small, op.samples(torch.device("cpu"), torch.float64)):
+        if any(isinstance(x, torch.Tensor) and x.isinf().any() for x in sample.args):
+            continue
+        args = leaves(sample, torch.float64)
+
+        def function(*args, kwargs=sample.kwargs):
+            return op.function(*args, **kwargs)
+
+        assert torch.autograd.gradcheck(function, args, fast_mode=True)
+        assert torch.autograd.gradgradcheck(function, args, fast_mode=True)
+        checked += 1
+    assert checked >= 3
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_only_the_gradient_that_is_wanted(op, device):
+    sample = next(
+        s for s in op.samples(torch.device(device), torch.float32) if s.args[0].numel() > 1
+    )
+    tensors = [i for i, x in enumerate(sample.args) if isinstance(x, torch.Tensor)]
+    for chosen in tensors:
+        args = [x.detach() if isinstance(x, torch.Tensor) else x for x in sample.args]
+        args[chosen].requires_grad_()
+        op.function(*args, **sample.kwargs).sum().backward()
+        assert args[chosen].grad.shape == args[chosen].shape
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("row", [[-torch.inf] * 5, [torch.inf, 1.0], [torch.nan, 1.0, 2.0]])
+@pytest.mark.parametrize("columns", [8, 70_000])
+def test_softmax_of_rows_without_a_softmax_is_nan(row, columns, device):
+    x = torch.full((2, columns), -torch.inf, device=device)
+    x[0, : len(row)] = torch.tensor(row, device=device)
+    x[1, -1] = 0.0
+    y = registry.get("softmax").function(x)
+    assert torch.equal(y.isnan(), torch.softmax(x, -1).isnan())
+    assert y[0].isnan().all()
+    assert y[1, -1] == 1.0

@@ -1,0 +1,126 @@
+"""The choice of backend: explicit, overridable, explainable, and never silent."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import triton_kernels
+from triton_kernels import _compat, explain, record_backends, registry, use_backend
+from triton_kernels.errors import BackendError, ShapeError
+
+OPS = [registry.get(name) for name in registry.op_names()]
+FIRST = "portable" if _compat.interpreting() else "reference"
+
+
+def first_sample(op, device="cpu"):
+    return next(s for s in op.samples(torch.device(device), torch.float32) if s.args[0].numel() > 1)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_cpu_tensors_take_the_reference_or_when_interpreting_the_kernel(op):
+    sample = first_sample(op)
+    with record_backends() as record:
+        op.function(*sample.args, **sample.kwargs)
+    assert record == [(op.name, FIRST)]
+    explanation = explain(op.name, *sample.args, **sample.kwargs)
+    assert explanation.taken == FIRST
+    assert explanation.reasons[FIRST] == "taken: first that can"
+    assert set(explanation.reasons) == {b.name for b in op.kernel.backends}
+    assert f"-> {FIRST}: taken" in str(explanation)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_cuda_tensors_take_a_kernel(op):
+    sample = first_sample(op, "cuda")
+    assert explain(op.name, *sample.args, **sample.kwargs).taken != "reference"
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_the_last_backend_takes_anything(op):
+    for kernel in (op.kernel, *op.gradients):
+        assert kernel.backends[-1].name == "reference"
+        assert kernel.backends[-1].refuses() is None
+
+
+def test_float64_takes_the_reference_and_says_why():
+    explanation = explain("softmax", torch.zeros(2, 3, dtype=torch.float64))
+    assert explanation.taken == "reference"
+    assert "refuses" in explanation.reasons["portable"]
+
+
+@pytest.mark.parametrize("name", ["softmax", "all"])
+def test_use_backend_holds_in_the_block_and_for_the_backward(name):
+    x = torch.randn(2, 3, requires_grad=True)
+    with record_backends() as record:
+        with use_backend(name, "reference"):
+            y = triton_kernels.softmax(x)
+        y.sum().backward()
+    assert record == [("softmax", "reference"), ("softmax_backward", "reference")]
+    assert explain("softmax", x).taken == FIRST
+
+
+def test_use_backend_nests_and_the_call_has_the_last_word():
+    x = torch.zeros(2, 3)
+    with use_backend("all", "reference"):
+        assert explain("softmax", x).reasons["reference"] == "taken: asked for"
+        with use_backend("vector_add", "reference"):
+            pass
+        assert explain("softmax", x).reasons["reference"] == "taken: asked for"
+    with use_backend("all", "portable"):
+        assert explain("softmax", x, backend="reference").taken == "reference"
+
+
+def test_use_backend_ends_with_an_error():
+    with pytest.raises(ZeroDivisionError), use_backend("all", "reference"):
+        raise ZeroDivisionError
+    assert explain("softmax", torch.zeros(3)).reasons["reference"] != "taken: asked for"
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(BackendError, match="one of portable, reference"):
+        triton_kernels.softmax(torch.zeros(3), backend="cuda")
+    with pytest.raises(BackendError, match="'fast'"), use_backend("softmax", "fast"):
+        pass
+    with pytest.raises(BackendError, match="vector_add, softmax, matmul"):
+        explain("soft_max", torch.zeros(3))
+    with pytest.raises(ShapeError):
+        explain("softmax", torch.zeros(()))
+
+
+@pytest.mark.skipif(_compat.interpreting(), reason="the interpreter takes CPU tensors")
+def test_a_backend_that_cannot_is_an_error_not_a_fallback():
+    with pytest.raises(BackendError, match="TRITON_INTERPRET=1"):
+        triton_kernels.softmax(torch.zeros(3), backend="portable")
+
+
+def in_new_process(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "setting", ["reference", "softmax=reference", " matmul=tma, softmax=reference"]
+)
+def test_the_environment_asks(setting):
+    code = (
+        "import torch, triton_kernels as t; e = t.explain('softmax', torch.zeros(3)); "
+        "print(e.reasons['reference'])"
+    )
+    result = in_new_process(code, TRITON_KERNELS_BACKEND=setting)
+    assert result.stdout == "taken: asked for\n", result.stderr
+
+
+def test_a_wrong_environment_is_told():
+    code = "import torch, triton_kernels as t; t.softmax(torch.zeros(3))"
+    result = in_new_process(code, TRITON_KERNELS_BACKEND="best")
+    assert result.returncode != 0
+    assert "backend 'best'; expected one of portable, reference" in result.stderr

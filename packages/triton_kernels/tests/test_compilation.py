@@ -1,0 +1,128 @@
+"""Every Triton kernel compiles to machine code for sm_80 and sm_90, without a GPU.
+
+The ops run on CPU tensors with a driver that only names a target: each launch is compiled with the
+arguments and the configuration that a GPU would get, and not executed.
+"""
+
+import pytest
+import torch
+from triton.backends.compiler import GPUTarget
+from triton.runtime.driver import driver
+from triton.runtime.jit import JITFunction
+from triton_kernels import _compat, registry
+from triton_kernels.ops.gemm import shapes, tma
+
+SHARED_MEMORY = {80: 163 * 1024, 90: 227 * 1024}
+F32, BF16 = torch.float32, torch.bfloat16
+
+
+class _TargetOnly:
+    """As much of a driver as compiling asks for."""
+
+    def __init__(self, capability: int) -> None:
+        self.target = GPUTarget("cuda", capability, 32)
+
+    def get_current_target(self):
+        return self.target
+
+    def get_current_device(self):
+        return self.target.arch
+
+    def get_current_stream(self, device):
+        return 0
+
+
+hopper_only = pytest.mark.parametrize("compiled", [90], indirect=True)
+
+
+@pytest.fixture(params=[80, 90])
+def compiled(request, monkeypatch):
+    """The kernels compiled while the test runs, in order; ``arch`` is their target."""
+    run = JITFunction.run
+
+    class Compiled(list):
+        arch = request.param
+
+    kernels = Compiled()
+
+    def compile_only(self, *args, grid, warmup, **kwargs):
+        kernels.append(run(self, *args, grid=grid, warmup=True, **kwargs))
+
+    device = _compat.Device(divmod(request.param, 10), 132)
+    monkeypatch.setattr(JITFunction, "run", compile_only)
+    monkeypatch.setattr(_compat, "device_of", lambda _: device)
+    monkeypatch.setattr(_compat, "interpreting", lambda: True)  # so that CPU tensors are let in
+    monkeypatch.setattr(_compat, "interpreter_fault", lambda: None)
+    monkeypatch.setattr(driver, "_active", _TargetOnly(request.param))
+    return kernels
+
+
+def fits(kernels) -> None:
+    for kernel in kernels:
+        assert kernel.asm["cubin"]
+        assert f".target sm_{kernels.arch}" in kernel.asm["ptx"]
+        assert kernel.metadata.shared <= SHARED_MEMORY[kernels.arch], kernel.metadata
+
+
+def names(kernels) -> set[str]:
+    return {kernel.metadata.name for kernel in kernels}
+
+
+def test_vector_add(compiled):
+    x = torch.zeros(100)
+    registry.get("vector_add").function(x, x, backend="portable")
+    assert names(compiled) == {"_add"}
+    fits(compiled)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim", "passes"),
+    [
+        ((8, 4096), -1, 1),
+        ((1, 65536), -1, 1),
+        ((1, 65537), -1, 2),
+        ((1, 9, 64), 1, 1),
+        ((300, 64), 0, 2),
+    ],
+)
+def test_softmax(compiled, shape, dim, passes):
+    x = torch.zeros(shape, dtype=BF16, requires_grad=True)
+    registry.get("softmax").function(x, dim, backend="portable").sum().backward()
+    expected = {
+        1: {"_forward_one_pass", "_backward_one_pass"},
+        2: {"_forward_online", "_backward_two_passes"},
+    }
+    assert names(compiled) == expected[passes]
+    fits(compiled)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"), [(BF16, "ieee"), (F32, "ieee"), (F32, "tf32"), (F32, "tf32x3")]
+)
+def test_matmul_portable(compiled, dtype, precision):
+    a, b = torch.empty(2, 2048, 256, dtype=dtype), torch.empty(2, 2048, 256, dtype=dtype).mT
+    registry.get("matmul").function(a, b, precision=precision, backend="portable")
+    fits(compiled)
+    instruction = {80: "mma.sync", 90: "wgmma"}[compiled.arch]
+    tensor_cores = dtype is BF16 or precision != "ieee"
+    assert (instruction in compiled[0].asm["ptx"]) == tensor_cores
+
+
+@hopper_only
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+def test_matmul_tma(compiled, transposed):
+    a = torch.empty(2048, 2048, dtype=BF16)
+    a, b = (a.t() if name in transposed else a for name in "ab")
+    registry.get("matmul").function(a, b, backend="tma")
+    fits(compiled)
+    assert "wgmma" in compiled[0].asm["ptx"]
+    assert "cp.async.bulk.tensor" in compiled[0].asm["ptx"]
+
+
+@hopper_only
+def test_matmul_warp_specialized(compiled):
+    tile = shapes.Tile(128, 128, 64, warps=4, stages=3, in_kernel=True, specialize=True)
+    a = torch.zeros(256, 256, dtype=BF16)
+    tma.launch(a, a, torch.empty_like(a), tile, _compat.Device((9, 0), 132))
+    fits(compiled)
+    assert "ttg.warp_specialize" in compiled[0].asm["ttgir"]

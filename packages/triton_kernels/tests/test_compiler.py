@@ -1,0 +1,141 @@
+"""torch.compile, export's fake tensors and opcheck: the custom ops behind the public functions."""
+
+import pytest
+import torch
+import triton_kernels
+from triton_kernels import record_backends, registry, use_backend
+
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+COMPILERS = [
+    pytest.param("cpu", "aot_eager"),
+    pytest.param("cuda", "inductor", marks=pytest.mark.gpu),
+]
+OPS = [registry.get(name) for name in registry.op_names()]
+
+
+def tensors_of(sample):
+    return [x for x in sample.args if isinstance(x, torch.Tensor)]
+
+
+def chosen_samples(op, device, count=3):
+    """A few samples, small and not empty, with the tensors wanting gradients."""
+    fit = [
+        sample
+        for sample in op.samples(torch.device(device), torch.float32)
+        if all(1 < x.numel() < 3000 for x in tensors_of(sample)) and not sample.kwargs
+        and not any(x.isinf().any() for x in tensors_of(sample))
+    ]  # fmt: skip
+    for sample in fit[:: max(1, len(fit) // count)]:
+        for x in tensors_of(sample):
+            x.requires_grad_()
+        yield sample
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_opcheck(op, device):
+    for sample in chosen_samples(op, device):
+        inputs = op.checked(*sample.args)
+        torch.library.opcheck(op.kernel.custom_op, (*inputs, ""))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_opcheck_of_softmax_backward(device):
+    (gradient,) = registry.get("softmax").gradients
+    for shape, dim in (((5, 7), 1), ((3, 4, 5), 1)):
+        y = torch.randn(shape, device=device).softmax(dim).requires_grad_()
+        grad = torch.randn(shape, device=device, requires_grad=True)
+        torch.library.opcheck(gradient.custom_op, (grad, y, dim, ""))
+        torch.library.opcheck(gradient.custom_op, (grad.detach(), y.detach(), dim, ""))
+
+
+@pytest.mark.parametrize(("device", "compiler"), COMPILERS)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_compiled_equals_eager(op, device, compiler, dynamic):
+    def program(*args):
+        return op.function(*args) * 2
+
+    torch._dynamo.reset()
+    compiled = torch.compile(program, fullgraph=True, backend=compiler, dynamic=dynamic)
+    for sample in chosen_samples(op, device, count=2):
+        expected = program(*sample.args)
+        with record_backends() as record:
+            actual = compiled(*sample.args)
+        assert record
+        assert torch.equal(actual, expected)
+        grad = torch.randn_like(expected)
+        expected_grads = torch.autograd.grad(expected, tensors_of(sample), grad)
+        actual_grads = torch.autograd.grad(actual, tensors_of(sample), grad)
+        for actual_grad, expected_grad in zip(actual_grads, expected_grads, strict=True):
+            assert torch.equal(actual_grad, expected_grad)
+
+
+@pytest.mark.parametrize(("device", "compiler"), COMPILERS)
+def test_compiled_training_step(device, compiler):
+    a = torch.randn(20, 33, device=device)
+    weight = torch.randn(33, 17, device=device, requires_grad=True)
+
+    def step():
+        hidden = triton_kernels.matmul(a, weight)
+        scores = triton_kernels.softmax(triton_kernels.vector_add(hidden, hidden))
+        return (scores**2).sum()
+
+    torch._dynamo.reset()
+    (expected,) = torch.autograd.grad(step(), weight)
+    (actual,) = torch.autograd.grad(torch.compile(step, fullgraph=True, backend=compiler)(), weight)
+    torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.parametrize(("device", "compiler"), COMPILERS)
+def test_a_compiled_call_follows_use_backend(device, compiler):
+    torch._dynamo.reset()
+    x = torch.randn(4, 5, device=device)
+    compiled = torch.compile(triton_kernels.softmax, fullgraph=True, backend=compiler)
+    with record_backends() as record:
+        compiled(x)
+        with use_backend("softmax", "reference"):
+            compiled(x)
+        compiled(x)
+    default = triton_kernels.explain("softmax", x).taken
+    assert record == [("softmax", default), ("softmax", "reference"), ("softmax", default)]
+
+
+def test_an_op_first_used_inside_a_compiled_function():
+    import subprocess
+    import sys
+
+    code = (
+        "import torch, triton_kernels\n"
+        "f = torch.compile(lambda x: triton_kernels.softmax(x), fullgraph=True, backend='eager')\n"
+        "print(f(torch.zeros(2)).tolist())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.stdout == "[0.5, 0.5]\n", result.stderr[-2000:]
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_fake_tensors_pass_through(op):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    for sample in chosen_samples(op, "cpu"):
+        real = op.function(*sample.args)
+        with FakeTensorMode() as mode:
+            args = [mode.from_tensor(x) if isinstance(x, torch.Tensor) else x for x in sample.args]
+            fake = op.function(*args)
+        assert fake.shape == real.shape
+        assert fake.stride() == real.stride()
+        assert fake.dtype == real.dtype
+
+
+def test_export():
+    class Model(torch.nn.Module):
+        def forward(self, x):
+            return triton_kernels.softmax(x, 0)
+
+    x = torch.randn(3, 4)
+    program = torch.export.export(Model(), (x,))
+    assert "roadmap_kernels.softmax" in str(program.graph)
+    assert torch.equal(program.module()(x), triton_kernels.softmax(x, 0))

@@ -1,0 +1,39 @@
+"""Bad input: the error's type and words, raised before anything runs."""
+
+import pickle
+
+import pytest
+import torch
+from triton_kernels import record_backends, registry
+from triton_kernels.errors import KernelError, ShapeError
+
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+CASES = [
+    pytest.param(op, index, id=f"{op.name}-{error.sample.name}")
+    for op in map(registry.get, registry.op_names())
+    for index, error in enumerate(op.errors(torch.device("cpu")))
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("op", "index"), CASES)
+def test_bad_input(op, index, device):
+    bad = list(op.errors(torch.device(device)))[index]
+    with record_backends() as record, pytest.raises(bad.error) as caught:
+        op.function(*bad.sample.args, **bad.sample.kwargs)
+    assert bad.says in str(caught.value)
+    assert str(caught.value).startswith(f"{op.name}: got ")
+    assert record == []
+
+
+@pytest.mark.parametrize("op", map(registry.get, registry.op_names()), ids=lambda op: op.name)
+def test_every_op_has_errors_of_shape_and_dtype(op):
+    kinds = {bad.error.__name__ for bad in op.errors(torch.device("cpu"))}
+    assert {"ShapeError", "DtypeError"} <= kinds
+
+
+def test_errors_survive_pickling():
+    error = ShapeError("op", "this", "that", "do so")
+    copy = pickle.loads(pickle.dumps(error))
+    assert isinstance(copy, ShapeError | ValueError | KernelError)
+    assert (str(copy), copy.advice) == (str(error), "do so")

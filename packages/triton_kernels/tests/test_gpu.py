@@ -1,0 +1,148 @@
+"""What only a GPU can show: graphs, huge tensors, determinism, another device."""
+
+import pytest
+import torch
+import triton_kernels
+from triton_kernels import registry
+
+pytestmark = pytest.mark.gpu
+OPS = [registry.get(name) for name in registry.op_names()]
+
+
+def a_sample(op, device="cuda", dtype=torch.bfloat16):
+    return next(s for s in op.samples(torch.device(device), dtype) if s.args[0].numel() >= 1000)
+
+
+def with_gradients(op, sample, grad=None):
+    args = [x.detach().requires_grad_() if isinstance(x, torch.Tensor) else x for x in sample.args]
+    y = op.function(*args, **sample.kwargs)
+    grad = torch.ones_like(y) if grad is None else grad
+    wanted = [x for x in args if isinstance(x, torch.Tensor)]
+    return [y.detach(), *torch.autograd.grad(y, wanted, grad)]
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_captured_in_a_cuda_graph(op):
+    sample = a_sample(op)
+    expected = with_gradients(op, sample)  # also compiles the kernels
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        actual = with_gradients(op, sample)
+    for x in actual:
+        x.fill_(torch.nan)
+    graph.replay()
+    torch.cuda.synchronize()
+    for x, y in zip(actual, expected, strict=True):
+        assert torch.equal(x, y)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_two_runs_are_bit_equal(op):
+    for sample in op.samples(torch.device("cuda"), torch.bfloat16):
+        grad = torch.randn_like(op.function(*sample.args, **sample.kwargs))
+        runs = [with_gradients(op, sample, grad) for _ in range(2)]
+        for x, y in zip(*runs, strict=True):
+            assert torch.equal(x.nan_to_num(7.0), y.nan_to_num(7.0))
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_on_a_stream_of_its_own(op):
+    sample = a_sample(op)
+    expected = op.function(*sample.args, **sample.kwargs)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        actual = op.function(*sample.args, **sample.kwargs)
+    stream.synchronize()
+    assert torch.equal(actual, expected)
+
+
+def room_for(gigabytes):
+    """The memory is there, or the test fails and says what it needs."""
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info()
+    if free < gigabytes * 2**30:
+        pytest.fail(f"needs {gigabytes} GiB of GPU memory, {free >> 30} are free")
+
+
+def test_vector_add_beyond_32_bit_offsets():
+    room_for(14)
+    n = 2**31 + 2**20 + 3
+    x = torch.ones(n, dtype=torch.bfloat16, device="cuda")
+    y = torch.zeros_like(x)
+    y[-5:] = torch.arange(5, device="cuda")
+    z = triton_kernels.vector_add(x, y)
+    assert z[-5:].tolist() == [1, 2, 3, 4, 5]
+    assert int((z == 1).sum()) == n - 4
+
+
+@pytest.mark.parametrize("shape", [(2**20 + 3, 2048), (3, 2**30 - 1), (2**10 + 1, 2**10, 2**11)])
+def test_softmax_beyond_32_bit_offsets(shape):
+    room_for(32)
+    dim = 1
+    x = torch.zeros(shape, dtype=torch.bfloat16, device="cuda").requires_grad_()
+    with torch.no_grad():
+        x.select(0, -1).select(0, 5 if len(shape) > 2 else -1).fill_(3.0)
+    y = triton_kernels.softmax(x, dim)
+    last = x.detach()[-1:].double()
+    exact = torch.softmax(last, dim)
+    eps = torch.finfo(torch.bfloat16).eps
+    assert (y.detach()[-1:].double() - exact).abs().max() <= eps * exact.max()
+    assert torch.equal(y[0], torch.full_like(y[0], 1 / shape[1]))
+    grad = torch.zeros_like(x)
+    grad.select(0, -1).select(0, 5 if len(shape) > 2 else -1).fill_(1.0)
+    (dx,) = torch.autograd.grad(y, x, grad)
+    exact_dx = exact * (grad[-1:] - (exact * grad[-1:]).sum(dim, keepdim=True))
+    error = (dx[-1:].double() - exact_dx).abs().max()
+    assert error <= 4 * eps * exact_dx.abs().max()
+    assert not dx[0].any()
+
+
+def test_matmul_beyond_32_bit_offsets():
+    room_for(20)
+    m, k, n = 2**21 + 5, 1024, 16
+    a = torch.randn(m, k, dtype=torch.bfloat16, device="cuda")
+    b = torch.randn(k, n, dtype=torch.bfloat16, device="cuda")
+    for backend in ("tma", "portable"):
+        c = triton_kernels.matmul(a, b, backend=backend)
+        torch.testing.assert_close(c[-9:], a[-9:] @ b)
+        torch.testing.assert_close(c[:9], a[:9] @ b)
+
+
+@pytest.mark.parametrize("size", [1024, 2048, 4096])
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+def test_large_matmul(size, layout):
+    a, b = (torch.randn(size, size, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+    a, b = a.t() if layout[0] == "t" else a, b.t() if layout[1] == "t" else b
+    exact = a.float() @ b.float()
+    yardstick = (a @ b - exact).abs().max()
+    for backend in ("tma", "portable"):
+        error = (triton_kernels.matmul(a, b, backend=backend) - exact).abs().max()
+        assert error <= 2 * yardstick + torch.finfo(torch.bfloat16).eps * exact.abs().max()
+
+
+def test_descriptors_built_in_the_kernel():
+    """The variants that only the tuner takes give the same product."""
+    from triton_kernels import _compat
+    from triton_kernels.ops.gemm import shapes, tma
+
+    a, b = (torch.randn(512, 512, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+    device = _compat.device_of(a.device)
+    expected = triton_kernels.matmul(a, b, backend="portable")
+    for specialize in (False, True):
+        tile = shapes.Tile(128, 128, 64, 4, 3, in_kernel=True, specialize=specialize)
+        c = torch.full_like(a, torch.nan)
+        tma.launch(a, b, c, tile, device)
+        torch.testing.assert_close(c, expected)
+
+
+if torch.cuda.device_count() > 1:
+
+    @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+    def test_on_a_second_device(op):
+        torch.cuda.set_device(0)
+        sample = a_sample(op, "cuda:1")
+        expected = a_sample(op, "cuda:1")
+        actual = with_gradients(op, sample)
+        assert all(x.device.index == 1 and not x.isnan().any() for x in actual)
+        assert expected.args[0].device.index == 1

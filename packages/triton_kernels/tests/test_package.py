@@ -1,0 +1,93 @@
+"""The package's surface: light imports, the registry's promises, the version."""
+
+import subprocess
+import sys
+
+import pytest
+import triton_kernels
+from triton_kernels import registry
+
+# Submodules of triton-lang's package of the same import name.
+THEIRS = ["matmul", "matmul_ogs", "tensor", "routing", "swiglu", "topk", "reduce", "numerics"]
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+
+
+def test_importing_imports_neither_torch_nor_triton():
+    code = (
+        "import sys, triton_kernels; "
+        "print([m for m in ('torch', 'triton', 'numpy') if m in sys.modules], "
+        "'softmax' in dir(triton_kernels))"
+    )
+    assert run(code) == "[] True\n"
+
+
+@pytest.mark.parametrize("name", triton_kernels.__all__)
+def test_every_name_is_there_and_stays_a_thing_of_its_own(name):
+    value = getattr(triton_kernels, name)
+    assert getattr(triton_kernels, name) is value
+    assert name == "errors" or callable(value)
+
+
+def test_rooms_offer_what_the_registry_says():
+    import importlib
+
+    for module, names in registry.ROOMS.items():
+        assert tuple(op.name for op in importlib.import_module(module).OPS) == names
+        for name in names:
+            op = registry.get(name)
+            assert getattr(triton_kernels, name) is op.function
+            assert op.kernel.op == name
+            assert op.cases
+            assert op.source
+
+
+def test_implementations_exist():
+    for op in map(registry.get, registry.op_names()):
+        for kernel in (op.kernel, *op.gradients):
+            assert all(callable(backend.run) for backend in kernel.backends)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_no_submodule_is_named_as_one_of_theirs(name):
+    import importlib.util
+
+    assert importlib.util.find_spec(f"triton_kernels.{name}") is None
+
+
+def test_an_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'attention'"):
+        triton_kernels.attention  # noqa: B018
+
+
+def test_version():
+    assert triton_kernels.__version__[0].isdigit()
+
+
+def test_without_triton_the_reference_runs():
+    code = (
+        "import sys; sys.modules['triton'] = None\n"
+        "import torch, triton_kernels as t\n"
+        "print(t.vector_add(torch.ones(2), torch.ones(2)).tolist(), t.explain('matmul', "
+        "torch.ones(2, 2), torch.ones(2, 2)))"
+    )
+    output = run(code)
+    assert output.startswith("[2.0, 2.0]")
+    assert "portable: refuses: triton is not installed" in output
+
+
+def test_self_test_runs():
+    result = subprocess.run(
+        [sys.executable, "-m", "triton_kernels"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "softmax" in result.stdout
+    assert "reference" in result.stdout
