@@ -1,0 +1,1 @@
+"""The Triton track: one file a day, exercises with their solutions, hints and tests."""
