@@ -23,8 +23,8 @@ Element (i_0, …, i_{n-1}) lies at
 
     offset + i_0 t_0 + … + i_{n-1} t_{n-1}
 
-in the storage, and there is nothing more to it. A tensor is **contiguous** (row-major) when the last
-index steps by 1 and every other by the number of elements that the indices to its right span:
+in the storage, and there is nothing more to it. A tensor is **contiguous** (row-major) when the
+last index steps by 1 and every other by the number of elements that the indices to its right span:
 
     t_{n-1} = 1,   t_d = s_{d+1} · t_{d+1}
 
@@ -53,15 +53,17 @@ wider type wins. But a Python number never widens a tensor of its own category: 
 stays float32, and int64 tensor + 1.5 becomes the default floating dtype, float32.
 
 To read: Paszke et al., *PyTorch: An Imperative Style, High-Performance Deep Learning Library*
-(NeurIPS 2019), section 5; E. Yang, *PyTorch internals* (2019), its first part; van der Walt, Colbert
-& Varoquaux, *The NumPy Array* (2011), where strides come from. The professional version:
+(NeurIPS 2019), section 5; E. Yang, *PyTorch internals* (2019), its first part; van der Walt,
+Colbert & Varoquaux, *The NumPy Array* (2011), where strides come from. The professional version:
 `c10/core/TensorImpl.h` and `aten/src/ATen/TensorUtils.cpp` (computeStride) in PyTorch's source.
 
 Hints:
-- `x.stride()`, `x.storage_offset()`, `x.untyped_storage().data_ptr()` show what a tensor is made of.
+- `x.stride()`, `x.storage_offset()` and `x.untyped_storage().data_ptr()` show what x is made of.
 - Draw the storage of a 2 × 3 matrix as six boxes, then its transpose over the same boxes.
 - Run this file (python day01.py) to see how views of one storage differ.
 """
+
+from itertools import pairwise
 
 import torch
 
@@ -130,15 +132,15 @@ def flattens_as_view(shape, strides):
     """
     # TODO: forget the dimensions of size 1, then look at all neighbours of those that are left
     # HINT: kept = [(s, t) for s, t in zip(shape, strides) if s != 1]
-    # HINT: neighbours (s, t), (s2, t2) merge if t == s2 * t2
+    # HINT: neighbours (s, t), (s2, t2) merge if t == s2 * t2; pairwise(kept) gives them
     # HINT: any stride is fine for a single dimension, even 2 or 0
     # SOLUTION
     kept = [(s, t) for s, t in zip(shape, strides, strict=True) if s != 1]
     # MUTANT: kept = list(zip(shape, strides, strict=True))
-    return all(t == s2 * t2 for (_, t), (s2, t2) in zip(kept, kept[1:], strict=False))
+    return all(t == s2 * t2 for (_, t), (s2, t2) in pairwise(kept))
     # MUTANT: return tuple(strides) == contiguous_strides(shape)
-    # MUTANT: return all(t == s * t2 for (s, t), (_, t2) in zip(kept, kept[1:], strict=False))
-    # MUTANT: return all(t >= t2 for (_, t), (_, t2) in zip(kept, kept[1:], strict=False))
+    # MUTANT: return all(t == s * t2 for (s, t), (_, t2) in pairwise(kept))
+    # MUTANT: return all(t >= t2 for (_, t), (_, t2) in pairwise(kept))
     # END SOLUTION
 
 

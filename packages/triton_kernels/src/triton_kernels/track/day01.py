@@ -13,8 +13,9 @@ Learning objectives:
 
 Background:
 A GPU is fast because it does the same thing in very many places at once. A **kernel** is the
-function that says what is done in one place. Launching it over a **grid** of n makes n **programs**,
-all running the same code, in no order that you may rely on. The one thing that tells them apart is
+function that says what is done in one place. Launching it over a **grid** of n makes n
+**programs**, all running the same code, in no order that you may rely on. The one thing that tells
+them apart is
 
     pid = tl.program_id(0)          # 0, 1, …, n - 1
 
