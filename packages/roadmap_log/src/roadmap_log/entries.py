@@ -24,8 +24,8 @@ LONGEST_SLUG = 60
 """Characters of a title that go into a file name."""
 
 _LIQUID = re.compile(r"\{[{%]")
-_END_RAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
-_QUOTED_END = '{% endraw %}{{ "{% endraw %}" }}{% raw %}'
+_END_RAW = re.compile(r"\{%(?=-?\s*endraw\b)")
+_QUOTED = '{% endraw %}{{ "{%" }}{% raw %}'  # leaves the raw block for one sign
 _TAG = re.compile(r"[^\w+#.-]+")
 
 
@@ -83,7 +83,7 @@ def render(entry: LogEntry) -> str:
         header.append(f"day: {_yaml(entry.day)}")
     text = entry.text.strip("\n") + "\n"
     if _LIQUID.search(text):
-        text = "{% raw %}\n" + _END_RAW.sub(lambda _: _QUOTED_END, text) + "{% endraw %}\n"
+        text = "{% raw %}\n" + _END_RAW.sub(lambda _: _QUOTED, text) + "{% endraw %}\n"
     return "---\n" + "\n".join(header) + "\n---\n\n" + text
 
 
@@ -229,7 +229,7 @@ def _without_raw(text: str) -> str:
     inner = text.strip("\n")
     if inner.startswith("{% raw %}\n") and inner.endswith("{% endraw %}"):
         body = inner.removeprefix("{% raw %}\n").removesuffix("{% endraw %}")
-        return body.replace(_QUOTED_END, "{% endraw %}")
+        return body.replace(_QUOTED, "{%")
     return text
 
 

@@ -137,7 +137,7 @@ def bar(parts: list[tuple[int, str]], total: int, room: int) -> str:
     text, used, amount = "", 0, 0
     for part, style in parts:
         amount += part
-        end = round(amount * room / total) if total else 0
+        end = max(used, round(amount * room / total)) if total else 0
         if part and end == used and end < room:
             end += 1  # the first small step shows, too
         text += paint(full * (end - used), style)

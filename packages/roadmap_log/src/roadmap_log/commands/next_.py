@@ -52,8 +52,10 @@ def _name(each: ItemState) -> str:
 def _headline(each: ItemState) -> str:
     minutes = each.item.minutes
     span = f"  {minutes[0]}–{minutes[1]} min" if minutes and minutes[0] != minutes[1] else ""
-    name = terminal.paint(_name(each), "cyan")
-    return f"{name}  {terminal.clean(each.item.title)}{terminal.paint(span, 'dim')}"
+    name = _name(each)
+    room = terminal.columns() - terminal.width(name) - terminal.width(span) - len("Next    ")
+    title = terminal.fit(each.item.title, max(8, room)).rstrip()
+    return f"{terminal.paint(name, 'cyan')}  {title}{terminal.paint(span, 'dim')}"
 
 
 def _what_to_do(journey: Journey, each: ItemState) -> list[str]:

@@ -12,8 +12,8 @@ from roadmap_log.journey import Journey
 from roadmap_log.roadmaps import Roadmap, Section
 from roadmap_log.state import DONE, STATUSES, State, count, next_items
 
-WEEKS_SHOWN = 6
-"""Weeks of activity in the strip."""
+LONGEST_STRIP = 8
+"""Weeks of activity in the strip, at most."""
 
 
 @click.command()
@@ -51,7 +51,7 @@ def screen(journey: Journey, *, every: bool = False) -> list[str]:
 
 def _heading(journey: Journey) -> list[str]:
     state, settings = journey.state, journey.settings
-    title = terminal.clean(settings.title)
+    title = terminal.fit(settings.title, min(60, terminal.columns() - 20)).rstrip()
     day = state.today.strftime("%a %d %b %Y")
     gap = " " * max(2, terminal.columns() - terminal.width(title) - len(day))
     done = sum(each.done for each in state.items.values())
@@ -65,7 +65,10 @@ def _heading(journey: Journey) -> list[str]:
         noun = "entry" if len(state.entries) == 1 else "entries"
         words.append(f"{len(state.entries)} log {noun}, {terminal.duration(state.minutes)}")
     dot = " · " if terminal.unicode_marks() else " | "
-    return [terminal.paint(title, "bold") + terminal.paint(gap + day, "dim"), dot.join(words)]
+    return [
+        terminal.paint(title, "bold") + terminal.paint(gap + day, "dim"),
+        *terminal.wrap(dot.join(words), 0),
+    ]
 
 
 def _roadmap(roadmap: Roadmap, state: State, every: bool) -> list[str]:
@@ -101,7 +104,8 @@ def _part(part: Section, state: State, every: bool) -> list[str]:
         marks = "".join(terminal.mark(each.status) for each in state.of(section))
         pad = " " * max(0, 7 - len(section.items))
         lines.append(
-            f"    {marks}{pad}  " + terminal.paint(terminal.fit(section.title, 50).rstrip(), "dim")
+            f"    {marks}{pad}  "
+            + terminal.paint(terminal.fit(section.title, room - 15).rstrip(), "dim")
         )
     return lines
 
@@ -110,9 +114,10 @@ def _strip(state: State) -> str:
     """The last weeks, a character a day, by how much was done."""
     levels = " ▂▄▆█" if terminal.unicode_marks() else " .:+#"
     empty = "·" if terminal.unicode_marks() else "."
-    first = state.today - timedelta(days=state.today.weekday() + 7 * (WEEKS_SHOWN - 1))
+    shown = min(LONGEST_STRIP, (terminal.columns() - len("Last 8 weeks  ")) // 8)
+    first = state.today - timedelta(days=state.today.weekday() + 7 * (shown - 1))
     weeks = []
-    for week in range(WEEKS_SHOWN):
+    for week in range(shown):
         text = ""
         for weekday in range(7):
             day = first + timedelta(days=7 * week + weekday)
@@ -123,7 +128,7 @@ def _strip(state: State) -> str:
             else:
                 text += terminal.paint(empty, "dim")
         weeks.append(text)
-    return terminal.paint(f"Last {WEEKS_SHOWN} weeks  ", "bold") + " ".join(weeks)
+    return terminal.paint(f"Last {shown} weeks  ", "bold") + " ".join(weeks)
 
 
 def _notes(journey: Journey) -> list[str]:

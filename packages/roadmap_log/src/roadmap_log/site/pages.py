@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -188,7 +189,7 @@ class Pages:
         """Copy a raster image of the log folder into the site and say where it is."""
         root = self.journey.log_folder.resolve()
         try:
-            path = (root / source).resolve()
+            path = (root / unquote(source)).resolve()
             inside = path.is_relative_to(root) and path.is_file()
         except (OSError, ValueError):
             return None

@@ -39,8 +39,8 @@ _ATTRIBUTES = {
     "section": {"class"},
     "span": {"class"},
     "sup": {"class"},
-    "td": {"colspan", "rowspan"},
-    "th": {"colspan", "rowspan", "scope"},
+    "td": {"colspan", "rowspan", "class"},
+    "th": {"colspan", "rowspan", "scope", "class"},
 }
 _ID = re.compile(r"fn(?:ref)?[\w:-]*")
 _ALIGN = re.compile(r"text-align:(left|right|center)")
