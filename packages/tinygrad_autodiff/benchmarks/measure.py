@@ -1,0 +1,70 @@
+"""Timing shared by the benchmarks: interleaved rounds, medians, one table, then JSON lines."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+
+def available(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
+    for name in ("numpy", "torch", "autograd", "mygrad", "pyborch", "tinygrad-autodiff"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def compare(
+    case: str,
+    steps: dict[str, Callable[[], object]],
+    rounds: int = 15,
+    seconds: float = 0.08,
+    reference: str = "torch",
+) -> dict[str, float]:
+    """Microseconds a step takes, by library: the median over rounds that take turns.
+
+    Each round runs every library for about `seconds`, so that a change of the machine's speed
+    meets them all alike.
+    """
+    repeats = {}
+    for name, step in steps.items():
+        for _ in range(5):
+            step()
+        start = time.perf_counter()
+        step()
+        repeats[name] = max(1, int(seconds / max(time.perf_counter() - start, 1e-7)))
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            for _ in range(repeats[name]):
+                step()
+            times[name].append((time.perf_counter() - start) / repeats[name] * 1e6)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    base = medians.get(reference)
+    print(f"\n{case}")
+    for name, value in sorted(medians.items(), key=lambda item: item[1]):
+        ratio = f"{value / base:7.2f} x {reference}" if base else ""
+        print(f"  {name:20s} {value:12.2f} µs {ratio}")
+    for name, value in medians.items():
+        row = {"case": case, "library": name, "microseconds": round(value, 3)}
+        if base:
+            row["ratio"] = round(value / base, 4)
+        print(json.dumps(row))
+    sys.stdout.flush()
+    return medians

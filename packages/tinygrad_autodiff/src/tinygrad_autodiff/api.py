@@ -1,0 +1,69 @@
+"""From the registry to the public names: methods and operators of Tensor, functional namespaces.
+
+`PLACES` says which module each namespace is. Those modules (and `_methods.py`) are filled here at
+import; what type checkers and editors see of them are the stubs that `stubs.py` writes from the
+same registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ._methods import Methods
+from .registry import OPS
+
+PLACES = {"": "functions", "nn.functional": "nn.functional", "special": "special", "linalg": "linalg"}
+REFLECTED = {"add", "sub", "mul", "truediv", "pow", "matmul", "and", "or", "xor"}
+
+
+def names_in(space: str) -> dict[str, Any]:
+    """Every op class of a namespace by each of its names there."""
+    return {
+        name: cls
+        for cls in OPS.values()
+        if space in cls.spaces
+        for name in (cls.name, *cls.aliases)
+    }
+
+
+def fill_methods() -> None:
+    """Set methods and operators on the base class of Tensor."""
+    for name, cls in names_in("Tensor").items():
+        setattr(Methods, name, cls.call)
+    for cls in OPS.values():
+        if cls.operator is None:
+            continue
+        setattr(Methods, f"__{cls.operator}__", _operator(cls))
+        if cls.operator in REFLECTED:
+            setattr(Methods, f"__r{cls.operator}__", _reflected(cls.call, cls.operator))
+
+
+def fill(module: ModuleType, space: str) -> None:
+    """Set the functions of a namespace in its module."""
+    for name, cls in names_in(space).items():
+        setattr(module, name, cls.call)
+
+
+def _operator(cls: Any) -> Callable[..., Any]:
+    if cls.operator not in ("eq", "ne"):
+        return cls.call  # type: ignore[no-any-return]
+
+    def compare(self: Any, other: Any) -> Any:
+        try:
+            return cls.call(self, other)
+        except TypeError:
+            return NotImplemented  # tensor == "text" is False, as everywhere in Python
+
+    return compare
+
+
+def _reflected(call: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def reflected(self: Any, other: Any) -> Any:
+        return call(other, self)
+
+    reflected.__name__ = f"__r{name}__"
+    return reflected
+
+

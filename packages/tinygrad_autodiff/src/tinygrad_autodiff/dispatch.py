@@ -1,0 +1,407 @@
+"""From a call to a node: the three doors through which every operation is entered.
+
+A door looks at the differentiable inputs. If none is a tensor, the operation just computes on
+arrays. Otherwise dtypes are promoted as torch does, `forward` runs, and, if recording is on and an
+input requires grad, a node is made with what the rules asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy import asarray, ndarray
+
+from .dtypes import get_default_dtype, result_type
+from .engine import Output
+from .errors import ArgumentTypeError, AutodiffError, DimError, ShapeError
+from .mode import mode
+from .registry import op
+from .tensor import Tensor, array_of, edge_of, wrap
+from .versions import next_sequence
+
+if TYPE_CHECKING:
+    from .op import Op
+
+_new = Tensor.__new__
+_NUMBERS = (float, int, bool)
+
+
+def door(cls: type[Op]) -> Callable[..., Any]:
+    """The function that calls `cls`: the fastest of the three that fits it."""
+    from .op import Composite, Elementwise
+
+    if issubclass(cls, Composite):
+        return composite(cls)
+    if issubclass(cls, Elementwise) and len(cls.params) == len(cls.inputs):
+        if len(cls.inputs) == 2 and cls.promote == "same" and all(cls.partials):
+            return binary(cls)
+        if len(cls.inputs) == 1:
+            return unary(cls)
+    return general(cls)
+
+
+def unary(cls: Any) -> Callable[..., Any]:
+    """Door of an elementwise op of one input and no parameters."""
+    forward, float_only = cls.forward, cls.promote == "float"
+    save = cls.saves[0]
+    pick = save.pick if save is not None else None
+    slow, quiet = general(cls), cls.quiet
+
+    def call(input: Any = None, **kwargs: Any) -> Any:
+        if kwargs:
+            return slow(**kwargs) if input is None else slow(input, **kwargs)
+        if not isinstance(input, Tensor) or mode.levels:
+            return slow() if input is None else slow(input)
+        data = input._data
+        if float_only and data.dtype.kind not in "fc":
+            data = data.astype(get_default_dtype())
+        try:
+            if quiet:
+                with np.errstate(all="ignore"):
+                    out = forward(data)
+            else:
+                out = forward(data)
+        except (ValueError, TypeError) as error:
+            raise _explained(cls, (data,), error) from error
+        if out.__class__ is not ndarray:
+            out = asarray(out)
+        made: Tensor = _new(Tensor)
+        made._data = out
+        if input._requires_grad and pick is not None and mode.grad:
+            node = cls()
+            node.edges = (input._node if input._node is not None else input,)
+            node.saved = (pick((data, out), None),)
+            node.seq = next_sequence()
+            made._node = node
+            made._requires_grad = True
+        else:
+            made._node = None
+            made._requires_grad = False
+        return made
+
+    return call
+
+
+def binary(cls: Any) -> Callable[..., Any]:
+    """Door of a differentiable elementwise op of two inputs and no parameters."""
+    forward = cls.forward
+    pick_input, pick_other = cls.saves[0].pick, cls.saves[1].pick
+    slow, quiet, scales = general(cls), cls.quiet, cls.scales
+
+    def call(input: Any = None, other: Any = None, **kwargs: Any) -> Any:
+        if kwargs:
+            alpha = kwargs.pop("alpha", 1) if scales else 1
+            given = {"input": input, "other": other, **kwargs}
+            given = {name: value for name, value in given.items() if value is not None}
+            if alpha != 1:
+                given["other"] = op.mul(given["other"], alpha)
+            return slow(**given)
+        if mode.levels or other is None or not isinstance(input, Tensor):
+            return slow(*(value for value in (input, other) if value is not None))
+        a = input._data
+        left = input._requires_grad
+        if isinstance(other, Tensor):
+            b = other._data
+            if a.dtype is not b.dtype:
+                return slow(input, other)
+            right = other._requires_grad
+        elif (other.__class__ is float or other.__class__ is int) and a.dtype.kind == "f":
+            b, right = other, False
+        else:
+            return slow(input, other)
+        try:
+            if quiet:
+                with np.errstate(all="ignore"):
+                    out = forward(a, b)
+            else:
+                out = forward(a, b)
+        except (ValueError, TypeError) as error:
+            raise _explained(cls, (a, b), error) from error
+        if out.__class__ is not ndarray:
+            out = asarray(out)
+        made: Tensor = _new(Tensor)
+        made._data = out
+        if (left or right) and mode.grad:
+            node = cls()
+            values = (a, b, out)
+            if left:
+                first = input._node if input._node is not None else input
+                saved_first = pick_input(values, None)
+            else:
+                first = saved_first = None
+            if right:
+                second = other._node if other._node is not None else other
+                saved_second = pick_other(values, None)
+            else:
+                second = saved_second = None
+            node.edges = (first, second)
+            node.saved = (saved_first, saved_second)
+            if b.__class__ is ndarray and a.shape != b.shape:
+                node.shapes = (a.shape, b.shape)
+            node.seq = next_sequence()
+            made._node = node
+            made._requires_grad = True
+        else:
+            made._node = None
+            made._requires_grad = False
+        return made
+
+    return call
+
+
+def general(cls: type[Op]) -> Callable[..., Any]:
+    """Door of every other op, and of the cases that the fast doors leave to it."""
+    count, total, variadic = len(cls.inputs), len(cls.params), cls.variadic
+    elementwise = hasattr(cls, "partials")
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != total:
+            args = cls.bind(args, kwargs)
+        inputs = args[0] if variadic else args[:count]
+        if variadic and not isinstance(inputs, (list, tuple)):
+            raise ArgumentTypeError(f"{cls.name}: expected a sequence of tensors, got {inputs!r}")
+        recorded = any_tensor = False
+        for value in inputs:
+            if isinstance(value, Tensor):
+                any_tensor = True
+                recorded = recorded or value._requires_grad
+        if cls.promote is not None:
+            inputs = promoted(cls, inputs, any_tensor)
+        arrays = [_plain(cls, value) for value in inputs]
+        plain = ((arrays,) + args[1:]) if variadic else (*arrays, *args[count:])
+        node = cls()
+        try:
+            if cls.quiet:
+                with np.errstate(all="ignore"):
+                    out = cls.forward(*plain) if elementwise else node.forward(*plain)
+            else:
+                out = cls.forward(*plain) if elementwise else node.forward(*plain)
+        except (AutodiffError, ValueError, TypeError, IndexError) as error:
+            raise _explained(cls, arrays, error) from error
+        if not any_tensor:
+            return out
+        if recorded and mode.grad and cls.differentiable:
+            record(node, inputs, plain, out)
+            result = outputs_of(node, out)
+        else:
+            result = outputs_of(None, out)
+        if mode.levels:
+            push_forward(cls, node, inputs, args, plain, result)
+        return result
+
+    return call
+
+
+def composite(cls: type[Op]) -> Callable[..., Any]:
+    """Door of a composition: binds the arguments and calls it."""
+    if any("*" in str(parameter) for parameter in cls.signature.parameters.values()):
+        return variable(cls)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return cls.forward(*cls.bind(args, kwargs))
+        except AutodiffError as error:
+            raise _explained(cls, (), error) from error
+
+    return call
+
+
+def variable(cls: type[Op]) -> Callable[..., Any]:
+    """Door of a composition of any number of operands."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) < 2:
+            raise ArgumentTypeError(f"{cls.name}: expected {cls.signature}")
+        try:
+            return cls.forward(*args)
+        except AutodiffError as error:
+            raise _explained(cls, (), error) from error
+
+    return call
+
+
+def record(node: Any, inputs: Sequence[Any], plain: tuple[Any, ...], out: Any) -> None:
+    """Fill in the node of a call: where gradients go, and what the rules asked for."""
+    edges = tuple(edge_of(value) if isinstance(value, Tensor) else None for value in inputs)
+    values = (*plain, out)
+    if node.joint:
+        node.saved = (node.saves[0].pick(values, node),)
+    else:
+        edges = tuple(
+            None if save is None else edge for edge, save in zip(edges, node.saves, strict=True)
+        )
+        node.saved = tuple(
+            None if edge is None else save.pick(values, node)
+            for edge, save in zip(edges, node.saves, strict=True)
+        )
+        if hasattr(node, "partials"):
+            shapes = tuple(np.shape(value) for value in plain[: len(inputs)])
+            if any(shape != out.shape for shape in shapes):
+                node.shapes = shapes
+    node.edges = edges
+    node.seq = next_sequence()
+
+
+def outputs_of(node: Any, out: Any) -> Any:
+    """The result of `forward` as a tensor, or as a tuple of tensors of the same type."""
+    if not isinstance(out, tuple):
+        if out.__class__ is not ndarray:
+            out = asarray(out)
+        if node is not None and all(edge is None for edge in node.edges):
+            node = None
+        return wrap(out, node)
+    if node is not None:
+        node.outputs = len(out)
+    tensors = [
+        wrap(array, Output(node, i) if node is not None and array.dtype.kind in "fc" else None)
+        for i, array in enumerate(asarray(part) for part in out)
+    ]
+    return type(out)(*tensors) if hasattr(out, "_fields") else tuple(tensors)
+
+
+def promoted(cls: type[Op], inputs: Sequence[Any], any_tensor: bool) -> Sequence[Any]:
+    """`inputs` cast to one dtype by torch's rules; casts of tensors are recorded."""
+    chosen = [array_or_number(cls, value) for value in inputs[cls.promoted]]
+    dtype = result_type(*(value for value in chosen if value is not None))
+    if cls.promote == "float" and dtype.kind not in "fc":
+        dtype = get_default_dtype()
+    cast = []
+    for value in chosen:
+        if value is None:
+            cast.append(value)
+        elif isinstance(value, _NUMBERS):
+            alone = all(v is None or isinstance(v, _NUMBERS) for v in chosen)
+            cast.append(asarray(value, dtype) if alone else value)
+        elif value.dtype == dtype:
+            cast.append(value)
+        elif isinstance(value, Tensor):
+            cast.append(op.to(value, dtype))
+        else:
+            cast.append(value.astype(dtype))
+    rest = list(inputs)
+    rest[cls.promoted] = cast
+    return rest
+
+
+def array_or_number(cls: type[Op], value: Any) -> Any:
+    """`value` if it is a tensor, an array or a Python number; NumPy numbers become Python's."""
+    if isinstance(value, (Tensor, ndarray)) or value.__class__ in _NUMBERS or value is None:
+        return value
+    if isinstance(value, np.generic):
+        return value.item() if isinstance(value, float) else asarray(value)
+    if isinstance(value, (list, tuple)):
+        return array_of(value)
+    raise ArgumentTypeError(
+        f"{cls.name}: expected a tensor, an array or a number, got {type(value).__name__}"
+    )
+
+
+def _plain(cls: type[Op], value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value._data
+    if value is None or isinstance(value, ndarray) or value.__class__ in _NUMBERS:
+        return value
+    if isinstance(value, (list, tuple, np.generic)):
+        return array_of(value)
+    raise ArgumentTypeError(
+        f"{cls.name}: expected a tensor, an array or a number, got {type(value).__name__}"
+    )
+
+
+def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Exception:
+    """A complaint as the package's own error, with the op and, if it is NumPy's, the shapes."""
+    if isinstance(error, AutodiffError):
+        return error if cls.name in str(error) else type(error)(f"{cls.name}: {error}")
+    shapes = " and ".join(str(np.shape(array)) for array in arrays if array is not None)
+    dtypes = " and ".join(str(asarray(array).dtype) for array in arrays if array is not None)
+    if isinstance(error, TypeError):
+        return ArgumentTypeError(f"{cls.name}: not defined for {dtypes}: {error}")
+    if isinstance(error, IndexError):
+        return DimError(f"{cls.name}: {error}; the shapes are {shapes}")
+    return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: {error}")
+
+
+# ---- tensors rebuilt from what a node saved ------------------------------------------------------
+
+
+def input_tensor(node: Any, index: int, value: Any) -> Any:
+    """Input `index` of `node` as a tensor at its old place in the graph."""
+    duals = node.duals
+    edge = node.edges[index]
+    if not isinstance(value, ndarray) or (edge is None and duals is None):
+        return value
+    if isinstance(edge, Tensor) and edge._data is value and duals is None:
+        return edge
+    if isinstance(edge, Tensor):
+        made = op.alias(edge)
+        made._data = value
+    else:
+        made = wrap(value, edge)
+    if duals is not None and duals[index]:
+        made._tangents = duals[index]
+    return made
+
+
+def output_tensor(node: Any, value: Any) -> Any:
+    """The result of `node` as the tensor(s) it was."""
+    made = outputs_of(node, value)
+    if node.duals is not None:
+        for tensor, tangents in zip(
+            made if isinstance(made, tuple) else (made,), node.dual_outputs, strict=True
+        ):
+            tensor._tangents = tangents
+    return made
+
+
+# ---- forward mode --------------------------------------------------------------------------------
+
+
+def push_forward(
+    cls: type[Op],
+    node: Any,
+    inputs: Sequence[Any],
+    args: tuple[Any, ...],
+    plain: tuple[Any, ...],
+    result: Any,
+) -> None:
+    """Give `result` its tangent at every active level at which an input has one.
+
+    The rule for a level runs with only the levels below it active, on the inputs as tensors, so
+    that tangents can themselves be differentiated, by either mode.
+    """
+    held = [getattr(v, "_tangents", None) if isinstance(v, Tensor) else None for v in inputs]
+    if not any(held) or not cls.differentiable:
+        return
+    levels = mode.levels
+    outs = result if isinstance(result, tuple) else (result,)
+    full = (list(inputs), *args[1:]) if cls.variadic else (*inputs, *args[len(inputs) :])
+    try:
+        for depth, level in enumerate(levels):
+            tangents = [tangent_at(h, level) for h in held]
+            if not any(t is not None for t in tangents):
+                continue
+            mode.levels = levels[:depth]
+            pushed = cls.push(node, full, tangents, result)
+            for out, tangent in zip(
+                outs, pushed if isinstance(pushed, tuple) else (pushed,), strict=True
+            ):
+                if tangent is None:
+                    continue
+                if not isinstance(tangent, Tensor):
+                    tangent = wrap(asarray(tangent))
+                if not hasattr(out, "_tangents"):
+                    out._tangents = {}
+                out._tangents[level] = tangent
+    finally:
+        mode.levels = levels
+    if hasattr(node, "edges"):
+        node.duals = [dict(h) if h else None for h in held]
+        node.dual_outputs = [getattr(out, "_tangents", {}) for out in outs]
+
+
+def tangent_at(tangents: Any, level: int) -> Any:
+    """The tangent at `level` of a tensor's tangents, or None."""
+    return None if not tangents else tangents.get(level)
+

@@ -1,0 +1,175 @@
+"""`Function`: an operation of the user's own, with its own gradient, as in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import versions
+from .engine import Node, Output
+from .errors import ArgumentTypeError, GraphError
+from .mode import mode, no_grad
+from .registry import op
+from .tensor import Tensor, edge_of, wrap
+
+
+class FunctionCtx(Node):
+    """What `forward` leaves for `backward`; any attribute may be set on it."""
+
+    __slots__ = ("_function", "_materialize", "_non_differentiable", "_shapes", "_tensors")
+    owns = False  # a user's rule may return anything, also one array twice
+
+    def __init__(self, function: type[Function], inputs: Sequence[Any]) -> None:
+        self._function = function
+        self._tensors: tuple[Any, ...] = ()
+        self._materialize = True
+        self._non_differentiable: tuple[Any, ...] = ()
+        self._shapes: list[tuple[tuple[int, ...], Any]] = []
+        self.edges = tuple(edge_of(v) if isinstance(v, Tensor) else None for v in inputs)
+        self.saved = ()
+        self.seq = versions.next_sequence()
+
+    @property
+    def label(self) -> str:
+        """The name of the user's class."""
+        return self._function.__name__
+
+    @property
+    def needs_input_grad(self) -> tuple[bool, ...]:
+        """For each argument of `forward`, whether a gradient is asked for."""
+        return tuple(edge is not None for edge in self.edges)
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors (inputs or results) for `backward`; they are freed after it."""
+        for value in tensors:
+            if value is not None and not isinstance(value, Tensor):
+                raise ArgumentTypeError(f"save_for_backward: expected tensors, got {type(value)}")
+        self._tensors = tensors
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What was saved, at its place in the graph."""
+        if self.saved is None:
+            raise GraphError(f"{self.label}: the saved tensors were freed by an earlier pass")
+        return tuple(self.saved[0]) if self.saved else self._tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """These results need no gradient."""
+        self._non_differentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether `backward` sees zeros (the default) or None for results without gradient."""
+        self._materialize = value
+
+    def pull(self, gradient: Any, edges: Sequence[Any], saved: Any) -> Sequence[Any]:
+        """Run the user's rule on tensors, and hand back what the engine works on."""
+        several = self.outputs > 1
+        given = list(gradient) if several else [gradient]
+        on_arrays = all(not isinstance(g, Tensor) for g in given)
+        tensors = [g if g is None or isinstance(g, Tensor) else wrap(g) for g in given]
+        if self._materialize:
+            tensors = [
+                wrap(np.zeros(*self._shapes[i])) if g is None else g for i, g in enumerate(tensors)
+            ]
+        if on_arrays:
+            with no_grad():
+                results = self._function.backward(self, *tensors)
+        else:
+            results = self._function.backward(self, *tensors)
+        results = results if isinstance(results, tuple) else (results,)
+        if len(results) != len(edges):
+            raise GraphError(
+                f"{self.label}.backward returned {len(results)} gradients for {len(edges)} inputs"
+            )
+        return [r._data if on_arrays and isinstance(r, Tensor) else r for r in results]
+
+
+class Function:
+    """Base of operations with a gradient of their own; define `forward` and `backward`.
+
+    ``forward(ctx, *args)`` computes on tensors without being recorded and saves on `ctx`;
+    ``backward(ctx, *grads)`` returns one gradient (or None) for each argument of `forward`.
+    ``jvp(ctx, *tangents)`` may be defined for forward mode. Call it by ``apply``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        """Compute the result; to be defined."""
+        raise NotImplementedError("Function: define forward(ctx, …)")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Compute the gradients of the arguments; to be defined."""
+        raise NotImplementedError("Function: define backward(ctx, …)")
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Compute the tangent of the result; to be defined for forward mode."""
+        raise NotImplementedError("Function: define jvp(ctx, …) to use it in forward mode")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Call the operation and record it."""
+        ctx = FunctionCtx(cls, args)
+        recorded = mode.grad and any(edge is not None for edge in ctx.edges)
+        levels, mode.levels = mode.levels, ()
+        try:
+            with no_grad():
+                result = cls.forward(ctx, *args)
+        finally:
+            mode.levels = levels
+        several = isinstance(result, tuple)
+        outs = result if several else (result,)
+        plain = [out for out in outs if isinstance(out, Tensor)]
+        if len(plain) != len(outs):
+            raise ArgumentTypeError(f"{cls.__name__}.forward: expected tensors as results")
+        ctx.outputs = len(outs)
+        ctx._shapes = [(out.shape, out.dtype) for out in outs]
+        made = [_made(ctx, out, i, recorded, args) for i, out in enumerate(outs)]
+        if recorded:
+            replaced = {id(old): new for old, new in zip(outs, made, strict=True)}
+            for place, value in enumerate(ctx._tensors):
+                if id(value) in replaced:  # a saved result: without the graph, to avoid a cycle
+                    ctx._tensors = (
+                        *ctx._tensors[:place],
+                        wrap(value._data),
+                        *ctx._tensors[place + 1 :],
+                    )
+            ctx.saved = (ctx._tensors,)
+            ctx._tensors = ()
+        if levels:
+            _push(cls, ctx, args, made, levels)
+        return tuple(made) if several else made[0]
+
+
+def _made(ctx: FunctionCtx, out: Tensor, index: int, recorded: bool, args: Sequence[Any]) -> Tensor:
+    fixed = any(out is t for t in ctx._non_differentiable) or out.dtype.kind not in "fc"
+    if not recorded or fixed:
+        return wrap(out._data)
+    data = out._data[...] if any(out is arg for arg in args) else out._data
+    return wrap(data, Output(ctx, index) if ctx.outputs > 1 else ctx)
+
+
+def _push(
+    cls: type[Function], ctx: FunctionCtx, args: Sequence[Any], made: list[Tensor], levels: Any
+) -> None:
+    held = [getattr(a, "_tangents", None) or {} if isinstance(a, Tensor) else {} for a in args]
+    try:
+        for depth, level in enumerate(levels):
+            tangents = [h.get(level) for h in held]
+            if all(t is None for t in tangents):
+                continue
+            mode.levels = levels[:depth]
+            filled = [
+                op.zeros_like(a) if t is None and isinstance(a, Tensor) else t
+                for a, t in zip(args, tangents, strict=True)
+            ]
+            result = cls.jvp(ctx, *filled)
+            for out, tangent in zip(
+                made, result if isinstance(result, tuple) else (result,), strict=True
+            ):
+                out._tangents = {**getattr(out, "_tangents", {}), level: tangent}
+    finally:
+        mode.levels = levels

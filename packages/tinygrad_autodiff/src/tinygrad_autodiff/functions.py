@@ -1,0 +1,4 @@
+"""Every operation of the top-level namespace, as a function.
+
+Filled from the registry; the stub beside this file lists what is in it.
+"""

@@ -1,0 +1,185 @@
+"""Analytical derivatives against central finite differences, as in `torch.autograd`.
+
+Every element of every input is moved by ±eps; the Jacobian so found is compared with the one that
+reverse mode gives, one output element at a time, and, on request, with forward mode's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import autograd
+from .errors import ArgumentError, GradcheckError
+from .forward_ad import jvp
+from .tensor import Tensor, wrap
+
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    check_forward_ad: bool = False,
+) -> bool:
+    """Check the first derivatives of `func` at `inputs`.
+
+    Args:
+        func: From tensors to a tensor or a tuple of them.
+        inputs: Arguments; float64 tensors that require grad are checked.
+        eps: Step of the central difference.
+        atol: Absolute tolerance of |analytical - numerical|.
+        rtol: Tolerance relative to |numerical|.
+        raise_exception: Raise instead of returning False.
+        check_forward_ad: Also check forward mode.
+
+    Raises:
+        GradcheckError: Names the output, the input, its element and both values.
+        ArgumentError: No input requires grad, or one is not float64.
+    """
+    args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    checked = [i for i, v in enumerate(args) if isinstance(v, Tensor) and v.requires_grad]
+    if not checked:
+        raise ArgumentError("gradcheck: expected at least one input that requires grad")
+    for i in checked:
+        if args[i].dtype != np.float64:
+            raise ArgumentError(
+                f"gradcheck: input {i} is {args[i].dtype}; differences need float64"
+            )
+    try:
+        for i in checked:
+            numerical = _numerical(func, args, i, eps)
+            _compare("reverse", i, _reverse(func, args, i), numerical, atol, rtol)
+            if check_forward_ad:
+                _compare("forward", i, _forward(func, args, i), numerical, atol, rtol)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Tensor | Sequence[Any],
+    grad_outputs: Sequence[Tensor] | None = None,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    check_forward_ad: bool = False,
+) -> bool:
+    """Check the second derivatives: `gradcheck` of the gradient itself.
+
+    The gradient is taken for random `grad_outputs` (or the given ones), which are checked as
+    inputs too. With `check_forward_ad` also forward mode over reverse mode.
+    """
+    args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    places = [i for i, v in enumerate(args) if isinstance(v, Tensor) and v.requires_grad]
+    outputs = [out for out in _outputs(func(*args)) if out.requires_grad]
+    random = np.random.default_rng(0)
+    seeds = list(grad_outputs or (wrap(random.standard_normal(out.shape)) for out in outputs))
+    seeds = [wrap(seed._data).requires_grad_() for seed in seeds]
+
+    def gradient(*values: Any) -> tuple[Tensor, ...]:
+        given, weights = values[: len(args)], values[len(args) :]
+        outs = [out for out in _outputs(func(*given)) if out.requires_grad]
+        found = autograd.grad(
+            outs,
+            [given[i] for i in places],
+            list(weights),
+            create_graph=True,
+            materialize_grads=True,
+        )
+        return tuple(found)
+
+    return gradcheck(
+        gradient, (*args, *seeds), eps, atol, rtol, raise_exception, check_forward_ad
+    )
+
+
+def _outputs(result: Any) -> list[Tensor]:
+    several = result if isinstance(result, (tuple, list)) else (result,)
+    return [out for out in several if isinstance(out, Tensor) and out.dtype.kind == "f"]
+
+
+def _fresh(args: Sequence[Any]) -> list[Any]:
+    """Leaves with the same values, so that a check leaves the caller's tensors alone."""
+    return [
+        wrap(v._data.copy()).requires_grad_(v.requires_grad) if isinstance(v, Tensor) else v
+        for v in args
+    ]
+
+
+def _numerical(func: Callable[..., Any], args: Sequence[Any], i: int, eps: float) -> list[Any]:
+    """For each output, the Jacobian (elements of input `i`, elements of the output)."""
+    values = _fresh(args)
+    flat = values[i]._data.reshape(-1)
+    rows: list[list[Any]] = []
+    for k in range(flat.size):
+        before = flat[k]
+        ends = []
+        for step in (eps, -eps):
+            flat[k] = before + step
+            ends.append([out._data.copy() for out in _outputs(func(*values))])
+        flat[k] = before
+        rows.append([(high - low).reshape(-1) / (2 * eps) for high, low in zip(*ends, strict=True)])
+    count = len(_outputs(func(*values)))
+    return [np.array([row[j] for row in rows]) for j in range(count)]
+
+
+def _reverse(func: Callable[..., Any], args: Sequence[Any], i: int) -> list[Any]:
+    values = _fresh(args)
+    jacobians = []
+    for out in _outputs(func(*values)):
+        columns = []
+        for k in range(out.numel()):
+            seed = np.zeros(out.shape)
+            seed.reshape(-1)[k] = 1
+            (found,) = (
+                autograd.grad(out, values[i], wrap(seed), retain_graph=True, materialize_grads=True)
+                if out.requires_grad
+                else (wrap(np.zeros(values[i].shape)),)
+            )
+            if found.shape != values[i].shape or found.dtype != values[i].dtype:
+                raise GradcheckError(
+                    f"gradient of input {i} has shape {found.shape} and dtype {found.dtype}, "
+                    f"the input {values[i].shape} and {values[i].dtype}"
+                )
+            columns.append(found.detach().numpy().reshape(-1))
+        jacobians.append(np.array(columns).reshape(len(columns), values[i].numel()).T)
+    return jacobians
+
+
+def _forward(func: Callable[..., Any], args: Sequence[Any], i: int) -> list[Any]:
+    values = _fresh(args)
+    rows: list[list[Any]] = []
+    for k in range(values[i].numel()):
+        direction = np.zeros(values[i].shape)
+        direction.reshape(-1)[k] = 1
+        directions = [wrap(direction) if j == i else None for j in range(len(values))]
+        _, tangents = jvp(lambda *given: tuple(_outputs(func(*given))), values, directions)
+        rows.append([tangent.detach().numpy().reshape(-1) for tangent in tangents])
+    count = len(_outputs(func(*values)))
+    return [np.array([row[j] for row in rows]) for j in range(count)]
+
+
+def _compare(
+    direction: str, i: int, analytical: Any, numerical: Any, atol: float, rtol: float
+) -> None:
+    for j, (found, expected) in enumerate(zip(analytical, numerical, strict=True)):
+        if not expected.size:
+            continue
+        apart = ~np.isclose(found, expected, rtol=rtol, atol=atol, equal_nan=True)
+        if apart.any():
+            element, output = np.argwhere(apart)[0]
+            raise GradcheckError(
+                f"{direction} mode, output {j} element {output}, input {i} element {element}: "
+                f"analytical {found[element, output]:.9g}, "
+                f"numerical {expected[element, output]:.9g} "
+                f"({int(apart.sum())} of {apart.size} entries differ)"
+            )

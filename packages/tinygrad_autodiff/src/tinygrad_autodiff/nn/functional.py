@@ -1,0 +1,4 @@
+"""Functions of neural networks, as in `torch.nn.functional`.
+
+Filled from the registry; the stub beside this file lists what is in it.
+"""

@@ -1,0 +1,27 @@
+"""The operations, one class each, by family. Importing this package fills the registry."""
+
+from . import (
+    activation,
+    comparison,
+    dropout,
+    elementwise,
+    indexing,
+    loss,
+    matmul,
+    movement,
+    reduction,
+    softmax,
+)
+
+__all__ = [
+    "activation",
+    "comparison",
+    "dropout",
+    "elementwise",
+    "indexing",
+    "loss",
+    "matmul",
+    "movement",
+    "reduction",
+    "softmax",
+]

@@ -1,0 +1,403 @@
+"""Products of matrices. All are multilinear: each rule is again a product.
+
+float16 is multiplied in float32 and rounded once at the end, as torch does.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from ..errors import ArgumentError, DtypeError, ShapeError
+from ..op import Bad, Composite, Op, Sample, op
+from ..samples import array
+
+
+def _product(a: Array, b: Array) -> Array:
+    if a.dtype == np.float16 and b.dtype == np.float16:
+        return np.matmul(a, b, dtype=np.float32).astype(np.float16)
+    return np.matmul(a, b)  # type: ignore[no-any-return]
+
+
+def _same_dtype(name: str, *arrays: Any) -> None:
+    dtypes = [array.dtype for array in arrays if array is not None]
+    if any(dtype != dtypes[0] for dtype in dtypes):
+        raise DtypeError(f"{name}: expected operands of one dtype, got {' and '.join(map(str, dtypes))}")
+
+
+class BatchedProduct(Op, name="batched_product", spaces=()):
+    """``input @ other`` for at least two dimensions each, leading ones broadcast.
+
+    ∂L/∂input = g·otherᵀ, ∂L/∂other = inputᵀ·g, summed over broadcast dimensions.
+    """
+
+    multilinear = True
+
+    def forward(self, input: Array, other: Array) -> Array:
+        """Values."""
+        _same_dtype("matmul", input, other)
+        self.shapes = (input.shape, other.shape)
+        if input.shape[-1] != other.shape[-2]:
+            raise ShapeError(f"matmul: the shapes {input.shape} and {other.shape} do not fit")
+        return _product(input, other)
+
+    def backward_input(self, g: Any, other: Any, shapes: Any) -> Any:
+        """g·otherᵀ."""
+        grad = op.batched_product(g, other.mT)
+        return grad if grad.shape == shapes[0] else op.sum_to_size(grad, shapes[0])
+
+    def backward_other(self, g: Any, input: Any, shapes: Any) -> Any:
+        """inputᵀ·g."""
+        grad = op.batched_product(input.mT, g)
+        return grad if grad.shape == shapes[1] else op.sum_to_size(grad, shapes[1])
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Matrices, batches, broadcast batches, empty sums."""
+        yield Sample((array((2, 3)), array((3, 4), seed=1)))
+        yield Sample((array((5, 2, 3)), array((5, 3, 4), seed=1)))
+        yield Sample((array((5, 1, 2, 3)), array((2, 3, 2), seed=1)))
+        yield Sample((array((2, 0)), array((0, 3))))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """Unequal inner sizes, unequal dtypes."""
+        x, y = array((2, 3)), array((2, 3))
+        yield Bad((x, y), {}, ShapeError, r"matmul: the shapes \(2, 3\) and \(2, 3\)")
+        yield Bad((x, y.T.astype(np.float32)), {}, DtypeError, "float64 and float32")
+
+
+class Matmul(Composite, name="matmul", operator="matmul"):
+    """Matrix product: of vectors the dot product, of more dimensions batched and broadcast."""
+
+    @staticmethod
+    def forward(input: Any, other: Any) -> Any:
+        """A vector is a matrix of one row (left) or one column (right)."""
+        left, right = np.ndim(input), np.ndim(other)
+        if not left or not right:
+            raise ShapeError("matmul: both arguments need at least one dimension")
+        if left == 2 and right == 2:
+            return op.batched_product(input, other)
+        if left == 1:
+            input = op.unsqueeze(input, 0)
+        if right == 1:
+            other = op.unsqueeze(other, 1)
+        if other.ndim == 2 and input.ndim > 2:  # one large product instead of many small ones
+            rows = op.reshape(input, (-1, input.shape[-1])) if input.size else None
+            if rows is not None:
+                out = op.batched_product(rows, other)
+                out = op.reshape(out, (*input.shape[:-1], other.shape[-1]))
+                return op.squeeze(out, -1) if right == 1 else out
+        out = op.batched_product(input, other)
+        if right == 1:
+            out = op.squeeze(out, -1)
+        return op.squeeze(out, -1 if right == 1 else -2) if left == 1 else out
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Every combination of one, two and three dimensions."""
+        for a in ((3,), (2, 3), (4, 2, 3)):
+            for b in ((3,), (3, 5), (4, 3, 2)):
+                yield Sample((array(a), array(b, seed=1)))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """Sizes that do not fit, and no dimension."""
+        yield Bad((array((2, 3)), array((4,))), {}, ShapeError, "do not fit")
+        yield Bad((array((2, 3)), array(())), {}, ShapeError, "at least one dimension")
+
+
+def _fixed(name: str, input: Any, other: Any, dims: tuple[int, int]) -> None:
+    if (input.ndim, other.ndim) != dims:
+        raise ShapeError(
+            f"{name}: expected {dims[0]} and {dims[1]} dimensions, "
+            f"got the shapes {tuple(input.shape)} and {tuple(other.shape)}"
+        )
+
+
+class Mm(Composite, name="mm"):
+    """Product of two matrices, without broadcasting."""
+
+    @staticmethod
+    def forward(input: Any, mat2: Any) -> Any:
+        """Composed of matmul."""
+        _fixed("mm", input, mat2, (2, 2))
+        return op.batched_product(input, mat2)
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Two matrices."""
+        yield Sample((array((2, 3)), array((3, 4), seed=1)))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """A vector."""
+        yield Bad((array((2, 3)), array((3,))), {}, ShapeError, "2 and 2 dimensions")
+
+
+class Bmm(Composite, name="bmm"):
+    """Products of two equally long batches of matrices, without broadcasting."""
+
+    @staticmethod
+    def forward(input: Any, mat2: Any) -> Any:
+        """Composed of matmul."""
+        _fixed("bmm", input, mat2, (3, 3))
+        if input.shape[0] != mat2.shape[0]:
+            raise ShapeError(f"bmm: the batches {input.shape} and {mat2.shape} differ in length")
+        return op.batched_product(input, mat2)
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Two batches."""
+        yield Sample((array((2, 2, 3)), array((2, 3, 4), seed=1)))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """Batches of unequal length."""
+        yield Bad((array((1, 2, 3)), array((2, 3, 4))), {}, ShapeError, "differ in length")
+
+
+class Dot(Composite, name="dot", aliases=("inner_product",)):
+    """Sum of the products of two vectors."""
+
+    @staticmethod
+    def forward(input: Any, tensor: Any) -> Any:
+        """Composed of matmul."""
+        _fixed("dot", input, tensor, (1, 1))
+        return op.matmul(input, tensor)
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Two vectors."""
+        yield Sample((array((3,)), array((3,), seed=1)))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """A matrix."""
+        yield Bad((array((2, 3)), array((3,))), {}, ShapeError, "1 and 1 dimensions")
+
+
+class Outer(Composite, name="outer"):
+    """All products of the elements of two vectors."""
+
+    @staticmethod
+    def forward(input: Any, vec2: Any) -> Any:
+        """Composed of a broadcast product."""
+        _fixed("outer", input, vec2, (1, 1))
+        return op.unsqueeze(input, 1) * vec2
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Two vectors."""
+        yield Sample((array((3,)), array((2,), seed=1)))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """A matrix."""
+        yield Bad((array((2, 3)), array((3,))), {}, ShapeError, "1 and 1 dimensions")
+
+
+class Linear(Op, name="linear", spaces=("nn.functional",)):
+    """``input · weightᵀ + bias`` with input (…, in), weight (out, in), bias (out,).
+
+    ∂L/∂input = g·weight, ∂L/∂weight = gᵀ·input, ∂L/∂bias = Σ g over the leading dimensions.
+    """
+
+    def forward(self, input: Array, weight: Array, bias: Array | None = None) -> Array:
+        """Values: one product of matrices, the bias added in place."""
+        _same_dtype("linear", input, weight, bias)
+        if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
+            raise ShapeError(
+                f"linear: an input of shape {input.shape} does not fit a weight of {weight.shape}"
+            )
+        if bias is not None and bias.shape != (weight.shape[0],):
+            raise ShapeError(f"linear: a bias of {bias.shape} does not fit a weight of {weight.shape}")
+        self.shape = input.shape
+        out = _product(_rows(input), weight.T)
+        if bias is not None:
+            out += bias
+        return out.reshape(*input.shape[:-1], weight.shape[0])
+
+    def backward_input(self, g: Any, weight: Any) -> Any:
+        """g·weight."""
+        return op.matmul(g, weight)
+
+    def backward_weight(self, g: Any, input: Any) -> Any:
+        """gᵀ·input."""
+        return op.batched_product(_rows(g).mT, _rows(input))
+
+    def backward_bias(self, g: Any) -> Any:
+        """Sum over the leading dimensions."""
+        return op.sum_to_size(g, g.shape[-1:])
+
+    def jvp(self, ti: Any, tw: Any, tb: Any, input: Any, weight: Any, out: Any) -> Any:
+        """Product rule."""
+        change = op.zeros_like(out) if ti is None else op.linear(ti, weight)
+        if tw is not None:
+            change = change + op.linear(input, tw)
+        return change if tb is None else change + tb
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """One, two, three dimensions; with and without bias; no rows."""
+        w, b = array((4, 3), seed=1), array((4,), seed=2)
+        yield Sample((array((2, 3)), w, b))
+        yield Sample((array((2, 5, 3)), w))
+        yield Sample((array((3,)), w, b))
+        yield Sample((array((0, 3)), w, b))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """Sizes and dtypes that do not fit."""
+        x, w = array((2, 3)), array((4, 3))
+        yield Bad((x, w.T), {}, ShapeError, r"\(2, 3\) does not fit a weight of \(3, 4\)")
+        yield Bad((x, w, array((3,))), {}, ShapeError, "bias of")
+        yield Bad((x, w.astype(np.float32)), {}, DtypeError, "one dtype")
+
+
+def _rows(value: Any) -> Any:
+    """`value` as a matrix of its last dimension."""
+    if value.ndim == 2:
+        return value
+    count = value.size if isinstance(value, np.ndarray) else value.numel()
+    width = value.shape[-1]
+    return op.reshape(value, (count // width if width else 0, width))
+
+
+class Einsum(Composite, name="einsum", spaces=("",)):
+    """Einstein summation, lowered pair by pair to permutations, sums and one matrix product.
+
+    ``einsum("bij,bjk->bik", a, b)``; an index that is not in the result is summed over, a
+    repeated one in an operand takes the diagonal, "..." stands for broadcast dimensions.
+    """
+
+    @staticmethod
+    def forward(equation: str, *operands: Any) -> Any:
+        """From left to right; each product keeps only what is needed later."""
+        if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+            operands = tuple(operands[0])
+        terms, result = _parsed(equation, operands)
+        work = [_diagonal(o, t) for o, t in zip(operands, terms, strict=True)]
+        value, labels = work[0]
+        for i, (other, other_labels) in enumerate(work[1:], 1):
+            later = set(result).union(*(term for _, term in work[i + 1 :]))
+            value, labels = _pair(value, labels, other, other_labels, later)
+        value, labels = _summed(value, labels, set(result))
+        return op.permute(value, tuple(labels.index(c) for c in result))
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Products, traces, batches, ellipses, three operands."""
+        a, b, c = array((2, 3)), array((3, 4), seed=1), array((4, 2), seed=2)
+        yield Sample(("ij,jk->ik", a, b))
+        yield Sample(("ij,jk", a, b))
+        yield Sample(("ij->ji", a))
+        yield Sample(("ij->", a))
+        yield Sample(("ii->i", array((3, 3))))
+        yield Sample(("ii", array((3, 3))))
+        yield Sample(("i,j->ij", array((3,)), array((2,), seed=1)))
+        yield Sample(("ij,jk,ki->", a, b, c))
+        yield Sample(("bij,bjk->bik", array((2, 3, 4)), array((2, 4, 2), seed=1)))
+        yield Sample(("...ij,...jk->...ik", array((2, 1, 3, 4)), array((5, 4, 2), seed=1)))
+        yield Sample(("bhid,bhjd->bhij", array((2, 2, 3, 2)), array((2, 2, 4, 2), seed=1)))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """Too few operands, an unknown index in the result, unequal sizes."""
+        x = array((2, 3))
+        yield Bad(("ij,jk->ik", x), {}, ArgumentError, "2 operands, got 1")
+        yield Bad(("ij->k", x), {}, ArgumentError, "'k'")
+        yield Bad(("ij,jk->ik", x, x), {}, ShapeError, "'j' has the sizes 3 and 2")
+        yield Bad(("ijk->i", x), {}, ShapeError, r"'ijk' .*\(2, 3\)")
+
+
+def _parsed(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
+    """Labels of each operand and of the result, one letter a dimension."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(operands):
+        raise ArgumentError(
+            f"einsum: {equation!r} takes {len(terms)} operands, got {len(operands)}"
+        )
+    free = [c for c in reversed(string.ascii_letters) if c not in equation]
+    hidden = [o.ndim - len(t.replace("...", "")) for o, t in zip(operands, terms, strict=True)]
+    widest = max((n for n, t in zip(hidden, terms, strict=True) if "..." in t), default=0)
+    dots = "".join(free[:widest])
+    sizes: dict[str, int] = {}
+    for i, (operand, term) in enumerate(zip(operands, terms, strict=True)):
+        full = term.replace("...", dots[widest - hidden[i] :] if hidden[i] > 0 else "")
+        if len(full) != operand.ndim:
+            raise ShapeError(f"einsum: {term!r} does not fit the shape {tuple(operand.shape)}")
+        for label, size in zip(full, operand.shape, strict=True):
+            known = sizes.setdefault(label, size)
+            if known != size and 1 not in (known, size):
+                raise ShapeError(f"einsum: {label!r} has the sizes {known} and {size}")
+            sizes[label] = max(known, size)
+        terms[i] = full
+    if not arrow:
+        every = "".join(terms)
+        right = "..." + "".join(sorted(c for c in set(every) - set(dots) if every.count(c) == 1))
+    result = right.replace("...", dots)
+    for label in result:
+        if label not in sizes or result.count(label) > 1:
+            raise ArgumentError(f"einsum: {label!r} in the result of {equation!r} is not valid")
+    return terms, result
+
+
+def _diagonal(value: Any, labels: str) -> tuple[Any, str]:
+    """`value` with repeated labels replaced by their diagonal, which comes first."""
+    for label in dict.fromkeys(labels):
+        if labels.count(label) > 1:
+            where = [slice(None)] * len(labels)
+            places = [i for i, c in enumerate(labels) if c == label]
+            size = value.shape[places[0]]
+            rest = "".join(c for c in labels if c != label)
+            order = (*places, *(i for i, c in enumerate(labels) if c != label))
+            where = [np.arange(size)] * len(places)  # type: ignore[list-item]
+            value = op.getitem(op.permute(value, order), tuple(where))
+            labels = label + rest
+    return value, labels
+
+
+def _summed(value: Any, labels: str, kept: set[str]) -> tuple[Any, str]:
+    away = tuple(i for i, c in enumerate(labels) if c not in kept)
+    if not away:
+        return value, labels
+    return op.sum(value, away), "".join(c for c in labels if c in kept)
+
+
+def _pair(a: Any, first: str, b: Any, second: str, later: set[str]) -> tuple[Any, str]:
+    """The product of two operands as one batched matrix product."""
+    a, first = _summed(a, first, later | set(second))
+    b, second = _summed(b, second, later | set(first))
+    shared = [c for c in first if c in second]
+    batch = [c for c in shared if c in later]
+    inner = [c for c in shared if c not in later]
+    rows = [c for c in first if c not in shared]
+    columns = [c for c in second if c not in shared]
+    a = op.permute(a, tuple(first.index(c) for c in batch + rows + inner))
+    b = op.permute(b, tuple(second.index(c) for c in batch + inner + columns))
+    sizes = dict(zip(batch + rows + inner, a.shape, strict=True))
+    other = dict(zip(batch + inner + columns, b.shape, strict=True))
+    if any(sizes[c] != other[c] for c in inner):  # size 1 broadcast against a longer one
+        a = op.expand(a, [max(sizes[c], other.get(c, 0)) if c in inner else sizes[c] for c in sizes])
+        b = op.expand(b, [max(other[c], sizes.get(c, 0)) if c in inner else other[c] for c in other])
+        sizes = dict(zip(batch + rows + inner, a.shape, strict=True))
+        other = dict(zip(batch + inner + columns, b.shape, strict=True))
+    depth = _size(sizes, inner)
+    left = op.reshape(a, (*(sizes[c] for c in batch), _size(sizes, rows), depth))
+    right = op.reshape(b, (*(other[c] for c in batch), depth, _size(other, columns)))
+    out = op.batched_product(left, right)
+    shape = (*out.shape[:-2], *(sizes[c] for c in rows), *(other[c] for c in columns))
+    return op.reshape(out, shape), "".join(batch + rows + columns)
+
+
+def _size(sizes: dict[str, int], labels: list[str]) -> int:
+    size = 1
+    for label in labels:
+        size *= sizes[label]
+    return size

@@ -1,0 +1,7 @@
+"""Optimizers, with torch's names, arguments and update rules."""
+
+from .adam import Adam, AdamW
+from .optimizer import Optimizer
+from .sgd import SGD
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]

@@ -1,0 +1,74 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from ..errors import ArgumentError
+from .optimizer import Optimizer, buffer
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum μ, dampening τ and weight decay λ, as torch defines it.
+
+    g ← ∇ + λ·p;  b ← μ·b + (1 - τ)·g (at first b ← g);  p ← p - lr·(g + μ·b if nesterov else b).
+    Source: Sutskever et al. 2013, in torch's form (lr outside the momentum).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Nesterov's form needs momentum and no dampening."""
+        super().check(group)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise ArgumentError("Nesterov momentum requires a momentum and zero dampening")
+
+    def update(
+        self, value: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        """One step, without new arrays."""
+        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
+        scratch = buffer(state, value)
+        sign = 1 if group["maximize"] else -1
+        if decay:
+            np.multiply(value, -sign * decay, out=scratch)
+            scratch += gradient
+            gradient = scratch
+        if momentum:
+            moving = state.get("momentum_buffer")
+            if moving is None:
+                moving = state["momentum_buffer"] = gradient.copy()
+            else:
+                moving *= momentum
+                part = 1 - group["dampening"]
+                moving += gradient if part == 1 else gradient * part
+            if group["nesterov"]:
+                scratch = gradient + momentum * moving
+                gradient = scratch
+            else:
+                gradient = moving
+        np.multiply(gradient, sign * lr, out=scratch)
+        value += scratch

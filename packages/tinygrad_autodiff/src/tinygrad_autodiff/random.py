@@ -1,0 +1,137 @@
+"""Random numbers: torch's CPU generator, bit for bit where its algorithm is exact.
+
+torch draws from MT19937, as NumPy's `RandomState` does, and turns the words into numbers thus:
+float32 uniforms are 24 bits of one word over 2²⁴, float64 uniforms 53 bits of two words over 2⁵³;
+integers are a word modulo the range; normals are Box–Muller over blocks of sixteen uniforms, or
+over two float64 uniforms for fewer than sixteen numbers.
+Source: ATen's MT19937RNGEngine, DistributionsHelper and normal_fill; Matsumoto & Nishimura 1998.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from .dtypes import Array, Dtype
+from .errors import ArgumentError
+
+_LIMIT = 2**32
+
+
+class Generator:
+    """A stream of random numbers that `manual_seed` makes repeatable."""
+
+    def __init__(self) -> None:
+        self.manual_seed(int.from_bytes(os.urandom(4), "little"))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from `seed`, of which the lower 32 bits count; returns the generator."""
+        if not isinstance(seed, int):
+            raise ArgumentError(f"manual_seed: expected an int, got {seed!r}")
+        self._seed = seed
+        self._state = np.random.RandomState(seed % _LIMIT)
+        self._spare: float | None = None
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that the stream started from."""
+        return self._seed
+
+    def words(self, count: int) -> Array:
+        """The next `count` words of 32 bits."""
+        return np.frombuffer(self._state.bytes(4 * count), "<u4")
+
+    def double_words(self, count: int) -> Array:
+        """The next `count` words of 64 bits, the first half drawn is the upper one."""
+        halves = self.words(2 * count).astype(np.uint64)
+        words: Array = (halves[0::2] << np.uint64(32)) | halves[1::2]
+        return words
+
+    def uniform(self, count: int, dtype: Dtype) -> Array:
+        """Numbers in [0, 1)."""
+        if dtype == np.float64:
+            return (self.double_words(count) & np.uint64(2**53 - 1)) * 2.0**-53  # type: ignore[no-any-return]
+        bits = 11 if dtype == np.float16 else 24
+        words = (self.words(count) & np.uint32(2**bits - 1)).astype(np.float32)
+        return (words * np.float32(2.0**-bits)).astype(dtype, copy=False)
+
+    def normal(self, count: int, dtype: Dtype) -> Array:
+        """Numbers of mean 0 and variance 1."""
+        if count < 16:
+            return np.array([self._one_normal() for _ in range(count)], dtype)
+        work = np.dtype(np.float32) if dtype == np.float16 else dtype
+        values = self.uniform(count, work)
+        whole = count - count % 16
+        values[:whole] = _box_muller(values[:whole])
+        if count % 16:  # the last sixteen are drawn anew
+            values[-16:] = _box_muller(self.uniform(16, work))
+        return values.astype(dtype, copy=False)
+
+    def _one_normal(self) -> float:
+        if self._spare is not None:
+            value, self._spare = self._spare, None
+            return value
+        first, second = self.uniform(2, np.dtype(np.float64)).tolist()
+        radius, angle = math.sqrt(-2 * math.log1p(-second)), 2 * math.pi * first
+        self._spare = radius * math.sin(angle)
+        return radius * math.cos(angle)
+
+    def integers(self, low: int, high: int, count: int) -> Array:
+        """Integers in [low, high)."""
+        if high <= low:
+            raise ArgumentError(f"randint: expected low < high, got {low} and {high}")
+        span = high - low
+        if span < _LIMIT:
+            return (self.words(count) % np.uint32(span)).astype(np.int64) + low  # type: ignore[no-any-return]
+        return (self.double_words(count) % np.uint64(span)).astype(np.int64) + low  # type: ignore[no-any-return]
+
+    def permutation(self, count: int) -> Array:
+        """The numbers 0 … count - 1 in random order (Fisher & Yates)."""
+        order = list(range(count))
+        words = self.words(max(count - 1, 0)).tolist()
+        for i, word in enumerate(words):
+            j = i + word % (count - i)
+            order[i], order[j] = order[j], order[i]
+        return np.array(order, np.int64)
+
+    def bernoulli(self, p: float, count: int) -> Array:
+        """Truth values, each true with probability `p`."""
+        return self.uniform(count, np.dtype(np.float64)) < p  # type: ignore[no-any-return]
+
+    def get_state(self) -> Any:
+        """The state, for `set_state`."""
+        return self._seed, self._state.get_state(), self._spare
+
+    def set_state(self, state: Any) -> None:
+        """Continue from a state that `get_state` gave."""
+        self._seed, inner, self._spare = state
+        self._state.set_state(inner)
+
+
+def _box_muller(uniform: Array) -> Array:
+    """Normals from uniforms, eight pairs (k, k + 8) in each block of sixteen."""
+    blocks = uniform.reshape(-1, 2, 8)
+    radius = np.sqrt(-2 * np.log(1 - blocks[:, 0]))
+    angle = blocks[:, 1] * (2 * math.pi)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generator that all random functions use by default."""
+    return default_generator.manual_seed(seed)
+
+
+def get_rng_state() -> Any:
+    """State of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Any) -> None:
+    """Put the default generator into a state that `get_rng_state` gave."""
+    default_generator.set_state(state)

@@ -1,0 +1,33 @@
+"""The registry of operations, and the namespace through which rules call them.
+
+Declaring an op class puts it here. Tensor methods, functional namespaces, tests, type stubs and
+API pages are all derived from `OPS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .op import Op
+
+OPS: dict[str, type[Op]] = {}
+
+
+class _Functions:
+    """Every registered op by its name, as a function of arrays or tensors: ``op.exp(x)``."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"no operation named {name!r} is registered")
+
+
+op = _Functions()
+
+
+def register(cls: type[Op]) -> None:
+    """Enter `cls` under its name and aliases; a name can be taken only once."""
+    for name in (cls.name, *cls.aliases):
+        if name in vars(op):
+            raise TypeError(f"{cls.__name__}: the operation name {name!r} is taken")
+        setattr(op, name, cls.call)
+    OPS[cls.name] = cls

@@ -1,0 +1,73 @@
+"""State dicts as .npz files: named arrays in a zip archive, without pickle.
+
+A file is written beside its place and moved there when it is complete, so a reader never sees half
+a file and an interrupted run keeps the old one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, ArgumentTypeError
+from .tensor import Tensor, array_of, wrap
+
+
+def save(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write a state dict of tensors, arrays or numbers (nested dicts become dotted names).
+
+    Raises:
+        ArgumentTypeError: A value is neither of these.
+        OSError: The file cannot be written; an older one at `path` stays as it was.
+    """
+    arrays = _flattened(state, "")
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read what `save` wrote, as a dict of tensors.
+
+    Raises:
+        ArgumentError: The file is no such archive, is cut off, or holds pickled objects.
+        FileNotFoundError: There is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ArgumentError(f"load: {path} is a single array, not a state dict (.npz)")
+            return {name: wrap(archive[name]) for name in archive.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        if isinstance(error, ArgumentError):
+            raise
+        raise ArgumentError(f"load: {path} is not a complete .npz of arrays: {error}") from error
+
+
+def _flattened(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    if not isinstance(state, Mapping):
+        raise ArgumentTypeError(f"save: expected a dict of tensors, got {type(state).__name__}")
+    arrays: dict[str, Any] = {}
+    for key, value in state.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            arrays.update(_flattened(value, f"{name}."))
+        elif isinstance(value, (Tensor, np.ndarray, np.generic, int, float, bool)):
+            arrays[name] = value if isinstance(value, float) else array_of(value)
+        else:
+            raise ArgumentTypeError(f"save: {name!r} is a {type(value).__name__}, not a tensor")
+    return arrays

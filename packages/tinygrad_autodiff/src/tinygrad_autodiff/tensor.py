@@ -1,0 +1,473 @@
+"""The Tensor: a NumPy array that remembers how it was made.
+
+Everything that computes is an operation (`ops/`) and arrives here as a method through the
+registry; this file holds what makes a tensor a tensor: its place in the graph, its gradient, its
+hooks, conversion to Python and NumPy, and writing in place.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy import ndarray
+
+from . import engine
+from ._methods import Methods
+from .dtypes import Array, Dtype, bool_, float32, get_default_dtype, int64
+from .errors import ArgumentError, ArgumentTypeError, DtypeError, GraphError, ShapeError
+from .mode import mode
+from .registry import op
+from .versions import written
+
+_T = TypeVar("_T", bound="Tensor")
+_ONES = {dtype: np.ones((), dtype) for dtype in (np.dtype(c) for c in "efd")}
+
+
+class Tensor(Methods):
+    """An n-dimensional array of one dtype with an optional gradient.
+
+    ``Tensor(data)`` makes a tensor of the default floating dtype, as in torch; `tensor` is the
+    usual way and keeps the dtype of its data.
+
+    Args:
+        data: Numbers, nested sequences, an array or a tensor; always copied.
+        requires_grad: Whether `backward` is to fill in `.grad`.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_node", "_requires_grad", "_tangents")
+    __array_ufunc__ = None  # array + tensor is the tensor's business
+    __hash__ = object.__hash__
+
+    _data: Array
+    _node: engine.Node | None
+    _requires_grad: bool
+    _grad: Tensor | None
+    _hooks: list[Any]
+    _tangents: dict[int, Tensor]
+
+    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
+        self._data = np.array(array_of(data), get_default_dtype())
+        self._node = None
+        self._requires_grad = requires_grad
+
+    # ---- what it is -------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return self._data.shape
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self._data.shape if dim is None else self._data.shape[dim]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> Dtype:
+        """The NumPy dtype of the elements."""
+        return self._data.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the elements take."""
+        return self._data.nbytes
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - torch's name
+        """All dimensions in reverse order, on the same memory."""
+        return op.permute(self, tuple(range(self._data.ndim))[::-1])
+
+    @property
+    def mT(self) -> Any:  # noqa: N802 - torch's name
+        """The last two dimensions exchanged, on the same memory."""
+        return op.transpose(self, -2, -1)
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self._data.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in row-major order."""
+        return self._data.flags.c_contiguous
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise ArgumentTypeError("len() of a 0-d tensor")
+        return len(self._data)
+
+    # ---- its place in the graph ---------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self: _T, requires_grad: bool = True) -> _T:
+        """Switch recording on or off for a leaf of a floating dtype; returns the tensor."""
+        if self._node is not None:
+            if not requires_grad:
+                raise GraphError(
+                    "you can only change requires_grad flags of leaf tensors; "
+                    "use detach() to get a tensor without a graph"
+                )
+            return self
+        if requires_grad and self._data.dtype.kind not in "fc":
+            raise DtypeError(f"only floating tensors can require gradients, not {self.dtype}")
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> engine.Node | None:
+        """The node that made this tensor, None for a leaf."""
+        return self._node
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient accumulated by `backward`, or None."""
+        return getattr(self, "_grad", None)
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise ArgumentTypeError(f"grad: expected a Tensor or None, got {type(value)}")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ShapeError(
+                    f"grad: expected shape {self.shape} and dtype {self.dtype}, "
+                    f"got {value.shape} and {value.dtype}"
+                )
+        self._grad = value
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory as a tensor without a graph; assigning replaces the memory."""
+        return wrap(self._data)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = array_of(value)
+
+    def detach(self) -> Tensor:
+        """The same memory without a graph."""
+        return wrap(self._data)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf (or of `inputs` alone).
+
+        Args:
+            gradient: Gradient with respect to this tensor, of its shape; may be left out for a
+                tensor of one element, where it is 1.
+            retain_graph: Keep the graph for another pass (default: as `create_graph`).
+            create_graph: Record the pass, for derivatives of higher order.
+            inputs: If given, only these tensors receive a gradient.
+
+        Raises:
+            GraphError: Nothing was recorded, the graph was freed, or the seed does not fit.
+        """
+        edge = edge_of(self)
+        if edge is None:
+            raise GraphError("backward: the tensor does not require grad and has no grad_fn")
+        seed = seed_for(self, gradient, create_graph)
+        keep = create_graph if retain_graph is None else retain_graph
+        if inputs is None:
+            engine.run((edge,), (seed,), keep, create_graph)
+            return
+        targets = [edge_of(tensor) for tensor in inputs]
+        found = engine.run((edge,), (seed,), keep, create_graph, {t for t in targets if t})
+        for tensor, target in zip(inputs, targets, strict=True):
+            if target in found:
+                tensor._accumulate(found[target], False, create_graph)
+
+    def _accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
+        before = self.grad
+        if isinstance(gradient, Tensor):
+            self._grad = gradient if before is None else before + gradient
+        elif before is None:
+            self._grad = wrap(gradient if owned else gradient.copy())
+        else:
+            np.add(before._data, gradient, out=before._data)
+            written(before._data)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook` with the gradient of this tensor in every pass; it may return another."""
+        if not self._requires_grad:
+            raise GraphError("cannot register a hook on a tensor that does not require gradient")
+        if self._node is None:
+            hooks = self._hooks_or_none()
+            if hooks is None:
+                hooks = self._hooks = []
+        else:
+            hooks = self._node.hooks
+            if hooks is None:
+                hooks = self._node.hooks = []
+        hooks.append(hook)
+        return RemovableHandle(hooks, hook)
+
+    def _hooks_or_none(self) -> list[Any] | None:
+        return getattr(self, "_hooks", None)
+
+    def retain_grad(self) -> None:
+        """Fill in `.grad` although this tensor is not a leaf."""
+        if not self._requires_grad:
+            raise GraphError("can't retain_grad on a tensor that has requires_grad=False")
+        if self._node is not None:
+            self._node.retained = weakref.ref(self)
+
+    # ---- to Python and NumPy ------------------------------------------------------------------
+
+    def numpy(self, *, force: bool = False) -> Array:
+        """The memory itself as an array; `force` allows it for a tensor that requires grad."""
+        if self._requires_grad and not force:
+            raise GraphError(
+                "can't call numpy() on a tensor that requires grad; use tensor.detach().numpy()"
+            )
+        return self._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self._data, dtype, copy=copy)
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        if self._data.size != 1:
+            raise ShapeError(f"item: a tensor with {self._data.size} elements is not a scalar")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ShapeError(
+                f"the truth value of a tensor of shape {self.shape} is ambiguous; "
+                "use .all() or .any()"
+            )
+        return bool(self._data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iub":
+            raise ArgumentTypeError(f"only integer tensors can be an index, not {self.dtype}")
+        return int(self.item())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise ArgumentTypeError("iteration over a 0-d tensor")
+        return (op.getitem(self, i) for i in range(len(self._data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == array_of(value)).any())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        text = np.array2string(
+            self._data, precision=4, separator=", ", prefix="tensor(", suffix=")", floatmode="maxprec_equal"
+        )
+        if self._data.dtype not in (float32, int64, bool_):
+            text += f", dtype={self._data.dtype}"
+        if self._node is not None:
+            text += f", grad_fn={self._node!r}"
+        elif self._requires_grad:
+            text += ", requires_grad=True"
+        return f"tensor({text})"
+
+    def __deepcopy__(self: _T, memo: dict[int, Any]) -> _T:
+        if self._node is not None:
+            raise GraphError("only leaf tensors can be copied deeply; detach() first")
+        made = wrap(self._data.copy())
+        made._requires_grad = self._requires_grad
+        made.__class__ = self.__class__
+        memo[id(self)] = made
+        return made  # type: ignore[return-value]
+
+    # ---- in place -----------------------------------------------------------------------------
+
+    def _overwrite(self: _T, name: str, compute: Callable[[], Any], *sources: Any) -> _T:
+        """Replace the values by those of `compute()`, and the history if that is recorded."""
+        recorded = mode.grad and any(
+            isinstance(t, Tensor) and t._requires_grad for t in (self, *sources)
+        )
+        if recorded and self._requires_grad and self._node is None:
+            raise GraphError(
+                f"{name}: a leaf tensor that requires grad is being used in an in-place "
+                "operation; do it under no_grad(), or on a clone()"
+            )
+        if recorded and self._data.base is not None:
+            raise GraphError(
+                f"{name}: writing into a view of shape {self.shape} is not recorded; "
+                "compute out of place, or on a clone()"
+            )
+        result = compute()
+        if result.shape != self.shape:
+            raise ShapeError(f"{name}: the result has shape {result.shape}, not {self.shape}")
+        if result.dtype.kind == "f" and self._data.dtype.kind != "f":
+            raise DtypeError(f"{name}: result type {result.dtype} can't be cast to {self.dtype}")
+        np.copyto(self._data, result._data, casting="unsafe")
+        written(self._data)
+        if recorded:
+            result = result if result.dtype == self.dtype else op.to(result, self.dtype)
+            self._node, self._requires_grad = result._node, True
+        return self
+
+    def add_(self: _T, other: Any, *, alpha: float = 1) -> _T:
+        """Add ``alpha * other`` in place."""
+        return self._overwrite("add_", lambda: op.add(self, other, alpha=alpha), other)
+
+    def sub_(self: _T, other: Any, *, alpha: float = 1) -> _T:
+        """Subtract ``alpha * other`` in place."""
+        return self._overwrite("sub_", lambda: op.sub(self, other, alpha=alpha), other)
+
+    def mul_(self: _T, other: Any) -> _T:
+        """Multiply in place."""
+        return self._overwrite("mul_", lambda: op.mul(self, other), other)
+
+    def div_(self: _T, other: Any) -> _T:
+        """Divide in place."""
+        return self._overwrite("div_", lambda: op.div(self, other), other)
+
+    def copy_(self: _T, source: Any) -> _T:
+        """Copy the values of `source`, broadcast and cast to this tensor's shape and dtype."""
+        source = source if isinstance(source, Tensor) else wrap(np.asarray(source))
+        return self._overwrite(
+            "copy_", lambda: op.expand(op.to(source, self.dtype), self.shape), source
+        )
+
+    def fill_(self: _T, value: float) -> _T:
+        """Set every element to `value`."""
+        return self.copy_(wrap(np.asarray(value, self.dtype)))
+
+    def zero_(self: _T) -> _T:
+        """Set every element to zero."""
+        return self.fill_(0)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._overwrite("setitem", lambda: op.index_put(self, index, value), value)
+
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+
+
+class RemovableHandle:
+    """Takes a hook away again."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+
+def wrap(data: Array, node: engine.Node | None = None) -> Tensor:
+    """A tensor around `data`, without a copy, made by `node`."""
+    made: Tensor = Tensor.__new__(Tensor)
+    made._data = data
+    made._node = node
+    made._requires_grad = node is not None
+    return made
+
+
+def array_of(value: Any) -> Array:
+    """`value` (tensor, array, number or nested sequence) as an array, without a copy if it is one.
+
+    Python floats become the default dtype, as in torch.
+    """
+    if isinstance(value, Tensor):
+        return value._data
+    if isinstance(value, (ndarray, np.generic)):
+        return np.asarray(value)
+    nested = isinstance(value, (list, tuple)) and any(
+        isinstance(v, (Tensor, ndarray, list, tuple)) for v in value
+    )
+    try:
+        array = np.asarray([array_of(v) for v in value] if nested else value)
+    except ValueError as error:
+        raise ArgumentError(f"expected numbers in a regular shape: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"cannot make a tensor of {type(value).__name__} ({array.dtype})")
+    if array.dtype == np.float64 and not nested:
+        array = array.astype(get_default_dtype())
+    return array
+
+
+def edge_of(tensor: Tensor) -> Any:
+    """Where the gradient of `tensor` goes: its node, itself if it is a leaf, or None."""
+    if not tensor._requires_grad:
+        return None
+    return tensor._node if tensor._node is not None else tensor
+
+
+def seed_for(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
+    """The checked gradient to start from: an array, or a tensor if the pass runs on tensors."""
+    data = tensor._data
+    if gradient is None:
+        if data.size != 1:
+            raise GraphError(
+                "grad can be implicitly created only for scalar outputs; this one has shape "
+                f"{data.shape}: give a gradient of that shape, or reduce it first"
+            )
+        seed = _ONES[data.dtype] if not data.ndim else np.ones(data.shape, data.dtype)
+    else:
+        seed = array_of(gradient)
+        if seed.shape != data.shape:
+            raise GraphError(
+                f"mismatch in shape: the gradient has shape {seed.shape}, the output {data.shape}"
+            )
+        if seed.dtype != data.dtype:
+            seed, gradient = seed.astype(data.dtype), None
+    if not (create_graph or mode.levels):
+        return seed
+    return gradient if isinstance(gradient, Tensor) else wrap(seed)
+
+
+def call_hooks(hooks: Sequence[Any] | None, gradient: Any) -> Any:
+    """Pass `gradient` through `hooks`; comes back as what it was, array or tensor."""
+    value = gradient if isinstance(gradient, Tensor) else wrap(gradient.copy())
+    for hook in tuple(hooks or ()):
+        result = hook(value)
+        if result is None:
+            continue
+        if not isinstance(result, Tensor) or result.shape != value.shape:
+            raise GraphError(
+                f"hook: expected None or a tensor of shape {value.shape}, got "
+                f"{tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__}"
+            )
+        value = result
+    return value if isinstance(gradient, Tensor) else value._data
