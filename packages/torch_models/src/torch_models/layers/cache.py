@@ -45,7 +45,7 @@ class LayerCache:
             CacheError: If gradients are being recorded.
             ShapeError: If the shapes are not the cache's.
         """
-        batch, kv_heads, capacity, head_dim = self.keys.shape
+        batch, kv_heads, _, head_dim = self.keys.shape
         if key.requires_grad or value.requires_grad:
             raise CacheError("a cache is for inference: run under torch.inference_mode()")
         if key.shape != value.shape or key.shape != (batch, kv_heads, key.shape[2], head_dim):
@@ -53,16 +53,21 @@ class LayerCache:
                 f"this cache takes keys and values ({batch}, {kv_heads}, new, {head_dim}), "
                 f"got {tuple(key.shape)} and {tuple(value.shape)}"
             )
+        self.check_room(key.shape[2])
         end = self.length + key.shape[2]
-        if end > capacity:
-            raise CacheFullError(
-                f"cache of {capacity} tokens holds {self.length}, no room for {key.shape[2]} more; "
-                "make it with a larger capacity"
-            )
         self.keys[:, :, self.length : end] = key
         self.values[:, :, self.length : end] = value
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def check_room(self, new: int) -> None:
+        """Raise CacheFullError if there is no room for `new` more tokens."""
+        capacity = self.keys.shape[2]
+        if self.length + new > capacity:
+            raise CacheFullError(
+                f"cache of {capacity} tokens holds {self.length}, no room for {new} more; "
+                "make it with a larger capacity, at most the model's context"
+            )
 
 
 class KVCache:

@@ -207,11 +207,13 @@ class GPT(nn.Module):
                 f"cache is for {len(cache.layers)} layers and batch {cache.batch}, the model has "
                 f"{self.config.layers} and the tokens {tokens.shape[0]}; use model.new_cache"
             )
-        length = tokens.shape[1] + (0 if cache is None else cache.length)
-        if cache is None and not 1 <= length <= self.config.context:
+        if not 1 <= tokens.shape[1] <= self.config.context:
             raise ShapeError(
-                f"the model reads 1 to {self.config.context} tokens (its context), got {length}"
+                f"the model reads 1 to {self.config.context} tokens (its context), "
+                f"got {tokens.shape[1]}"
             )
+        if cache is not None:
+            cache.layers[0].check_room(tokens.shape[1])
         # On a GPU this check would wait for the device; there an id out of range is torch's error.
         if tokens.device.type == "cpu" and not torch.compiler.is_compiling():
             low, high = int(tokens.min()), int(tokens.max())
