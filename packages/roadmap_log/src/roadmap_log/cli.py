@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from roadmap_log import terminal
 from roadmap_log.errors import RoadmapError
@@ -110,7 +109,7 @@ def main(args: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except SystemExit as ended:  # from click: completion, or a pipe that was closed
-        code = 0 if isinstance(sys.stdout, PacifyFlushWrapper) else ended.code
+        code = 0 if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # silence the last flush
         code = 0

@@ -10,7 +10,7 @@ from roadmap_log.commands import item_json, journey_of, json_option, print_json
 from roadmap_log.commands.next_ import advice
 from roadmap_log.journey import Journey
 from roadmap_log.roadmaps import Roadmap, Section
-from roadmap_log.state import DONE, STATUSES, State, count, next_items
+from roadmap_log.state import DONE, STATUSES, ItemState, State, count, next_items
 
 LONGEST_STRIP = 8
 """Weeks of activity in the strip, at most."""
@@ -100,12 +100,18 @@ def _part(part: Section, state: State, every: bool) -> list[str]:
         return lines
     if all(each.status == "blocked" for each in states):
         return [*lines, "    " + terminal.paint(states[0].why, "dim")]
+    later: list[ItemState] = []
     for section in part.sections:
-        marks = "".join(terminal.mark(each.status) for each in state.of(section))
-        pad = " " * max(0, 7 - len(section.items))
+        week = state.of(section)
+        if all(each.status in ("planned", "blocked") for each in week):
+            later += week
+            continue
+        marks = "".join(terminal.mark(each.status) for each in week)
+        title = terminal.fit(section.title, room - 15).rstrip()
+        lines.append(f"    {marks}{' ' * (7 - len(week))}  {terminal.paint(title, 'dim')}")
+    if later:
         lines.append(
-            f"    {marks}{pad}  "
-            + terminal.paint(terminal.fit(section.title, room - 15).rstrip(), "dim")
+            "    " + terminal.paint(f"{len(later)} more days are still to be written", "dim")
         )
     return lines
 

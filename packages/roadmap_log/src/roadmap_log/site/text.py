@@ -103,6 +103,7 @@ def _adapt(tokens: Sequence[Token], image: Image, shown: set[str]) -> None:
             if found := _TASK.match(first.content):
                 sign = "☐" if found[1] == " " else "☑"
                 first.content = f"{sign} {first.content[found.end() :]}"
+                opening.attrSet("class", "task")
 
 
 def _adapt_inline(children: list[Token], image: Image, shown: set[str]) -> None:
