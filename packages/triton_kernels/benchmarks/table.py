@@ -47,9 +47,9 @@ def speed_table(results: Path) -> str:
         )
     facts, *rows = map(json.loads, results.read_text(encoding="utf-8").splitlines())
     lines = [
-        f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; the copy limit "
-        f"of that run is {facts['copy_limit_gb_s']:,.0f} GB/s. A ratio above 1 is ahead of the best "
-        "peer (torch eager, torch.compile, cuBLAS; Liger where installed), below 1 behind it.",
+        f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; the copy "
+        f"limit of that run is {facts['copy_limit_gb_s']:,.0f} GB/s. A ratio above 1 is ahead of "
+        "the best peer (torch eager, torch.compile, cuBLAS; Liger if installed), below 1 behind.",
         "",
         "| op | case | forward | backward |",
         "|---|---|---|---|",
