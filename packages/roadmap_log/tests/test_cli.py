@@ -190,12 +190,16 @@ def test_a_misspelt_command_is_answered_with_the_nearest(roadmap: Command) -> No
     assert "did you mean: roadmap status" in roadmap("statsu").err
 
 
-def test_interrupted(monkeypatch: pytest.MonkeyPatch, roadmap: Command) -> None:
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, click.exceptions.Abort, EOFError])
+def test_interrupted(
+    journey: Journey, roadmap: Command, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
     def interrupt(*arguments: object, **named: object) -> None:
-        raise click.exceptions.Abort
+        raise kind
 
-    monkeypatch.setattr(cli.cli, "main", interrupt)
-    assert roadmap("status").code == 130
+    monkeypatch.setattr("roadmap_log.commands.status_.screen", interrupt)
+    result = roadmap("status")
+    assert (result.code, result.err.strip()) == (130, "interrupted")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

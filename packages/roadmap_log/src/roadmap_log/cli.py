@@ -96,20 +96,21 @@ def main(args: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    screen = sys.stdout
     try:
         code = cli.main(args, prog_name="roadmap", standalone_mode=False)
         sys.stdout.flush()
     except RoadmapError as error:
         _report(error, as_json="--json" in args)
         code = error.exit_code
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt, EOFError):
         terminal.say("interrupted", err=True)
         code = 130
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except SystemExit as ended:  # from click: completion, or a pipe that was closed
-        code = 0 if type(sys.stdout).__name__ == "PacifyFlushWrapper" else ended.code
+        code = ended.code if sys.stdout is screen else 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # silence the last flush
         code = 0
