@@ -16,6 +16,16 @@ def test_softmax_and_linear_come_from_the_package() -> None:
     torch.testing.assert_close(got, expected)
 
 
+def test_linear_follows_autocast() -> None:
+    x, weight, bias = torch.randn(2, 3, 16), torch.randn(32, 16), torch.randn(32)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = ops.linear(x, weight, bias)
+        with ops.use(linear="kernels"):
+            got = ops.linear(x, weight, bias)
+    assert got.dtype is torch.bfloat16
+    torch.testing.assert_close(got, expected, rtol=0.02, atol=0.05)
+
+
 def test_a_model_trains_on_kernels_as_on_torch() -> None:
     torch.manual_seed(0)
     model = GPT(GPTConfig(vocabulary=50, context=16, layers=2, heads=2, width=16))
