@@ -1,5 +1,6 @@
 """A small track of our own, a roadmap that leads through it, and the command in this process."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     entry = "[roadmap_log.tracks]\nsample = sample_track.track\n"
     (info / "entry_points.txt").write_text(entry)
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     return folder
 
 

@@ -12,6 +12,7 @@ import pytest
 from roadmap_log import events
 from roadmap_log.errors import StorageError
 from roadmap_log.events import Event, EventStore, decode, encode, new_id
+from roadmap_log.journey import Journey
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=timezone(timedelta(hours=1)))
 
@@ -205,13 +206,18 @@ def test_killed_at_every_step_nothing_acknowledged_is_lost(tmp_path: Path) -> No
 
 
 WRITER = """
-    import sys
+    import os, sys, time
     from datetime import datetime, timezone
     from pathlib import Path
     from roadmap_log.events import EventStore
 
     folder, writer = Path(sys.argv[1]), int(sys.argv[2])
     store = EventStore(folder / "events", folder / "lock")
+    write = os.write
+    def little(handle, data):  # a system may write less than asked, and let others come between
+        time.sleep(0.0002)
+        return write(handle, data[:80])
+    os.write = little
     sys.stdin.read()
     for number in range(20):
         when = datetime.now(timezone.utc)
@@ -323,20 +329,20 @@ def test_events_of_a_newer_version_are_kept_and_named(store: EventStore) -> None
     assert history.events[-1].data["mood"] == "good"
 
 
+def git(folder: Path, *arguments: str) -> str:
+    config = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(
+        ["git", *config, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "more")
+
+
 def test_two_machines_merge_through_git_without_conflict(tmp_path: Path) -> None:
-    def git(folder: Path, *arguments: str) -> str:
-        config = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(
-            ["git", *config, *arguments], cwd=folder, capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
-    def commit(folder: Path) -> None:
-        git(folder, "add", "-A")
-        git(folder, "commit", "-q", "-m", "more")
-
-    from roadmap_log.journey import Journey
-
     first = Journey.create(tmp_path / "first")
     git(first.root, "init", "-q", "-b", "main")
     first.record("item.ticked", item="autodiff/01")
@@ -354,6 +360,22 @@ def test_two_machines_merge_through_git_without_conflict(tmp_path: Path) -> None
     assert second.state.counts["claimed"] == 9
     git(first.root, "pull", "-q", "--no-rebase", "--no-edit", str(second.root), "main")
     assert Journey(first.root).state.counts["claimed"] == 9
+
+
+def test_two_branches_of_one_machine_merge_without_conflict(tmp_path: Path) -> None:
+    journey = Journey.create(tmp_path / "journey")
+    git(journey.root, "init", "-q", "-b", "main")
+    commit(journey.root)
+    git(journey.root, "checkout", "-q", "-b", "side")
+    journey.record("item.ticked", item="autodiff/01")
+    commit(journey.root)
+    git(journey.root, "checkout", "-q", "main")
+    journey.record("item.ticked", item="autodiff/02")
+    commit(journey.root)
+    git(journey.root, "merge", "-q", "--no-edit", "side")
+    merged = Journey(journey.root)
+    assert merged.state.counts["claimed"] == 2
+    assert merged.history.damage == ()
 
 
 def test_the_same_device_on_two_branches_is_joined_line_by_line(tmp_path: Path) -> None:

@@ -201,6 +201,21 @@ def test_a_broken_track_blocks_its_days_with_the_reason(
     assert roadmap("start", "sample/1").code == 4
 
 
+def test_a_package_that_comes_or_goes_is_noticed(
+    journey: Journey, roadmap: Command, track: Path
+) -> None:
+    def status() -> str:
+        return str(roadmap("status", "--json").json["items"][0]["status"])
+
+    assert status() == "todo"
+    info = track.parents[1] / "sample_track-1.0.dist-info"
+    away = info.with_name("gone")
+    info.rename(away)
+    assert status() == "blocked"
+    away.rename(info)
+    assert status() == "todo"
+
+
 def test_a_damaged_cache_is_made_anew(journey: Journey, roadmap: Command) -> None:
     before = roadmap("status").out
     for damage in ("{", "[]", '{"tracks": 3}', '{"tracks": {"key": 1, "watched": 2}}'):

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from sample import Command
-
 from roadmap_log.journey import Journey
+from sample import Command
 
 pytestmark = pytest.mark.tracks
 

@@ -199,6 +199,10 @@ def test_markdown_is_rendered() -> None:
     assert 'href="#fn1"' in html
 
 
+def test_a_text_cannot_take_the_places_of_the_page() -> None:
+    assert "id=" not in to_html("<a id=activity>x</a> <p id=next>y</p> <li id=roadmap-1>z</li>")
+
+
 def test_images_of_the_log_are_shown_and_nothing_else(journey: Journey, roadmap: Command) -> None:
     images = journey.log_folder / "images"
     images.mkdir()

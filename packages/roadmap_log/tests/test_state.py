@@ -100,6 +100,7 @@ def test_every_status(sample: roadmaps.Roadmap) -> None:
     assert status(run(1, True), run(1, False)) == "regressed"
     assert status(run(1, True, tests="older")) == "stale"
     assert status(run(1, True, tests="older"), run(1, True)) == "verified"
+    assert status(("day.tested", {"day": "sample/1", "passed": "yes"})) == "attempted"
     assert status(tick) == "claimed"
     assert status(tick, ("item.unticked", {"item": "sample/01"})) == "todo"
     assert status(tick, run(1, True)) == "verified"

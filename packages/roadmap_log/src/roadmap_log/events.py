@@ -172,13 +172,10 @@ class EventStore:
             except OSError as error:
                 raise storage_error("read", path, error) from error
             streams.append(list(_in_order(path, content, damage)))
-        events: dict[str, Event] = {}
-        unknown: dict[str, int] = {}
         merged = sorted((row for stream in streams for row in stream), key=lambda row: row[:3])
-        for _, _, _, event in merged:
-            if event.id in events:
-                continue
-            events[event.id] = event
+        events = {event.id: event for *_, event in merged}  # a line may stand twice after a merge
+        unknown: dict[str, int] = {}
+        for event in events.values():
             if event.kind not in KINDS:
                 unknown[event.kind] = unknown.get(event.kind, 0) + 1
         return History(tuple(events.values()), tuple(damage), unknown)
