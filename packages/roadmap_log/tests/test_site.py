@@ -210,7 +210,8 @@ def test_images_of_the_log_are_shown_and_nothing_else(journey: Journey, roadmap:
     (images / "drawing.svg").write_text("<svg onload='alert(1)'/>")
     (journey.root / "secret.png").write_bytes(b"secret")
     text = (
-        "![curve](<images/loss curve.png>) ![up](../secret.png) ![svg](images/drawing.svg) "
+        '![a "curve" <b>](<images/loss curve.png>)'
+        " ![up](../secret.png) ![svg](images/drawing.svg) "
         "![abs](/etc/hostname) ![gone](images/none.png) <img src='../secret.png'>"
     )
     roadmap("log", "-m", text)
@@ -219,6 +220,7 @@ def test_images_of_the_log_are_shown_and_nothing_else(journey: Journey, roadmap:
     post = next(page for path, page in pages.items() if path.parent.name == "log")
     assert list(post.all("img", "src")) == ["images/images-loss-curve.png"]
     assert "[image: up]" in post.text
+    assert list(post.all("img", "alt")) == ['a "curve" <b>']
     assert not list((journey.root / "_site").rglob("secret*"))
 
 

@@ -2,12 +2,14 @@
 
 markdown-it renders, pygments colours the code, nh3 lets through a fixed list of elements and
 attributes. Nothing that reaches a page can run, frame, submit or fetch anything: images are shown
-only if they are raster files of the log folder, all others become links to what they are.
+only if they are raster files of the log folder, of all others only the words are left.
 """
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import nh3
@@ -23,8 +25,8 @@ LONGEST_HIGHLIGHT = 100_000
 """Characters of a code block beyond which it stays in one colour."""
 
 _TAGS = (
-    "a abbr b blockquote br caption code dd del details dfn div dl dt em h2 h3 h4 h5 h6 hr i img "
-    "ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td "
+    "a abbr b blockquote br caption code dd del details dfn div dl dt em h2 h3 h4 h5 h6 hr i "
+    "ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td "
     "th thead tr ul var"
 )
 _ATTRIBUTES = {
@@ -32,16 +34,15 @@ _ATTRIBUTES = {
     "abbr": {"title"},
     "code": {"class"},
     "div": {"class"},
-    "img": {"src", "alt", "title"},
     "li": {"id", "class"},
     "ol": {"start", "class"},
     "pre": {"tabindex"},
-    "section": {"class"},
     "span": {"class"},
     "sup": {"class"},
-    "td": {"colspan", "rowspan", "class"},
-    "th": {"colspan", "rowspan", "scope", "class"},
+    "td": {"class"},
+    "th": {"class"},
 }
+_REL = "noopener noreferrer nofollow"
 _ID = re.compile(r"fn(?:ref)?[\w:-]*")
 _ALIGN = re.compile(r"text-align:(left|right|center)")
 _TASK = re.compile(r"\[([ xX])\]\s")
@@ -56,23 +57,50 @@ def to_html(text: str, image: Image = lambda _: None) -> str:
     parser = _parser()
     env: dict[str, Any] = {}
     tokens = parser.parse(strip_controls(text), env)
-    shown: set[str] = set()
-    _adapt(tokens, image, shown)
-    dirty = parser.renderer.render(tokens, parser.options, env)
-    return nh3.clean(
-        dirty,
+    pictures = _Pictures(image)
+    _adapt(tokens, pictures)
+    clean = nh3.clean(
+        parser.renderer.render(tokens, parser.options, env),
         tags=set(_TAGS.split()),
         attributes=_ATTRIBUTES,
-        attribute_filter=lambda tag, name, value: _filter(tag, name, value, shown),
+        attribute_filter=_filter,
         url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
+        link_rel=_REL,
     )
+    clean = clean.replace(f'<a rel="{_REL}">', "<a>")  # what was a harmful link
+    return pictures.put_in(clean)
+
+
+class _Pictures:
+    """Images pass the cleaning as marks that no text can contain, and are put in afterwards."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.secret = os.urandom(8).hex()
+        self.html: list[str] = []
+
+    def mark(self, source: str, label: str) -> str:
+        """What stands for an image: its mark, or words if it may not be shown."""
+        if (address := self.image(source)) is None:
+            return f"[image: {label or source}]"
+        self.html.append(f'<img src="{escape(address)}" alt="{escape(label)}">')
+        return f"\ufdd0{self.secret}-{len(self.html) - 1}\ufdd1"
+
+    def put_in(self, clean: str) -> str:
+        """The text with its images in the places of their marks."""
+        mark = re.compile(f"\ufdd0{self.secret}-(\\d+)\ufdd1")
+        return mark.sub(lambda found: self.html[int(found[1])], clean)
 
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     options = {"html": True, "highlight": _highlight, "linkify": False}
-    return MarkdownIt("commonmark", options).enable(["table", "strikethrough"]).use(footnote_plugin)
+    parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
+    parser.use(footnote_plugin)
+    # A section would need a heading of its own.
+    parser.add_render_rule("footnote_block_open", lambda *_: '<hr><div class="footnotes"><ol>')
+    parser.add_render_rule("footnote_block_close", lambda *_: "</ol></div>")
+    return parser
 
 
 def _highlight(code: str, language: str, _attributes: str) -> str:
@@ -87,7 +115,7 @@ def _highlight(code: str, language: str, _attributes: str) -> str:
     return f'<pre tabindex="0"><code class="highlight">{coloured}</code></pre>'
 
 
-def _adapt(tokens: Sequence[Token], image: Image, shown: set[str]) -> None:
+def _adapt(tokens: Sequence[Token], pictures: _Pictures) -> None:
     """Lower headings by one level, turn task boxes into signs and images into what may be shown."""
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
@@ -96,7 +124,10 @@ def _adapt(tokens: Sequence[Token], image: Image, shown: set[str]) -> None:
             if found := _ALIGN.match(str(style)):
                 token.attrs["class"] = found[1]
         elif token.type == "inline" and token.children:
-            _adapt_inline(token.children, image, shown)
+            for child in token.children:
+                if child.type == "image":
+                    child.type, child.children = "text", None
+                    child.content = pictures.mark(str(child.attrs["src"]), child.content)
     for opening, _, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if opening.type == "list_item_open" and inline.type == "inline" and inline.children:
             first = inline.children[0]
@@ -106,29 +137,15 @@ def _adapt(tokens: Sequence[Token], image: Image, shown: set[str]) -> None:
                 opening.attrSet("class", "task")
 
 
-def _adapt_inline(children: list[Token], image: Image, shown: set[str]) -> None:
-    for token in children:
-        if token.type != "image":
-            continue
-        source = str(token.attrs.get("src", ""))
-        if (address := image(source)) is not None:
-            token.attrs["src"] = address
-            shown.add(address)
-        else:
-            label = token.content or source
-            token.type, token.tag, token.children = "text", "", None
-            token.content = f"[image: {label}]"
-
-
-def _filter(tag: str, name: str, value: str, shown: set[str]) -> str | None:
+def _filter(tag: str, name: str, value: str) -> str | None:
     """The last word on every attribute that is let through by name."""
-    if name == "src":
-        return value if value in shown else None
-    if name == "id":
-        return value if _ID.fullmatch(value) else None
-    if name == "href" and re.match(r"\s*(//|\\)", value):
-        return None
-    return value
+    allowed = {
+        "id": _ID.fullmatch(value),
+        "href": not re.match(r"\s*[/\\]{2}|\s*\\", value),
+        "start": re.fullmatch(r"\d{1,9}", value),
+        "tabindex": value == "0",
+    }
+    return value if allowed.get(name, True) else None
 
 
 def strip_controls(text: str) -> str:
