@@ -50,6 +50,21 @@ def peers_of(op: Op, args: tuple[Any, ...]) -> dict[str, Function]:
     return peers
 
 
+def able(peers: dict[str, Function], sample: Sample) -> dict[str, Function]:
+    """Those that take these inputs: a peer that raises is named and left out of the row."""
+    fit = {}
+    for name, function in peers.items():
+        try:
+            function(*sample.args, **sample.kwargs)
+        except Exception as error:
+            if name == "ours":
+                raise
+            print(f"  ({name} left out: {type(error).__name__}: {str(error)[:80]})", flush=True)
+        else:
+            fit[name] = function
+    return fit
+
+
 def tensors(sample: Sample) -> list[torch.Tensor]:
     return [x for x in sample.args if isinstance(x, torch.Tensor)]
 
@@ -77,7 +92,7 @@ def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict
     size = sum(x.nbytes for x in tensors(first))
     samples = [first, *(case.make(device) for _ in range(copies_beyond_cache(size, device) - 1))]
     cost = op.cost(*first.args, **first.kwargs)
-    peers = peers_of(op, first.args)
+    peers = able(peers_of(op, first.args), first)
     backend = triton_kernels.explain(op.name, *first.args, **first.kwargs).taken
     rows = [
         row(op, case, "forward", backend, median_times(forward_rivals(peers, samples)),

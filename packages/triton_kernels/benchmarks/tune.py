@@ -13,13 +13,12 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import torch
-from measure import Rival, copies_beyond_cache, median_times, require_gpu
-from triton_kernels import _compat
+from measure import Rival, Work, copies_beyond_cache, median_times, require_gpu
 from triton_kernels.ops.gemm import portable as gemm_portable
 from triton_kernels.ops.gemm import shapes as gemm_shapes
 from triton_kernels.ops.gemm import tma
@@ -59,14 +58,18 @@ def softmax_tiles(columns: int) -> Iterator[softmax_shapes.Tile]:
     width = 1 << (columns - 1).bit_length()
     if width <= softmax_shapes.ONE_PASS_COLUMNS:
         for rows, warps, (stages, programs) in itertools.product(
-            (1, 2, 4), (2, 4, 8, 16, 32), ((1, 0), (1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (3, 2))
+            (1, 2, 4), (2, 4, 8, 16, 32), ((1, 0), (1, 2), (1, 4), (2, 1), (2, 2), (3, 1), (3, 2))
         ):
-            # Between 8 and 128 values a thread: less idles, more spills.
-            if 8 <= rows * width // (32 * warps) <= 128:
+            # 8 to 128 values a thread: less idles, more spills; stages lie in shared memory.
+            values = rows * width // (32 * warps)
+            if 8 <= values <= 128 and rows * width * 2 * stages <= 256 * 1024:
                 yield softmax_shapes.Tile(rows, width, warps, stages, programs)
-    if columns >= 32768:
-        for chunk, warps, stages in itertools.product((4096, 8192, 16384), (4, 8, 16), (1, 2, 3)):
-            yield softmax_shapes.Tile(1, chunk, warps, stages)
+    if columns >= 16384:
+        for chunk, warps, stages, programs in itertools.product(
+            (2048, 4096, 8192, 16384), (4, 8, 16, 32), (1, 2, 3, 4), (0, 1, 2, 3, 4)
+        ):
+            if 8 <= chunk // (32 * warps) <= 64:
+                yield softmax_shapes.Tile(1, chunk, warps, stages, programs)
 
 
 def tune_softmax(device: torch.device) -> None:
@@ -76,37 +79,19 @@ def tune_softmax(device: torch.device) -> None:
         xs = [torch.randn(shape, device=device, dtype=torch.bfloat16) for _ in range(count)]
         ys = [x.softmax(-1) for x in xs]
 
-        def forward(x: torch.Tensor) -> Callable[[], object]:
-            return lambda: softmax_portable.softmax(x, 1)
+        def forward(tile: Any, xs: list[Any] = xs) -> list[Work]:
+            return [lambda x=x: softmax_portable.softmax(x, 1, tile) for x in xs]
 
-        def backward(x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
-            return lambda: softmax_portable.softmax_backward(x, y, 1)
+        def backward(tile: Any, xs: list[Any] = xs, ys: list[Any] = ys) -> list[Work]:
+            pairs = list(zip(xs, ys, strict=True))
+            return [
+                lambda x=x, y=y: softmax_portable.softmax_backward(x, y, 1, tile) for x, y in pairs
+            ]
 
-        for direction, works, passes in (
-            ("forward", [forward(x) for x in xs], 2),
-            ("backward", [backward(x, y) for x, y in zip(xs, ys, strict=True)], 3),
-        ):
+        for direction, works, passes in (("forward", forward, 2), ("backward", backward, 3)):
             label = {"op": "softmax", "columns": columns, "direction": direction, "unit": "GB/s"}
-            rivals = with_tiles(softmax_tiles(columns), works, f"{direction}_tile", softmax_shapes)
+            rivals = ((tile, works(tile)) for tile in softmax_tiles(columns))
             sweep(label, rivals, passes * xs[0].nbytes / 1e6)
-
-
-def with_tiles(
-    tiles: Iterator[Any], works: list[Callable[[], object]], chooser: str, module: Any
-) -> Iterator[tuple[Any, list[Any]]]:
-    """Each tile with works that run under it: the chooser answers that tile meanwhile."""
-
-    def under(tile: Any, work: Callable[[], object]) -> Callable[[], object]:
-        def run() -> object:
-            setattr(module, chooser, lambda *facts: tile)
-            return work()
-
-        return run
-
-    before = getattr(module, chooser)
-    for tile in tiles:
-        yield tile, [under(tile, work) for work in works]
-    setattr(module, chooser, before)
 
 
 def tma_tiles() -> Iterator[gemm_shapes.Tile]:
@@ -114,14 +99,8 @@ def tma_tiles() -> Iterator[gemm_shapes.Tile]:
     for (m, n, k), stages, group, split in itertools.product(
         blocks, (3, 4, 5), (4, 8, 16), (False, True)
     ):
-        warps = (4, 8) if m * n < 128 * 256 else (8,)
-        for w in warps:
-            yield gemm_shapes.Tile(m, n, k, w, stages, group, split)
-    for (m, n, k), stages, group, split in itertools.product(
-        ((128, 256, 64), (128, 128, 64)), (3, 4), (8,), (False, True)
-    ):
-        yield gemm_shapes.Tile(m, n, k, 8, stages, group, split, in_kernel=True)
-        yield gemm_shapes.Tile(m, n, k, 4, stages, group, split, in_kernel=True, specialize=True)
+        for warps in (4, 8) if m * n < 128 * 256 else (8,):
+            yield gemm_shapes.Tile(m, n, k, warps, stages, group, split)
 
 
 def pointer_tiles(dtype: torch.dtype) -> Iterator[gemm_shapes.Tile]:
@@ -135,26 +114,21 @@ def pointer_tiles(dtype: torch.dtype) -> Iterator[gemm_shapes.Tile]:
 
 
 def tune_matmul(device: torch.device) -> None:
-    facts = _compat.device_of(device)
-
-    def with_tma(a: torch.Tensor, b: torch.Tensor) -> Iterator[tuple[Any, list[Any]]]:
-        c = torch.empty(a.shape[0], b.shape[1], dtype=a.dtype, device=device)
-        for tile in tma_tiles():
-            yield tile, [lambda t=tile: tma.launch(a, b, c, t, facts)]
-
     for size, layout in ((2048, "nn"), (4096, "nn"), (8192, "nn"), (4096, "nt"), (4096, "tn")):
         a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
         a, b = a.t() if layout[0] == "t" else a, b.t() if layout[1] == "t" else b
         label = {"op": "matmul", "size": size, "layout": layout, "unit": "TFLOP/s"}
-        sweep({**label, "backend": "tma"}, with_tma(a, b), 2 * size**3 / 1e9)
+        rivals = (
+            (tile, [lambda t=tile, a=a, b=b: tma.matmul(a, b, "ieee", t)]) for tile in tma_tiles()
+        )
+        sweep({**label, "backend": "tma"}, rivals, 2 * size**3 / 1e9)
     for dtype, precision in ((torch.bfloat16, "ieee"), (torch.float32, "tf32")):
         a, b = (torch.randn(4096, 4096, device=device, dtype=dtype) for _ in range(2))
-
-        def product(a: torch.Tensor = a, b: torch.Tensor = b, p: str = precision) -> object:
-            return gemm_portable.matmul(a, b, p)
-
         label = {"op": "matmul", "size": 4096, "dtype": str(dtype)[6:], "unit": "TFLOP/s"}
-        rivals = with_tiles(pointer_tiles(dtype), [product], "portable_tile", gemm_shapes)
+        rivals = (
+            (tile, [lambda t=tile, a=a, b=b, p=precision: gemm_portable.matmul(a, b, p, t)])
+            for tile in pointer_tiles(dtype)
+        )
         sweep({**label, "backend": "portable"}, rivals, 2 * 4096**3 / 1e9)
 
 

@@ -121,21 +121,6 @@ def test_large_matmul(size, layout):
         assert error <= 2 * yardstick + torch.finfo(torch.bfloat16).eps * exact.abs().max()
 
 
-def test_descriptors_built_in_the_kernel():
-    """The variants that only the tuner takes give the same product."""
-    from triton_kernels import _compat
-    from triton_kernels.ops.gemm import shapes, tma
-
-    a, b = (torch.randn(512, 512, dtype=torch.bfloat16, device="cuda") for _ in range(2))
-    device = _compat.device_of(a.device)
-    expected = triton_kernels.matmul(a, b, backend="portable")
-    for specialize in (False, True):
-        tile = shapes.Tile(128, 128, 64, 4, 3, in_kernel=True, specialize=specialize)
-        c = torch.full_like(a, torch.nan)
-        tma.launch(a, b, c, tile, device)
-        torch.testing.assert_close(c, expected)
-
-
 if torch.cuda.device_count() > 1:
 
     @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)

@@ -34,12 +34,14 @@ else:
 __all__ = [
     "TRITON_VERSION",
     "Device",
+    "Launch",
+    "Layout",
     "device_of",
     "index_dtype",
     "interpreter_fault",
     "interpreting",
     "on_device",
-    "set_workspace_allocator",
+    "starts_aligned",
     "tl",
     "triton",
     "triton_dtype",
@@ -98,13 +100,86 @@ def upcasts_dot(dtype: torch.dtype) -> bool:
     return _INTERPRETED and dtype is torch.bfloat16
 
 
-def index_dtype(*tensors: torch.Tensor) -> Any:
+class Layout(NamedTuple):
+    """All that a launch depends on in a tensor but its address: the key of a cached launch."""
+
+    shape: torch.Size
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+    aligned: bool
+    """Whether it starts at a multiple of 16 bytes, which triton compiles in."""
+
+    @classmethod
+    def of(cls, x: torch.Tensor) -> Layout:
+        """The layout of a tensor."""
+        return cls(x.shape, x.stride(), x.dtype, x.device, starts_aligned(x))
+
+    def contiguous(self, aligned: bool) -> Layout:
+        """That of a contiguous tensor of the same shape."""
+        strides = torch.empty(self.shape, device="meta").stride()
+        return self._replace(strides=strides, aligned=aligned)
+
+    def example(self) -> torch.Tensor:
+        """A tensor so laid out that holds no memory."""
+        return torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device="meta")
+
+    def extent(self) -> int:
+        """The largest offset within it, in elements."""
+        return sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True) if n > 1)
+
+
+def index_dtype(*layouts: Layout) -> Any:
     """``tl.int32``, or ``tl.int64`` if an offset within a tensor may pass 2³¹ elements."""
-    return tl.int64 if any(_extent(t) >= 2**31 - 2**24 for t in tensors) else tl.int32
+    wide = any(layout.extent() >= 2**31 - 2**24 for layout in layouts)
+    return tl.int64 if wide else tl.int32
 
 
-def _extent(tensor: torch.Tensor) -> int:
-    return sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 1)
+def starts_aligned(x: torch.Tensor) -> bool:
+    """Whether the tensor starts at a multiple of 16 bytes."""
+    return x.data_ptr() % 16 == 0
+
+
+class Launch:
+    """A kernel with all but its tensors fixed.
+
+    The first call compiles; later calls go straight to the compiled kernel, without triton's
+    look-up by arguments. So one instance serves tensors of one ``Layout`` each, on one device.
+
+    Args:
+        kernel: a jitted function whose parameters are the tensors, the scalars, the constants.
+        programs: the size of the grid.
+        scalars: values of its run-time parameters after the tensors.
+        constants: its ``tl.constexpr`` parameters, in order.
+        options: num_warps, num_stages.
+    """
+
+    def __init__(
+        self,
+        kernel: Any,
+        programs: int,
+        scalars: tuple[int, ...],
+        constants: dict[str, Any],
+        options: dict[str, int],
+    ) -> None:
+        self._kernel = kernel
+        self._grid = (programs, 1, 1)
+        self._scalars = scalars
+        self._constants = constants
+        self._options = options
+        self._fixed = (*scalars, *constants.values())
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *tensors: Any) -> None:
+        """Runs the kernel on tensors of the layouts that this launch was made for."""
+        if self._compiled is not None:
+            self._compiled(*tensors, *self._fixed)
+            return
+        compiled = self._kernel[self._grid](
+            *tensors, *self._scalars, **self._constants, **self._options
+        )
+        if compiled is not None:  # the interpreter compiles nothing
+            self._compiled = compiled[self._grid]
 
 
 def on_device(tensor: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
@@ -112,15 +187,6 @@ def on_device(tensor: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
     if tensor.is_cuda and tensor.get_device() != torch.cuda.current_device():
         return torch.cuda.device(tensor.device)
     return contextlib.nullcontext()
-
-
-def set_workspace_allocator() -> None:
-    """Gives triton torch's memory for the descriptors that kernels build themselves."""
-    triton.set_allocator(_allocate)
-
-
-def _allocate(size: int, alignment: int, stream: int | None) -> torch.Tensor:
-    return torch.empty(size, dtype=torch.int8, device="cuda")
 
 
 def triton_dtype(dtype: torch.dtype) -> Any:

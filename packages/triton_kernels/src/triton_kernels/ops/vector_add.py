@@ -9,12 +9,13 @@ element, so the speed to reach is that of a copy.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -46,10 +47,17 @@ def _add(x_ptr, y_ptr, z_ptr, n, BLOCK: tl.constexpr):
 
 def portable(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """One program a block of consecutive elements; strided inputs are copied first."""
-    z = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    if n := z.numel():
-        _add[(triton.cdiv(n, BLOCK),)](x.contiguous(), y.contiguous(), z, n, BLOCK=BLOCK)
+    x, y = x.contiguous(), y.contiguous()
+    z = torch.empty_like(x)
+    if z.numel():
+        _plan(Layout.of(x), Layout.of(y))(x, y, z)
     return z
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(x: Layout, y: Layout) -> Launch:
+    n = x.shape.numel()
+    return Launch(_add, triton.cdiv(n, BLOCK), (n,), {"BLOCK": BLOCK}, {"num_warps": 4})
 
 
 # --- op -------------------------------------------------------------------------------------------

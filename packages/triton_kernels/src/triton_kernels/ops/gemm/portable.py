@@ -10,10 +10,12 @@ that programs that run together read the same blocks and find them in the L2 cac
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.ops.gemm import shapes
 
 
@@ -32,7 +34,7 @@ def _matmul(
     a_ptr, b_ptr, c_ptr, m, n, k, inner_batches,
     a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
-    INDEX: tl.constexpr, PRECISION: tl.constexpr, UPCAST: tl.constexpr,
+    INDEX: tl.constexpr, PRECISION: tl.constexpr, UPCAST: tl.constexpr, EXACT: tl.constexpr,
 ):  # fmt: skip
     tiles_m = tl.cdiv(m, BLOCK_M)
     tiles_n = tl.cdiv(n, BLOCK_N)
@@ -51,23 +53,26 @@ def _matmul(
     b_step = tl.full((), BLOCK_K, INDEX) * b_k
 
     sums = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    lost = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for start in range(0, k, BLOCK_K):
         a = tl.load(a_ptrs, mask=(rows < m) & (depths[None, :] < k - start), other=0.0)
         b = tl.load(b_ptrs, mask=(columns < n) & (depths[:, None] < k - start), other=0.0)
         if UPCAST:
             a = a.to(tl.float32)
             b = b.to(tl.float32)
-        sums = tl.dot(a, b, sums, input_precision=PRECISION)
+        if EXACT:
+            # Kahan's summation over blocks: what an addition loses is added to the next block.
+            block = tl.dot(a, b, input_precision=PRECISION) - lost
+            total = sums + block
+            lost = (total - sums) - block
+            sums = total
+        else:
+            sums = tl.dot(a, b, sums, input_precision=PRECISION)
         a_ptrs += a_step
         b_ptrs += b_step
 
     c_ptrs = c_ptr + batch * m * n + rows * n + columns
     tl.store(c_ptrs, sums.to(c_ptr.dtype.element_ty), mask=(rows < m) & (columns < n))
-
-
-def _with_two_batches(x: torch.Tensor) -> torch.Tensor:
-    """As (outer, inner, rows, columns): a view for up to four dimensions."""
-    return x.reshape(-1, *x.shape[-3:]) if x.dim() > 3 else x[(None,) * (4 - x.dim())]
 
 
 def merged_rows(a: torch.Tensor) -> torch.Tensor | None:
@@ -78,24 +83,51 @@ def merged_rows(a: torch.Tensor) -> torch.Tensor | None:
         return None
 
 
-def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
-    """(..., m, k) times (k, n) or (..., k, n), both read where they lie; the result contiguous."""
-    c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=a.dtype, device=a.device)
-    if not c.numel():
-        return c
+def _with_two_batches(x: torch.Tensor) -> torch.Tensor:
+    """As (outer, inner, rows, columns); raises RuntimeError where that takes a copy."""
+    return x.view(-1, *x.shape[-3:]) if x.dim() > 4 else x[(None,) * (4 - x.dim())]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    a_layout: Layout, b_layout: Layout, precision: str, tile: shapes.Tile | None
+) -> Launch | None:
+    """The launch for matrices so laid out; None: their leading dimensions need a copy."""
+    a, b = a_layout.example(), b_layout.example()
     if b.dim() == 2 and a.dim() > 2:
         rows = merged_rows(a)
         a, b = (a, b.expand(*a.shape[:-2], *b.shape)) if rows is None else (rows, b)
-    a, b = _with_two_batches(a), _with_two_batches(b)
+    try:
+        a, b = _with_two_batches(a), _with_two_batches(b)
+    except RuntimeError:
+        return None
     outer, inner, m, k = a.shape
     n = b.shape[-1]
-    device = _compat.device_of(a.device)
-    tile = shapes.portable_tile(m, n, k, outer * inner, a.dtype, precision, device)
-    tiles = outer * inner * triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
-    _matmul[(tiles,)](
-        a, b, c, m, n, k, inner, *a.stride(), *b.stride(),
-        BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, GROUP=tile.group,
-        INDEX=_compat.index_dtype(a, b, c), PRECISION=precision,
-        UPCAST=_compat.upcasts_dot(a.dtype), num_warps=tile.warps, num_stages=tile.stages,
+    dtype, device = a_layout.dtype, _compat.device_of(a_layout.device)
+    if tile is None:
+        tile = shapes.portable_tile(m, n, k, outer * inner, dtype, precision, device)
+    index = _compat.index_dtype(a_layout, b_layout)
+    return Launch(
+        _matmul, outer * inner * triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n),
+        (m, n, k, inner, *a.stride(), *b.stride()),
+        {
+            "BLOCK_M": tile.m, "BLOCK_N": tile.n, "BLOCK_K": tile.k, "GROUP": tile.group,
+            "INDEX": tl.int64 if outer * inner * m * n >= 2**31 else index,
+            "PRECISION": precision, "UPCAST": _compat.upcasts_dot(dtype),
+            "EXACT": dtype is torch.float32 and precision == "ieee",
+        },
+        {"num_warps": tile.warps, "num_stages": tile.stages},
     )  # fmt: skip
+
+
+def matmul(
+    a: torch.Tensor, b: torch.Tensor, precision: str, tile: shapes.Tile | None = None
+) -> torch.Tensor:
+    """(..., m, k) times (k, n) or (..., k, n), both read where they lie; the result contiguous."""
+    c = a.new_empty((*a.shape[:-1], b.shape[-1]))
+    if c.numel():
+        launch = _plan(Layout.of(a), Layout.of(b), precision, tile)
+        if launch is None:
+            return matmul(a.contiguous(), b.contiguous(), precision, tile)
+        launch(a, b, c)
     return c

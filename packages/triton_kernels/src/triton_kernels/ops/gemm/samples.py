@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -12,10 +14,34 @@ from triton_kernels.registry import Case, Cost, ErrorSample, Sample
 
 def torch_matmul(a: torch.Tensor, b: torch.Tensor, precision: str = "ieee") -> torch.Tensor:
     """``torch.matmul`` with the tensor cores' float32 mode that ``precision`` names."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    try:
+    if precision != "tf32":
         return torch.matmul(a, b)
+    product: torch.Tensor = _TorchTensorFloat32.apply(a, b)
+    return product
+
+
+class _TorchTensorFloat32(torch.autograd.Function):
+    """Torch's product of two matrices with tf32 in both directions: the flag is global."""
+
+    @staticmethod
+    def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(a, b)
+        with _tf32():
+            return a @ b
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        a, b = ctx.saved_tensors
+        with _tf32():
+            return grad @ b.mT, a.mT @ grad
+
+
+@contextlib.contextmanager
+def _tf32() -> Iterator[None]:
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
 

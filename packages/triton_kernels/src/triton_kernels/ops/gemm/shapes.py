@@ -25,11 +25,10 @@ class Tile:
     """Rows of tiles that run together, so that they share b's columns in the L2 cache."""
     split_store: bool = False
     """tma only: store the tile in two halves, which leaves shared memory for another stage."""
-    in_kernel: bool = False
-    """tma only: build the descriptors in the kernel instead of on the host."""
-    specialize: bool = False
-    """tma only: a warp of its own loads; needs in_kernel and, in triton 3.6, 4 warps."""
 
+
+_PORTABLE_HOPPER = Tile(128, 256, 64, warps=8, stages=4)
+"""192 KiB of shared memory, which Hopper has; measured by benchmarks/tune.py."""
 
 # Each with the share of the largest tile's rate that it reaches where the grid is full.
 _PORTABLE = (
@@ -45,13 +44,13 @@ _PORTABLE_FLOAT32 = (
     (Tile(16, 32, 32, warps=4, stages=3), 0.4),
 )
 _PORTABLE_TF32 = (
-    (Tile(128, 128, 32, warps=8, stages=3), 1.0),
-    (Tile(64, 64, 32, warps=4, stages=3), 0.6),
+    (Tile(128, 64, 32, warps=4, stages=3), 1.0),
+    (Tile(64, 64, 32, warps=4, stages=3), 0.8),
     (Tile(16, 64, 32, warps=4, stages=3), 0.25),
 )
 _TMA = (
     (Tile(128, 256, 64, warps=8, stages=4, split_store=True), 1.0),
-    (Tile(128, 128, 64, warps=8, stages=4), 0.85),
+    (Tile(128, 128, 64, warps=4, stages=5), 0.95),
     (Tile(64, 128, 64, warps=4, stages=4), 0.6),
     (Tile(64, 64, 64, warps=4, stages=4), 0.4),
 )
@@ -63,7 +62,8 @@ def portable_tile(
 ) -> Tile:
     """The tile of the pointer kernel."""
     if dtype is not torch.float32:
-        return _cheapest(_PORTABLE, m, n, batches, device)
+        large = ((_PORTABLE_HOPPER, 1.17),) if device.capability == (9, 0) else ()
+        return _cheapest((*large, *_PORTABLE), m, n, batches, device)
     choices = _PORTABLE_TF32 if precision == "tf32" else _PORTABLE_FLOAT32
     return _cheapest(choices, m, n, batches, device)
 

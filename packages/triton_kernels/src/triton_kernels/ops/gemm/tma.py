@@ -10,7 +10,6 @@ a matrix lies, so that one thread fetches a whole block, edges filled with zeros
 
 from __future__ import annotations
 
-import contextvars
 from typing import Any
 
 import torch
@@ -26,21 +25,6 @@ _ALIGNMENT = 16
 
 
 @triton.jit
-def _descriptor(
-    x, rows, columns, stride, TRANSPOSED: tl.constexpr,
-    BLOCK_ROWS: tl.constexpr, BLOCK_COLUMNS: tl.constexpr,
-):  # fmt: skip
-    if TRANSPOSED:
-        return tl.make_tensor_descriptor(
-            x, [columns, rows], [stride, 1], [BLOCK_COLUMNS, BLOCK_ROWS]
-        )
-    else:
-        return tl.make_tensor_descriptor(
-            x, [rows, columns], [stride, 1], [BLOCK_ROWS, BLOCK_COLUMNS]
-        )
-
-
-@triton.jit
 def _load(descriptor, row, column, TRANSPOSED: tl.constexpr):
     if TRANSPOSED:
         return descriptor.load([column, row]).T
@@ -50,22 +34,14 @@ def _load(descriptor, row, column, TRANSPOSED: tl.constexpr):
 
 @triton.jit
 def _matmul_tma(
-    a, b, c, m, n, k, a_stride, b_stride,
+    a, b, c, m, n, k,
     A_TRANSPOSED: tl.constexpr, B_TRANSPOSED: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
-    SPLIT_STORE: tl.constexpr, IN_KERNEL: tl.constexpr, SPECIALIZE: tl.constexpr,
-    UPCAST: tl.constexpr, DTYPE: tl.constexpr,
+    SPLIT_STORE: tl.constexpr, UPCAST: tl.constexpr, DTYPE: tl.constexpr,
 ):  # fmt: skip
-    if IN_KERNEL:
-        a = _descriptor(a, m, k, a_stride, A_TRANSPOSED, BLOCK_M, BLOCK_K)
-        b = _descriptor(b, k, n, b_stride, B_TRANSPOSED, BLOCK_K, BLOCK_N)
-        c = _descriptor(c, m, n, n, False, BLOCK_M, BLOCK_N // 2 if SPLIT_STORE else BLOCK_N)
     tiles_m = tl.cdiv(m, BLOCK_M)
     tiles_n = tl.cdiv(n, BLOCK_N)
-    for tile in tl.range(
-        tl.program_id(0), tiles_m * tiles_n, tl.num_programs(0),
-        flatten=not SPECIALIZE, warp_specialize=SPECIALIZE,
-    ):  # fmt: skip
+    for tile in tl.range(tl.program_id(0), tiles_m * tiles_n, tl.num_programs(0), flatten=True):
         tile_m, tile_n = tile_position(tile, tiles_m, tiles_n, GROUP)
         row = tile_m * BLOCK_M
         column = tile_n * BLOCK_N
@@ -102,78 +78,55 @@ def refuses(a: torch.Tensor, b: torch.Tensor, precision: str) -> str | None:
     if 0 in (*rows.shape, *b.shape):
         return "an empty matrix has no descriptor"
     for name, x in (("a", rows), ("b", b)):
-        if _row_stride(x) is None:
+        if not _stride(x)[0]:
             return f"{name} has no contiguous, {_ALIGNMENT}-byte aligned rows or columns"
     if b.shape[1] * b.element_size() % _ALIGNMENT:
         return f"rows of the result are not a multiple of {_ALIGNMENT} bytes"
     return None
 
 
-def _row_stride(x: torch.Tensor) -> tuple[int, bool] | None:
-    """The stride a descriptor steps by, and whether it sees x transposed; None: it cannot."""
+def _stride(x: torch.Tensor) -> tuple[int, bool]:
+    """The stride a descriptor steps by, 0 if it cannot, and whether it sees x transposed."""
     aligned = _ALIGNMENT // x.element_size()
     if x.data_ptr() % _ALIGNMENT:
-        return None
+        return 0, False
     for step, unit, length, transposed in (
         (x.stride(0), x.stride(1), x.shape[1], False),
         (x.stride(1), x.stride(0), x.shape[0], True),
     ):
         if unit == 1 and step >= length and step % aligned == 0:
             return step, transposed
-    return None
+    return 0, False
 
 
-def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
+def matmul(
+    a: torch.Tensor, b: torch.Tensor, precision: str, tile: shapes.Tile | None = None
+) -> torch.Tensor:
     """(..., m, k) times (k, n) in float16 or bfloat16; the result contiguous."""
-    c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=a.dtype, device=a.device)
+    c = a.new_empty((*a.shape[:-1], b.shape[-1]))
     rows, flat = a.view(-1, a.shape[-1]), c.view(-1, c.shape[-1])
     (m, k), n = rows.shape, b.shape[1]
     device = _compat.device_of(a.device)
-    tile = shapes.tma_tile(m, n, k, a.dtype, device)
-    launch(rows, b, flat, tile, device)
+    tile = tile or shapes.tma_tile(m, n, k, a.dtype, device)
+    (_, a_transposed), (_, b_transposed) = _stride(rows), _stride(b)
+    tiles = triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
+    width = tile.n // 2 if tile.split_store else tile.n
+    _matmul_tma[(min(tiles, device.processors),)](
+        _descriptor(rows, (tile.m, tile.k), a_transposed),
+        _descriptor(b, (tile.k, tile.n), b_transposed),
+        _descriptor(flat, (tile.m, width), False),
+        m, n, k, A_TRANSPOSED=a_transposed, B_TRANSPOSED=b_transposed,
+        BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, GROUP=tile.group,
+        SPLIT_STORE=tile.split_store, UPCAST=_compat.upcasts_dot(a.dtype),
+        DTYPE=_compat.triton_dtype(a.dtype), num_warps=tile.warps, num_stages=tile.stages,
+    )  # fmt: skip
     return c
 
 
-def launch(
-    a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, tile: shapes.Tile, device: _compat.Device
-) -> Any:
-    """Runs the kernel with a given tile, on two matrices that ``refuses`` lets pass."""
-    (m, k), n = a.shape, b.shape[1]
-    a_layout, b_layout = _row_stride(a), _row_stride(b)
-    assert a_layout is not None
-    assert b_layout is not None
-    (a_stride, a_transposed), (b_stride, b_transposed) = a_layout, b_layout
-    tiles = triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
-    programs = min(tiles, device.processors)
-    width = tile.n // 2 if tile.split_store else tile.n
-    matrices: tuple[Any, ...] = (a, b, c)
-    if not tile.in_kernel:
-        matrices = (
-            _host_descriptor(a, (tile.m, tile.k), a_transposed),
-            _host_descriptor(b, (tile.k, tile.n), b_transposed),
-            _host_descriptor(c, (tile.m, width), False),
-        )
-
-    def run() -> Any:
-        if tile.in_kernel:
-            _compat.set_workspace_allocator()
-        return _matmul_tma[(programs,)](
-            *matrices, m, n, k, a_stride, b_stride,
-            A_TRANSPOSED=a_transposed, B_TRANSPOSED=b_transposed,
-            BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, GROUP=tile.group,
-            SPLIT_STORE=tile.split_store, IN_KERNEL=tile.in_kernel, SPECIALIZE=tile.specialize,
-            UPCAST=_compat.upcasts_dot(a.dtype), DTYPE=_compat.triton_dtype(a.dtype),
-            num_warps=tile.warps, num_stages=tile.stages,
-        )  # fmt: skip
-
-    # The allocator is a context variable of triton's: a copy of the context keeps the caller's own.
-    return contextvars.copy_context().run(run) if tile.in_kernel else run()
-
-
-def _host_descriptor(x: torch.Tensor, block: tuple[int, int], transposed: bool) -> Any:
+def _descriptor(x: torch.Tensor, block: tuple[int, int], transposed: bool) -> Any:
     from triton.tools.tensor_descriptor import TensorDescriptor  # type: ignore[import-untyped]
 
     if transposed:
         x, block = x.t(), (block[1], block[0])
-    stride = x.stride(0) if x.shape[0] > 1 else x.shape[1]
+    stride, _ = _stride(x)
     return TensorDescriptor(x, list(x.shape), [stride, 1], list(block))

@@ -4,7 +4,7 @@ A tensor is seen as (outer, columns, inner) with the softmax along columns. Rows
 outer index: along the last dimension inner is 1 and the rows are the outer indices. A program
 takes tiles of (rows, columns). While a row fits, it is read once and held in registers; longer rows
 are read twice, in chunks: first for the running maximum and sum (Milakov and Gimelshein 2018,
-arXiv:1805.02867), then to write.
+arXiv:1805.02867), then, from the end back, to write: what was read last is still in the L2 cache.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -12,12 +12,13 @@ arXiv:1805.02867), then to write.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
 from triton_kernels.ops.softmax import shapes
 
 
@@ -26,6 +27,7 @@ def _forward_one_pass(
     x_ptr, y_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     x_outer, x_row, x_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    GROUP: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     columns = tl.arange(0, COLUMNS)[None, :].to(INDEX)
@@ -37,9 +39,11 @@ def _forward_one_pass(
         x = tl.load(x_tile + rows * x_row + columns * x_column, mask=mask, other=-float("inf"))
         x = x.to(tl.float32)
         numerator = tl.exp(x - tl.max(x, axis=1, keep_dims=True))
-        y = numerator / tl.sum(numerator, axis=1, keep_dims=True)
+        # One division a row: a division an element would share its unit with the exponential.
+        y = numerator * (1.0 / tl.sum(numerator, axis=1, keep_dims=True))
         y_tile = y_ptr + outer * y_outer + first * y_row
-        tl.store(y_tile + rows * y_row + columns * y_column, y, mask=mask)
+        y_ptrs = y_tile + rows * y_row + columns * y_column
+        tl.store(y_ptrs, y, mask=mask, cache_modifier=".cs")
 
 
 @triton.jit
@@ -47,32 +51,44 @@ def _forward_online(
     x_ptr, y_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     x_outer, x_row, x_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    GROUP: tl.constexpr,
 ):  # fmt: skip
-    tile = tl.program_id(0)
-    outer = (tile // tiles_per_outer).to(tl.int64)
-    first = (tile % tiles_per_outer).to(tl.int64) * ROWS
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
-    x_rows = x_ptr + outer * x_outer + first * x_row + rows * x_row
-    y_rows = y_ptr + outer * y_outer + first * y_row + rows * y_row
-    in_rows = rows < n_rows - first
+    chunks = tl.cdiv(n_columns, COLUMNS)
+    for tile in tl.range(tl.program_id(0), n_tiles, tl.num_programs(0)):
+        outer = (tile // tiles_per_outer).to(tl.int64)
+        first = (tile % tiles_per_outer).to(tl.int64) * ROWS
+        x_rows = x_ptr + outer * x_outer + first * x_row + rows * x_row
+        y_rows = y_ptr + outer * y_outer + first * y_row + rows * y_row
+        in_rows = rows < n_rows - first
 
-    maximum = tl.full((ROWS, 1), -float("inf"), tl.float32)
-    total = tl.zeros((ROWS, 1), tl.float32)
-    for start in tl.range(0, n_columns, COLUMNS, num_stages=STAGES):
-        columns = (start + tl.arange(0, COLUMNS))[None, :].to(INDEX)
-        mask = in_rows & (columns < n_columns)
-        x = tl.load(x_rows + columns * x_column, mask=mask, other=-float("inf")).to(tl.float32)
-        new_maximum = tl.maximum(maximum, tl.max(x, axis=1, keep_dims=True))
-        # While all so far is -inf the difference of two maxima would be NaN: subtract 0 instead.
-        shift = tl.where(new_maximum == -float("inf"), 0.0, new_maximum)
-        total = total * tl.exp(maximum - shift) + tl.sum(tl.exp(x - shift), axis=1, keep_dims=True)
-        maximum = new_maximum
+        # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
+        # between threads until the row is read.
+        maxima = tl.full((ROWS, COLUMNS // GROUP), -float("inf"), tl.float32)
+        sums = tl.zeros((ROWS, COLUMNS // GROUP), tl.float32)
+        for chunk in tl.range(0, chunks, num_stages=STAGES):
+            columns = (chunk * COLUMNS + tl.arange(0, COLUMNS))[None, :].to(INDEX)
+            mask = in_rows & (columns < n_columns)
+            x_ptrs = x_rows + columns * x_column
+            x = tl.load(x_ptrs, mask=mask, other=-float("inf"), eviction_policy="evict_last")
+            x = tl.reshape(x.to(tl.float32), (ROWS, COLUMNS // GROUP, GROUP))
+            new_maxima = tl.maximum(maxima, tl.max(x, axis=2))
+            # While all is -inf the difference of two maxima would be NaN: subtract 0 instead.
+            shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
+            sums = sums * tl.exp(maxima - shift) + tl.sum(tl.exp(x - shift[:, :, None]), axis=2)
+            maxima = new_maxima
+        maximum = tl.max(maxima, axis=1, keep_dims=True)
+        shift = tl.where(maximum == -float("inf"), 0.0, maximum)
+        scale = 1.0 / tl.sum(sums * tl.exp(maxima - shift), axis=1, keep_dims=True)
 
-    for start in tl.range(0, n_columns, COLUMNS, num_stages=STAGES):
-        columns = (start + tl.arange(0, COLUMNS))[None, :].to(INDEX)
-        mask = in_rows & (columns < n_columns)
-        x = tl.load(x_rows + columns * x_column, mask=mask, other=-float("inf")).to(tl.float32)
-        tl.store(y_rows + columns * y_column, tl.exp(x - maximum) / total, mask=mask)
+        for chunk in tl.range(0, chunks, num_stages=STAGES):
+            start = (chunks - 1 - chunk) * COLUMNS
+            columns = (start + tl.arange(0, COLUMNS))[None, :].to(INDEX)
+            mask = in_rows & (columns < n_columns)
+            x_ptrs = x_rows + columns * x_column
+            x = tl.load(x_ptrs, mask=mask, other=-float("inf"), eviction_policy="evict_first")
+            y = tl.exp(x.to(tl.float32) - maximum) * scale
+            tl.store(y_rows + columns * y_column, y, mask=mask, cache_modifier=".cs")
 
 
 @triton.jit
@@ -80,6 +96,7 @@ def _backward_one_pass(
     dy_ptr, y_ptr, dx_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     dy_outer, dy_row, dy_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    GROUP: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     columns = tl.arange(0, COLUMNS)[None, :].to(INDEX)
@@ -94,7 +111,7 @@ def _backward_one_pass(
         y = tl.load(y_ptr + y_start + y_offsets, mask=mask, other=0.0).to(tl.float32)
         dy = dy.to(tl.float32)
         dx = y * (dy - tl.sum(y * dy, axis=1, keep_dims=True))
-        tl.store(dx_ptr + y_start + y_offsets, dx, mask=mask)
+        tl.store(dx_ptr + y_start + y_offsets, dx, mask=mask, cache_modifier=".cs")
 
 
 @triton.jit
@@ -102,31 +119,39 @@ def _backward_two_passes(
     dy_ptr, y_ptr, dx_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     dy_outer, dy_row, dy_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    GROUP: tl.constexpr,
 ):  # fmt: skip
-    tile = tl.program_id(0)
-    outer = (tile // tiles_per_outer).to(tl.int64)
-    first = (tile % tiles_per_outer).to(tl.int64) * ROWS
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
-    dy_rows = dy_ptr + outer * dy_outer + first * dy_row + rows * dy_row
-    y_start = outer * y_outer + first * y_row
-    y_rows = y_ptr + y_start + rows * y_row
-    dx_rows = dx_ptr + y_start + rows * y_row
-    in_rows = rows < n_rows - first
+    chunks = tl.cdiv(n_columns, COLUMNS)
+    for tile in tl.range(tl.program_id(0), n_tiles, tl.num_programs(0)):
+        outer = (tile // tiles_per_outer).to(tl.int64)
+        first = (tile % tiles_per_outer).to(tl.int64) * ROWS
+        dy_rows = dy_ptr + outer * dy_outer + first * dy_row + rows * dy_row
+        y_start = outer * y_outer + first * y_row
+        y_rows = y_ptr + y_start + rows * y_row
+        dx_rows = dx_ptr + y_start + rows * y_row
+        in_rows = rows < n_rows - first
 
-    mean = tl.zeros((ROWS, 1), tl.float32)
-    for start in tl.range(0, n_columns, COLUMNS, num_stages=STAGES):
-        columns = (start + tl.arange(0, COLUMNS))[None, :].to(INDEX)
-        mask = in_rows & (columns < n_columns)
-        dy = tl.load(dy_rows + columns * dy_column, mask=mask, other=0.0).to(tl.float32)
-        y = tl.load(y_rows + columns * y_column, mask=mask, other=0.0).to(tl.float32)
-        mean += tl.sum(y * dy, axis=1, keep_dims=True)
+        sums = tl.zeros((ROWS, COLUMNS // GROUP), tl.float32)
+        for chunk in tl.range(0, chunks, num_stages=STAGES):
+            columns = (chunk * COLUMNS + tl.arange(0, COLUMNS))[None, :].to(INDEX)
+            mask = in_rows & (columns < n_columns)
+            dy_ptrs, y_ptrs = dy_rows + columns * dy_column, y_rows + columns * y_column
+            dy = tl.load(dy_ptrs, mask=mask, other=0.0, eviction_policy="evict_last")
+            y = tl.load(y_ptrs, mask=mask, other=0.0, eviction_policy="evict_last")
+            products = y.to(tl.float32) * dy.to(tl.float32)
+            sums += tl.sum(tl.reshape(products, (ROWS, COLUMNS // GROUP, GROUP)), axis=2)
+        mean = tl.sum(sums, axis=1, keep_dims=True)
 
-    for start in tl.range(0, n_columns, COLUMNS, num_stages=STAGES):
-        columns = (start + tl.arange(0, COLUMNS))[None, :].to(INDEX)
-        mask = in_rows & (columns < n_columns)
-        dy = tl.load(dy_rows + columns * dy_column, mask=mask, other=0.0).to(tl.float32)
-        y = tl.load(y_rows + columns * y_column, mask=mask, other=0.0).to(tl.float32)
-        tl.store(dx_rows + columns * y_column, y * (dy - mean), mask=mask)
+        for chunk in tl.range(0, chunks, num_stages=STAGES):
+            start = (chunks - 1 - chunk) * COLUMNS
+            columns = (start + tl.arange(0, COLUMNS))[None, :].to(INDEX)
+            mask = in_rows & (columns < n_columns)
+            dy_ptrs, y_ptrs = dy_rows + columns * dy_column, y_rows + columns * y_column
+            dy = tl.load(dy_ptrs, mask=mask, other=0.0, eviction_policy="evict_first")
+            y = tl.load(y_ptrs, mask=mask, other=0.0, eviction_policy="evict_first")
+            dx = y.to(tl.float32) * (dy.to(tl.float32) - mean)
+            tl.store(dx_rows + columns * y_column, dx, mask=mask, cache_modifier=".cs")
 
 
 class _Rows(NamedTuple):
@@ -140,53 +165,72 @@ class _Rows(NamedTuple):
     column_stride: int
 
 
-def _as_rows(x: torch.Tensor, dim: int) -> tuple[torch.Tensor, _Rows]:
-    """The tensor (copied only if its strides do not collapse) and its view as rows."""
+def _as_rows(x: torch.Tensor, dim: int) -> _Rows | None:
+    """The tensor as rows where its strides collapse to them, else None."""
     before, n, after = x.shape[:dim].numel(), x.shape[dim], x.shape[dim + 1 :].numel()
-    x = x.reshape(before, n, after)
-    outer_stride, column_stride, inner_stride = x.stride()
+    try:
+        outer_stride, column_stride, inner_stride = x.view(before, n, after).stride()
+    except RuntimeError:
+        return None
     if after == 1:
-        return x, _Rows(1, before, n, 0, outer_stride, column_stride)
-    return x, _Rows(before, after, n, outer_stride, inner_stride, column_stride)
+        return _Rows(1, before, n, 0, outer_stride, column_stride)
+    return _Rows(before, after, n, outer_stride, inner_stride, column_stride)
 
 
-def _launch(
-    one_pass: Any, long: Any, tile: shapes.Tile, tensors: tuple[torch.Tensor, ...],
-    first: _Rows, second: _Rows, device: _compat.Device,
-) -> None:  # fmt: skip
-    """Runs one of two kernels of the same arguments over all tiles."""
-    tiles_per_outer = triton.cdiv(first.rows, tile.rows)
-    n_tiles = first.outer * tiles_per_outer
-    fits = first.columns <= tile.columns
-    programs = tile.programs * device.processors if fits else 0
-    (one_pass if fits else long)[(min(n_tiles, programs or n_tiles),)](
-        *tensors, n_tiles, tiles_per_outer, first.rows, first.columns, *first[3:], *second[3:],
-        INDEX=_compat.index_dtype(*tensors),
-        ROWS=tile.rows, COLUMNS=tile.columns, STAGES=tile.stages, num_warps=tile.warps,
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    source: Layout, aligned: bool, dim: int, backward: bool, tile: shapes.Tile | None
+) -> Launch | None:
+    """The launch for a source (x or dy) so laid out; None: copy the source.
+
+    The target (y) is contiguous; ``aligned`` says whether it starts at a multiple of 16 bytes.
+    """
+    target = source.contiguous(aligned)
+    rows, target_rows = _as_rows(source.example(), dim), _as_rows(target.example(), dim)
+    if rows is None or target_rows is None:
+        return None
+    device = _compat.device_of(source.device)
+    if tile is None:
+        choose = shapes.backward_tile if backward else shapes.forward_tile
+        tile = choose(rows.columns, target_rows.column_stride == 1, source.dtype, device)
+    tiles_per_outer = triton.cdiv(rows.rows, tile.rows)
+    n_tiles = rows.outer * tiles_per_outer
+    if rows.columns <= tile.columns:
+        kernel = _backward_one_pass if backward else _forward_one_pass
+    else:
+        kernel = _backward_two_passes if backward else _forward_online
+    return Launch(
+        kernel, min(n_tiles, tile.programs * device.processors or n_tiles),
+        (n_tiles, tiles_per_outer, rows.rows, rows.columns, *rows[3:], *target_rows[3:]),
+        {
+            "INDEX": _compat.index_dtype(source, target), "ROWS": tile.rows,
+            "COLUMNS": tile.columns, "STAGES": tile.stages,
+            "GROUP": min(tile.columns, 16 // source.dtype.itemsize),
+        },
+        {"num_warps": tile.warps},
     )  # fmt: skip
 
 
-def softmax(x: torch.Tensor, dim: int) -> torch.Tensor:
+def softmax(x: torch.Tensor, dim: int, tile: shapes.Tile | None = None) -> torch.Tensor:
     """Softmax along ``dim`` (not negative), accumulated in float32; the result is contiguous."""
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = torch.empty_like(x, memory_format=torch.contiguous_format)
     if y.numel():
-        x, x_rows = _as_rows(x, dim)
-        flat_y, y_rows = _as_rows(y, dim)
-        device = _compat.device_of(x.device)
-        tile = shapes.forward_tile(x_rows.columns, y_rows.column_stride == 1, x.dtype, device)
-        tensors = (x, flat_y)
-        _launch(_forward_one_pass, _forward_online, tile, tensors, x_rows, y_rows, device)
+        launch = _plan(Layout.of(x), starts_aligned(y), dim, False, tile)
+        if launch is None:
+            return softmax(x.contiguous(), dim, tile)
+        launch(x, y)
     return y
 
 
-def softmax_backward(grad: torch.Tensor, y: torch.Tensor, dim: int) -> torch.Tensor:
+def softmax_backward(
+    grad: torch.Tensor, y: torch.Tensor, dim: int, tile: shapes.Tile | None = None
+) -> torch.Tensor:
     """Gradient of the input, given that of the output and the output; reads both once."""
-    dx = torch.empty(y.shape, dtype=y.dtype, device=y.device)
+    y = y.contiguous()
+    dx = torch.empty_like(y)
     if dx.numel():
-        grad, grad_rows = _as_rows(grad, dim)
-        y, y_rows = _as_rows(y.contiguous(), dim)
-        device = _compat.device_of(y.device)
-        tile = shapes.backward_tile(y_rows.columns, y_rows.column_stride == 1, y.dtype, device)
-        tensors = (grad, y, dx.view(y.shape))
-        _launch(_backward_one_pass, _backward_two_passes, tile, tensors, grad_rows, y_rows, device)
+        launch = _plan(Layout.of(grad), starts_aligned(y), dim, True, tile)
+        if launch is None:
+            return softmax_backward(grad.contiguous(), y, dim, tile)
+        launch(grad, y, dx)
     return dx
