@@ -44,6 +44,13 @@ def test_init_leads_to_a_verified_day_by_the_screen_alone(
     assert follow, "a pass says what comes next"
     assert roadmap(*follow[1].split()).code == 0
     assert "1 of 5 done" in roadmap("status").out
+    assert "streak 1" in roadmap("status").out
+
+
+def test_looking_is_no_work(journey: Journey, roadmap: Command) -> None:
+    for looked in (("start", "1"), ("hint",), ("status",), ("solution", "--give-up")):
+        assert roadmap(*looked).code == 0
+    assert roadmap("status", "--json").json["streak"]["current"] == 0
 
 
 def test_statuses_follow_the_work(journey: Journey, roadmap: Command) -> None:
@@ -79,8 +86,10 @@ def test_start_never_overwrites_work(journey: Journey, roadmap: Command) -> None
     roadmap("start", "sample/1")
     file = journey.work_file("sample", 1)
     file.write_text("mine")
+    file.with_suffix(".md").write_text("my notes")
     again = roadmap("start", "sample/1")
     assert file.read_text() == "mine"
+    assert file.with_suffix(".md").read_text() == "my notes"
     assert "untouched" in again.out
 
 

@@ -71,7 +71,7 @@ class Journey:
             JourneyError: there is none, or there are several to choose from.
         """
         if given:
-            return cls(Path(given).expanduser())
+            return cls(Path(given).expanduser().absolute())
         start = (start or Path.cwd()).absolute()
         for folder in (start, *start.parents):
             if (folder / MARKER).is_file():

@@ -229,7 +229,7 @@ def _apply(event: Event, days: dict[str, Work], activity: dict[date, Activity]) 
 
 
 def _is_work(event: Event) -> bool:
-    return event.kind in {"day.started", "day.tested", "hint.shown", "item.ticked"}
+    return event.kind in {"day.tested", "item.ticked"}
 
 
 def _tested(work: Work, data: Mapping[str, Any], when: datetime, moved: Activity) -> None:

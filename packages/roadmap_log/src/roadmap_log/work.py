@@ -1,5 +1,6 @@
 """Handing out a day: the learner's file and its task, never over work that is already there."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,8 @@ def hand_out(journey: "Journey", day: Day) -> Handout:
         new = True
     except FileExistsError:
         new = False
-    write_whole(task, parsed.task_markdown())
+    with suppress(FileExistsError):  # one may have taken notes in it
+        write_new(task, parsed.task_markdown())
     each = journey.state.by_day(day)
     if new or each is None or each.work.started is None:
         journey.record("day.started", day=day_name(day), file=str(file.relative_to(journey.root)))
