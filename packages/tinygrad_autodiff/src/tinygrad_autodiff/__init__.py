@@ -11,16 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import engine as _engine  # noqa: F401 - the engine before the tensor that it walks
-from . import ops as _ops  # noqa: F401 - fills the registry
-from . import api as _api, functions, linalg, special
-
-_api.fill_methods()
-for _module, _space in ((functions, ""), (special, "special"), (linalg, "linalg")):
-    _api.fill(_module, _space)
-
-from . import autograd, errors, forward_ad, nn, optim, random  # noqa: E402
-from .creation import (  # noqa: E402
+from . import autograd, errors, forward_ad, functions, linalg, nn, optim, random, special
+from .creation import (
     allclose,
     arange,
     as_tensor,
@@ -44,7 +36,7 @@ from .creation import (  # noqa: E402
     zeros,
     zeros_like,
 )
-from .dtypes import (  # noqa: E402
+from .dtypes import (
     bool_,
     double,
     float16,
@@ -61,14 +53,77 @@ from .dtypes import (  # noqa: E402
     set_default_dtype,
     uint8,
 )
-from .errors import AutodiffError  # noqa: E402
-from .functions import *  # noqa: E402, F403 - exp, sum, matmul, …: every registered op
-from .mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled  # noqa: E402
-from .random import Generator, get_rng_state, manual_seed, set_rng_state  # noqa: E402
-from .serialization import load, save  # noqa: E402
-from .tensor import Tensor  # noqa: E402
+from .errors import AutodiffError
+from .functions import *  # noqa: F403 - exp, sum, matmul, …: every registered op
+from .mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .random import Generator, get_rng_state, manual_seed, set_rng_state
+from .serialization import load, save
+from .tensor import Tensor
 
 long = int64
+
+__all__ = [
+    "AutodiffError",
+    "Generator",
+    "Tensor",
+    "allclose",
+    "arange",
+    "as_tensor",
+    "autograd",
+    "bernoulli",
+    "bool_",
+    "double",
+    "empty",
+    "empty_like",
+    "enable_grad",
+    "equal",
+    "errors",
+    "eye",
+    "float16",
+    "float32",
+    "float64",
+    "forward_ad",
+    "from_numpy",
+    "full",
+    "full_like",
+    "functions",
+    "get_default_dtype",
+    "get_rng_state",
+    "half",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "is_tensor",
+    "linalg",
+    "linspace",
+    "load",
+    "long",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ones",
+    "ones_like",
+    "optim",
+    "promote_types",
+    "rand",
+    "randint",
+    "randn",
+    "random",
+    "randperm",
+    "result_type",
+    "save",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "set_rng_state",
+    "special",
+    "tensor",
+    "uint8",
+    "zeros",
+    "zeros_like",
+]
+__all__ += functions.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """From the registry to the public names: methods and operators of Tensor, functional namespaces.
 
-`PLACES` says which module each namespace is. Those modules (and `_methods.py`) are filled here at
+`PLACES` says which module each namespace is. Those modules (and `_methods.py`) are filled at
 import; what type checkers and editors see of them are the stubs that `stubs.py` writes from the
 same registry.
 """
@@ -8,13 +8,17 @@ same registry.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from ._methods import Methods
 from .registry import OPS
 
-PLACES = {"": "functions", "nn.functional": "nn.functional", "special": "special", "linalg": "linalg"}
+PLACES = {
+    "": "functions",
+    "nn.functional": "nn.functional",
+    "special": "special",
+    "linalg": "linalg",
+}
 REFLECTED = {"add", "sub", "mul", "truediv", "pow", "matmul", "and", "or", "xor"}
 
 
@@ -40,10 +44,12 @@ def fill_methods() -> None:
             setattr(Methods, f"__r{cls.operator}__", _reflected(cls.call, cls.operator))
 
 
-def fill(module: ModuleType, space: str) -> None:
-    """Set the functions of a namespace in its module."""
-    for name, cls in names_in(space).items():
-        setattr(module, name, cls.call)
+def fill(namespace: dict[str, Any], space: str) -> list[str]:
+    """Set the functions of a namespace in the globals of its module; returns their names."""
+    found = names_in(space)
+    for name, cls in found.items():
+        namespace[name] = cls.call
+    return sorted(found)
 
 
 def _operator(cls: Any) -> Callable[..., Any]:
@@ -65,5 +71,3 @@ def _reflected(call: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     reflected.__name__ = f"__r{name}__"
     return reflected
-
-

@@ -124,5 +124,3 @@ def _sequence(tensors: Any, name: str) -> list[Tensor]:
 
 def _gradients(given: Any) -> list[Any]:
     return [given] if isinstance(given, Tensor) else list(given)
-
-

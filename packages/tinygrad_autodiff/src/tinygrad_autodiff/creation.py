@@ -31,7 +31,9 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
 
     Python floats become the default dtype (float32), ints int64; arrays keep their dtype.
     """
-    return _leaf(np.array(array_of(data), None if dtype is None else as_dtype(dtype)), requires_grad)
+    return _leaf(
+        np.array(array_of(data), None if dtype is None else as_dtype(dtype)), requires_grad
+    )
 
 
 def as_tensor(data: Any, *, dtype: Any = None) -> Tensor:
@@ -148,7 +150,12 @@ def randn(
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
 ) -> Tensor:
     """Integers in [low, high), or ``randint(high, size)``; equal to torch's from the same seed."""
     if size is None:
@@ -167,7 +174,9 @@ def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element of `input` states, else 0."""
-    draws = (generator or default_generator).uniform(input.numel(), np.dtype(np.float64))
+    draws = (generator or default_generator).uniform(
+        input.numel(), _floating(input.dtype, "bernoulli")
+    )
     return wrap((draws.reshape(input.shape) < input._data).astype(input.dtype))
 
 
@@ -186,4 +195,3 @@ def allclose(
 ) -> bool:
     """Whether all elements satisfy ``|input - other| <= atol + rtol·|other|``."""
     return bool(np.allclose(input._data, other._data, rtol, atol, equal_nan))
-

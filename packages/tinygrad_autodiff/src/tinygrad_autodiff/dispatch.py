@@ -1,4 +1,4 @@
-"""From a call to a node: the three doors through which every operation is entered.
+"""From a call to a node: the doors through which every operation is entered.
 
 A door looks at the differentiable inputs. If none is a tensor, the operation just computes on
 arrays. Otherwise dtypes are promoted as torch does, `forward` runs, and, if recording is on and an
@@ -29,7 +29,7 @@ _NUMBERS = (float, int, bool)
 
 
 def door(cls: type[Op]) -> Callable[..., Any]:
-    """The function that calls `cls`: the fastest of the three that fits it."""
+    """The function that calls `cls`: the fastest door that fits it."""
     from .op import Composite, Elementwise
 
     if issubclass(cls, Composite):
@@ -39,6 +39,9 @@ def door(cls: type[Op]) -> Callable[..., Any]:
             return binary(cls)
         if len(cls.inputs) == 1:
             return unary(cls)
+    plain = not issubclass(cls, Elementwise) and cls.promote is None and not cls.quiet
+    if plain and len(cls.inputs) == 1 and not cls.variadic and cls.differentiable:
+        return single(cls)
     return general(cls)
 
 
@@ -69,6 +72,7 @@ def unary(cls: Any) -> Callable[..., Any]:
             out = asarray(out)
         made: Tensor = _new(Tensor)
         made._data = out
+        made._grad = made._hooks = None
         if input._requires_grad and pick is not None and mode.grad:
             node = cls()
             node.edges = (input._node if input._node is not None else input,)
@@ -100,7 +104,7 @@ def binary(cls: Any) -> Callable[..., Any]:
             return slow(**given)
         if mode.levels or other is None or not isinstance(input, Tensor):
             return slow(*(value for value in (input, other) if value is not None))
-        a = input._data
+        a, b = input._data, other
         left = input._requires_grad
         if isinstance(other, Tensor):
             b = other._data
@@ -108,7 +112,7 @@ def binary(cls: Any) -> Callable[..., Any]:
                 return slow(input, other)
             right = other._requires_grad
         elif (other.__class__ is float or other.__class__ is int) and a.dtype.kind == "f":
-            b, right = other, False
+            right = False
         else:
             return slow(input, other)
         try:
@@ -123,9 +127,12 @@ def binary(cls: Any) -> Callable[..., Any]:
             out = asarray(out)
         made: Tensor = _new(Tensor)
         made._data = out
+        made._grad = made._hooks = None
         if (left or right) and mode.grad:
             node = cls()
             values = (a, b, out)
+            first: Any
+            second: Any
             if left:
                 first = input._node if input._node is not None else input
                 saved_first = pick_input(values, None)
@@ -151,6 +158,37 @@ def binary(cls: Any) -> Callable[..., Any]:
     return call
 
 
+def single(cls: Any) -> Callable[..., Any]:
+    """Door of a differentiable op of one input and any parameters: reductions, movements."""
+    slow, pick, defaults = general(cls), cls.saves[0].pick, cls.defaults[1:]
+    complete = cls.required == 1
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        input = args[0] if args else None
+        if mode.levels or not isinstance(input, Tensor):
+            return slow(*args, **kwargs)
+        params = defaults
+        if not complete or kwargs or len(args) > 1:
+            params = cls.bind(args, kwargs)[1:]
+        data = input._data
+        node = cls()
+        try:
+            out = node.forward(data, *params)
+        except (AutodiffError, ValueError, TypeError, IndexError) as error:
+            raise _explained(cls, (data,), error) from error
+        if input._requires_grad and mode.grad:
+            node.edges = (input._node if input._node is not None else input,)
+            node.saved = (pick((data, *params, out), node),)
+            node.seq = next_sequence()
+        else:
+            node = None
+        if out.__class__ is not ndarray or out.dtype is not data.dtype:
+            return outputs_of(node, out)
+        return wrap(out, node)
+
+    return call
+
+
 def general(cls: type[Op]) -> Callable[..., Any]:
     """Door of every other op, and of the cases that the fast doors leave to it."""
     count, total, variadic = len(cls.inputs), len(cls.params), cls.variadic
@@ -170,7 +208,7 @@ def general(cls: type[Op]) -> Callable[..., Any]:
         if cls.promote is not None:
             inputs = promoted(cls, inputs, any_tensor)
         arrays = [_plain(cls, value) for value in inputs]
-        plain = ((arrays,) + args[1:]) if variadic else (*arrays, *args[count:])
+        plain = ((arrays, *args[1:])) if variadic else (*arrays, *args[count:])
         node = cls()
         try:
             if cls.quiet:
@@ -249,7 +287,9 @@ def outputs_of(node: Any, out: Any) -> Any:
     if not isinstance(out, tuple):
         if out.__class__ is not ndarray:
             out = asarray(out)
-        if node is not None and all(edge is None for edge in node.edges):
+        if node is not None and (
+            out.dtype.kind not in "fc" or all(edge is None for edge in node.edges)
+        ):
             node = None
         return wrap(out, node)
     if node is not None:
@@ -263,11 +303,11 @@ def outputs_of(node: Any, out: Any) -> Any:
 
 def promoted(cls: type[Op], inputs: Sequence[Any], any_tensor: bool) -> Sequence[Any]:
     """`inputs` cast to one dtype by torch's rules; casts of tensors are recorded."""
-    chosen = [array_or_number(cls, value) for value in inputs[cls.promoted]]
+    chosen = [array_or_number(cls, value, any_tensor) for value in inputs[cls.promoted]]
     dtype = result_type(*(value for value in chosen if value is not None))
     if cls.promote == "float" and dtype.kind not in "fc":
         dtype = get_default_dtype()
-    cast = []
+    cast: list[Any] = []
     for value in chosen:
         if value is None:
             cast.append(value)
@@ -285,12 +325,16 @@ def promoted(cls: type[Op], inputs: Sequence[Any], any_tensor: bool) -> Sequence
     return rest
 
 
-def array_or_number(cls: type[Op], value: Any) -> Any:
-    """`value` if it is a tensor, an array or a Python number; NumPy numbers become Python's."""
+def array_or_number(cls: type[Op], value: Any, beside_tensors: bool) -> Any:
+    """`value` if it is a tensor, an array or a Python number.
+
+    Beside tensors a NumPy float64 counts as the Python float that it is, as in torch; among
+    arrays it is what arithmetic makes of a 0-d array, and keeps its dtype.
+    """
     if isinstance(value, (Tensor, ndarray)) or value.__class__ in _NUMBERS or value is None:
         return value
     if isinstance(value, np.generic):
-        return value.item() if isinstance(value, float) else asarray(value)
+        return value.item() if beside_tensors and isinstance(value, float) else asarray(value)
     if isinstance(value, (list, tuple)):
         return array_of(value)
     raise ArgumentTypeError(
@@ -404,4 +448,3 @@ def push_forward(
 def tangent_at(tangents: Any, level: int) -> Any:
     """The tangent at `level` of a tensor's tangents, or None."""
     return None if not tangents else tangents.get(level)
-

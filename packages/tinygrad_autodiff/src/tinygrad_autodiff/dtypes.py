@@ -50,7 +50,7 @@ def as_dtype(dtype: Any) -> Dtype:
     if dtype is float:
         return _default[0]
     try:
-        found = np.dtype(dtype)
+        found: Dtype = np.dtype(dtype)
     except TypeError as error:
         raise ArgumentTypeError(f"expected a dtype, got {dtype!r}") from error
     if found.kind not in _RANK:
@@ -65,7 +65,8 @@ def promote_types(a: Any, b: Any) -> Dtype:
         return first
     if (first.kind in "fc") != (second.kind in "fc"):
         return first if first.kind in "fc" else second
-    return np.promote_types(first, second)
+    common: Dtype = np.promote_types(first, second)
+    return common
 
 
 def result_type(*values: Any) -> Dtype:

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import asarray, ndarray
 
-from . import tensor as _tensor
 from . import versions
 from .errors import GraphError
 from .mode import mode
@@ -46,8 +45,10 @@ class Node:
     saved: Any  # None once freed
     seq: int
     frees = True  # whether `saved` holds values that are released after the pass
-    owns = True  # whether what `pull` returns is new (see the module's text)
     outputs = 1
+    quiet = False  # whether the rules may divide by zero and the like, silently as in torch
+    special = False  # whether it is quiet or watched
+    watched = False  # whether there are hooks, or a tensor whose .grad is wanted
     hooks: list[Any] | None = None
     retained: Any = None  # weak reference to the tensor whose .grad is wanted
     index = 0
@@ -113,13 +114,11 @@ def run(
     Returns:
         The gradients of `targets`; empty without targets.
     """
-    tensors = create_graph or bool(mode.levels)
-    grad_before = mode.grad
-    if tensors:
-        mode.grad = create_graph
+    if not (create_graph or mode.levels):
+        return _walk(roots, seeds, retain_graph, False, False, targets)
+    grad_before, mode.grad = mode.grad, create_graph
     try:
-        with np.errstate(all="ignore"):
-            return _walk(roots, seeds, retain_graph or create_graph, tensors, create_graph, targets)
+        return _walk(roots, seeds, retain_graph or create_graph, True, create_graph, targets)
     finally:
         mode.grad = grad_before
 
@@ -132,75 +131,86 @@ def _walk(
     create: bool,
     targets: set[Any] | None,
 ) -> dict[Any, Any]:
-    pending: dict[Any, Any] = {}
-    owned: set[Any] = set()
+    pending: dict[Any, Any] = {}  # gradients that have arrived, by edge
+    owned: set[Any] = set()  # edges whose pending array may be added to in place
     heap: list[tuple[int, Node]] = []
     leaves: list[Tensor] = []
     captured: dict[Any, Any] = {}
     useful = None if targets is None else _leading_to(roots, targets)
-
-    def arrive(edge: Any, gradient: Any, fresh: bool) -> None:
-        before = pending.get(edge)
-        if before is None:
-            pending[edge] = gradient
-            if fresh:
-                owned.add(edge)
-            if isinstance(edge, Node):
-                heappush(heap, (-edge.seq, edge))
-            else:
-                leaves.append(edge)
-        elif tensors:
-            pending[edge] = before + gradient
-        elif edge in owned:
-            np.add(before, gradient, out=before)
-        else:
-            pending[edge] = asarray(before + gradient)
-            owned.add(edge)
+    last_write = versions.last_write
+    silenced = None  # NumPy's warnings, from the first rule on that may divide by zero
 
     for root, seed in zip(roots, seeds, strict=True):
-        if useful is None or root in useful:
-            arrive(root, seed, False)
-
-    while heap:
-        node = heappop(heap)[1]
-        gradient = pending.pop(node)
-        if node.hooks is not None or node.retained is not None:
-            gradient = _observe(node, gradient, tensors)
-        edges = node.edges
-        if useful is not None:
-            assert targets is not None
-            if node in targets:
-                captured[node] = gradient
-            edges = tuple(edge if edge in useful else None for edge in edges)
-        if node.__class__ is Output:
-            _gather(edges[0], node.index, gradient, pending, heap)
+        if useful is not None and root not in useful:
             continue
-        if node.saved is None:
-            raise GraphError(_FREED.format(node.label))
-        if node.seq < versions.last_write[0]:
-            versions.check(node.label, node.seq, _flat(node.saved))
-        results = node.pull(gradient, edges, node.revived() if tensors else node.saved)
-        if node.frees and not retain:
-            node.saved = None
-        for edge, result in zip(edges, results, strict=True):
-            if edge is None or result is None:
-                continue
-            if tensors:
-                arrive(edge, result, False)
-                continue
-            if result.__class__ is not ndarray:
-                result = asarray(result)
-            arrive(edge, result, result is not gradient and result.base is None and node.owns)
-
-    for leaf in leaves:
-        gradient = pending[leaf]
-        if leaf._hooks_or_none():
-            gradient = _tensor.call_hooks(leaf._hooks_or_none(), gradient)
-            owned.discard(leaf)
-        if targets is None:
-            leaf._accumulate(gradient, leaf in owned, create)
+        if root in pending:
+            pending[root] = pending[root] + seed
+            continue
+        pending[root] = seed
+        if isinstance(root, Node):
+            heappush(heap, (-root.seq, root))
         else:
-            captured[leaf] = gradient
+            leaves.append(root)
+    try:
+        while heap:
+            node = heappop(heap)[1]
+            gradient = pending.pop(node)
+            if node.special:
+                if node.watched:
+                    gradient = _observe(node, gradient, tensors)
+                if node.quiet and silenced is None:
+                    silenced = np.errstate(all="ignore")
+                    silenced.__enter__()
+            edges = node.edges
+            if useful is not None:
+                if node in targets:  # type: ignore[operator]
+                    captured[node] = gradient
+                edges = tuple(edge if edge in useful else None for edge in edges)
+            if node.__class__ is Output:
+                _gather(edges[0], node.index, gradient, pending, heap)
+                continue
+            saved = node.saved
+            if saved is None:
+                raise GraphError(_FREED.format(node.label))
+            if node.seq < last_write[0]:
+                versions.check(node.label, node.seq, _flat(saved))
+            results = node.pull(gradient, edges, node.revived() if tensors else saved)
+            if node.frees and not retain:
+                node.saved = None
+            for edge, result in zip(edges, results, strict=True):
+                if edge is None or result is None:
+                    continue
+                if result.__class__ is not ndarray and not tensors:
+                    result = asarray(result)
+                before = pending.get(edge)
+                if before is None:
+                    pending[edge] = result
+                    if isinstance(edge, Node):
+                        heappush(heap, (-edge.seq, edge))
+                    else:
+                        leaves.append(edge)
+                    if not tensors and result is not gradient and result.base is None:
+                        owned.add(edge)
+                elif tensors:
+                    pending[edge] = before + result
+                elif edge in owned:
+                    np.add(before, result, out=before)
+                else:
+                    pending[edge] = asarray(before + result)
+                    owned.add(edge)
+        for leaf in leaves:
+            gradient = pending[leaf]
+            hooks = leaf._hooks
+            if hooks:
+                gradient = _call_hooks(hooks, gradient)
+                owned.discard(leaf)
+            if targets is None:
+                leaf._accumulate(gradient, leaf in owned, create)
+            else:
+                captured[leaf] = gradient
+    finally:
+        if silenced is not None:
+            silenced.__exit__(None, None, None)
     return captured
 
 
@@ -220,10 +230,16 @@ def _gather(
     slots[index] = gradient
 
 
+def _call_hooks(hooks: Sequence[Any], gradient: Any) -> Any:
+    from .tensor import call_hooks  # the tensor knows the engine, not the other way round
+
+    return call_hooks(hooks, gradient)
+
+
 def _observe(node: Node, gradient: Any, tensors: bool) -> Any:
     """Run the hooks of the tensor that `node` made, and keep its gradient if asked to."""
     if node.hooks:
-        gradient = _tensor.call_hooks(node.hooks, gradient)
+        gradient = _call_hooks(node.hooks, gradient)
     kept = node.retained() if node.retained is not None else None
     if kept is not None:
         kept._accumulate(gradient, False, tensors)

@@ -26,7 +26,7 @@ class UnpackedDual(NamedTuple):
     tangent: Any
 
 
-class dual_level:  # noqa: N801 - torch's name
+class dual_level:
     """Context in which dual tensors live; levels nest, and an inner one sees outer tangents."""
 
     def __enter__(self) -> int:
@@ -85,9 +85,7 @@ def _level(level: int | None) -> int:
     return level
 
 
-def jvp(
-    function: Callable[..., Any], inputs: Tensor | Sequence[Tensor], v: Any
-) -> tuple[Any, Any]:
+def jvp(function: Callable[..., Any], inputs: Tensor | Sequence[Tensor], v: Any) -> tuple[Any, Any]:
     """Value of `function` at `inputs`, and its derivative in the direction `v`.
 
     Args:
@@ -99,9 +97,9 @@ def jvp(
         (value, tangent), each of the structure that `function` returns. Nests with itself and
         with the reverse mode.
     """
-    single = isinstance(inputs, Tensor)
-    primals = (inputs,) if single else tuple(inputs)
-    directions = (v,) if single else tuple(v)
+    one = isinstance(inputs, Tensor)
+    primals: tuple[Any, ...] = (inputs,) if one else tuple(inputs)
+    directions = (v,) if one else tuple(v)
     with dual_level() as level:
         duals = [
             primal if direction is None else make_dual(primal, direction)

@@ -19,7 +19,6 @@ class FunctionCtx(Node):
     """What `forward` leaves for `backward`; any attribute may be set on it."""
 
     __slots__ = ("_function", "_materialize", "_non_differentiable", "_shapes", "_tensors")
-    owns = False  # a user's rule may return anything, also one array twice
 
     def __init__(self, function: type[Function], inputs: Sequence[Any]) -> None:
         self._function = function
@@ -83,7 +82,8 @@ class FunctionCtx(Node):
             raise GraphError(
                 f"{self.label}.backward returned {len(results)} gradients for {len(edges)} inputs"
             )
-        return [r._data if on_arrays and isinstance(r, Tensor) else r for r in results]
+        # A view, for a user's rule may return anything, also a saved tensor or one tensor twice.
+        return [r._data[...] if on_arrays and isinstance(r, Tensor) else r for r in results]
 
 
 class Function:

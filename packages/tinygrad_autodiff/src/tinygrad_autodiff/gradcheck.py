@@ -97,9 +97,7 @@ def gradgradcheck(
         )
         return tuple(found)
 
-    return gradcheck(
-        gradient, (*args, *seeds), eps, atol, rtol, raise_exception, check_forward_ad
-    )
+    return gradcheck(gradient, (*args, *seeds), eps, atol, rtol, raise_exception, check_forward_ad)
 
 
 def _outputs(result: Any) -> list[Tensor]:

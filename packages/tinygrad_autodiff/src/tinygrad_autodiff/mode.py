@@ -57,7 +57,7 @@ def enable_grad(function: Callable[..., Any] | None = None) -> Any:
     return _GradMode(True) if function is None else _GradMode(True)(function)
 
 
-class set_grad_enabled(_GradMode):  # noqa: N801 - torch's name
+class set_grad_enabled(_GradMode):
     """Switch recording at once, or for the length of a ``with`` block."""
 
     def __init__(self, mode_: bool) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ from .tensor import Tensor
 
 Rule = Callable[..., Any]
 # Saved attributes that hold no array; a second pass may use them again, as in torch.
-_LIGHT = {"shape", "shapes", "sizes", "before", "axes", "order", "count", "source"}
+_LIGHT = {"shape", "shapes", "sizes", "before", "axes", "order", "count", "source", "where"}
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dims", "exponent": "other"}
 
 
@@ -64,7 +64,6 @@ class Op(Node):
     multilinear: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
-    quiet: ClassVar[bool] = False  # silence NumPy's floating-point warnings, as torch does
     promote: ClassVar[str | None] = None  # None, "same" or "float"
     promoted: ClassVar[slice] = slice(None)
     call: ClassVar[Callable[..., Any]]
@@ -87,6 +86,7 @@ class Op(Node):
         if not name:
             return
         cls.name, cls.aliases, cls.operator = name, aliases, operator
+        cls.special = cls.quiet
         if spaces is not None:
             cls.spaces = spaces
         cls._read_signature()
@@ -181,8 +181,7 @@ class Op(Node):
     def revived(self) -> Any:
         """`saved` with inputs and outputs as the tensors they were, each at its place."""
         return [
-            self.revive(values, save)
-            for values, save in zip(self.saved, self.saves, strict=True)
+            self.revive(values, save) for values, save in zip(self.saved, self.saves, strict=True)
         ]
 
     def revive(self, values: Any, saved: Saved | None) -> tuple[Any, ...]:
@@ -253,7 +252,7 @@ class Elementwise(Op):
     """
 
     partials: ClassVar[tuple[Rule | None, ...]] = ()
-    promote = "same"
+    promote: ClassVar[str | None] = "same"
     shapes: tuple[tuple[int, ...], ...] | None = None  # of the inputs, if they were broadcast
 
     @classmethod
@@ -269,8 +268,13 @@ class Elementwise(Op):
         partials: Any = self.partials
         if len(edges) == 1:
             return (partials[0](gradient, *saved[0]),)
-        found: list[Any] = [None] * len(edges)
         shapes = self.shapes
+        if shapes is None and len(edges) == 2:
+            return (
+                None if edges[0] is None else partials[0](gradient, *saved[0]),
+                None if edges[1] is None else partials[1](gradient, *saved[1]),
+            )
+        found: list[Any] = [None] * len(edges)
         for i, edge in enumerate(edges):
             if edge is not None:
                 grad = partials[i](gradient, *saved[i])
@@ -328,6 +332,9 @@ class Composite(Op):
 
 def _picker(names: tuple[str, ...], order: tuple[str, ...]) -> Callable[[Any, Any], Any]:
     """A function from (values in `order`, node) to the tuple of those called `names`."""
+    if not any(name in order for name in names) and len(names) > 1:
+        attributes = attrgetter(*names)
+        return lambda values, node: attributes(node)
     if any(name not in order for name in names):
         places = [order.index(name) if name in order else None for name in names]
         return lambda values, node: tuple(

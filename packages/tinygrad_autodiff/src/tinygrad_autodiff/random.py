@@ -53,10 +53,10 @@ class Generator:
     def uniform(self, count: int, dtype: Dtype) -> Array:
         """Numbers in [0, 1)."""
         if dtype == np.float64:
-            return (self.double_words(count) & np.uint64(2**53 - 1)) * 2.0**-53  # type: ignore[no-any-return]
-        bits = 11 if dtype == np.float16 else 24
-        words = (self.words(count) & np.uint32(2**bits - 1)).astype(np.float32)
-        return (words * np.float32(2.0**-bits)).astype(dtype, copy=False)
+            exact: Array = (self.double_words(count) & np.uint64(2**53 - 1)) * 2.0**-53
+            return exact
+        words = (self.words(count) & np.uint32(2**24 - 1)).astype(np.float32)
+        return (words * np.float32(2.0**-24)).astype(dtype, copy=False)
 
     def normal(self, count: int, dtype: Dtype) -> Array:
         """Numbers of mean 0 and variance 1."""
@@ -85,8 +85,8 @@ class Generator:
             raise ArgumentError(f"randint: expected low < high, got {low} and {high}")
         span = high - low
         if span < _LIMIT:
-            return (self.words(count) % np.uint32(span)).astype(np.int64) + low  # type: ignore[no-any-return]
-        return (self.double_words(count) % np.uint64(span)).astype(np.int64) + low  # type: ignore[no-any-return]
+            return np.add((self.words(count) % np.uint32(span)).astype(np.int64), low)
+        return np.add((self.double_words(count) % np.uint64(span)).astype(np.int64), low)
 
     def permutation(self, count: int) -> Array:
         """The numbers 0 … count - 1 in random order (Fisher & Yates)."""
@@ -99,7 +99,8 @@ class Generator:
 
     def bernoulli(self, p: float, count: int) -> Array:
         """Truth values, each true with probability `p`."""
-        return self.uniform(count, np.dtype(np.float64)) < p  # type: ignore[no-any-return]
+        draws: Array = self.uniform(count, np.dtype(np.float64)) < p
+        return draws
 
     def get_state(self) -> Any:
         """The state, for `set_state`."""

@@ -48,7 +48,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         FileNotFoundError: There is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ArgumentError(f"load: {path} is a single array, not a state dict (.npz)")
             return {name: wrap(archive[name]) for name in archive.files}

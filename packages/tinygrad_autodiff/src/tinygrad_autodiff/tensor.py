@@ -7,6 +7,7 @@ hooks, conversion to Python and NumPy, and writing in place.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from numpy import ndarray
 
 from . import engine
 from ._methods import Methods
-from .dtypes import Array, Dtype, bool_, float32, get_default_dtype, int64
+from .dtypes import Array, Dtype, bool_, float32, get_default_dtype, int64, promote_types
 from .errors import ArgumentError, ArgumentTypeError, DtypeError, GraphError, ShapeError
 from .mode import mode
 from .registry import op
@@ -45,12 +46,12 @@ class Tensor(Methods):
     _node: engine.Node | None
     _requires_grad: bool
     _grad: Tensor | None
-    _hooks: list[Any]
+    _hooks: list[Any] | None
     _tangents: dict[int, Tensor]
 
     def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
         self._data = np.array(array_of(data), get_default_dtype())
-        self._node = None
+        self._node = self._grad = self._hooks = None
         self._requires_grad = requires_grad
 
     # ---- what it is -------------------------------------------------------------------------
@@ -88,12 +89,12 @@ class Tensor(Methods):
         return self._data.nbytes
 
     @property
-    def T(self) -> Any:  # noqa: N802 - torch's name
+    def T(self) -> Any:
         """All dimensions in reverse order, on the same memory."""
         return op.permute(self, tuple(range(self._data.ndim))[::-1])
 
     @property
-    def mT(self) -> Any:  # noqa: N802 - torch's name
+    def mT(self) -> Any:
         """The last two dimensions exchanged, on the same memory."""
         return op.transpose(self, -2, -1)
 
@@ -148,7 +149,7 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient accumulated by `backward`, or None."""
-        return getattr(self, "_grad", None)
+        return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -209,7 +210,7 @@ class Tensor(Methods):
                 tensor._accumulate(found[target], False, create_graph)
 
     def _accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
-        before = self.grad
+        before = self._grad
         if isinstance(gradient, Tensor):
             self._grad = gradient if before is None else before + gradient
         elif before is None:
@@ -223,18 +224,16 @@ class Tensor(Methods):
         if not self._requires_grad:
             raise GraphError("cannot register a hook on a tensor that does not require gradient")
         if self._node is None:
-            hooks = self._hooks_or_none()
+            hooks = self._hooks
             if hooks is None:
                 hooks = self._hooks = []
         else:
             hooks = self._node.hooks
             if hooks is None:
                 hooks = self._node.hooks = []
+            self._node.watched = self._node.special = True
         hooks.append(hook)
         return RemovableHandle(hooks, hook)
-
-    def _hooks_or_none(self) -> list[Any] | None:
-        return getattr(self, "_hooks", None)
 
     def retain_grad(self) -> None:
         """Fill in `.grad` although this tensor is not a leaf."""
@@ -242,6 +241,7 @@ class Tensor(Methods):
             raise GraphError("can't retain_grad on a tensor that has requires_grad=False")
         if self._node is not None:
             self._node.retained = weakref.ref(self)
+            self._node.watched = self._node.special = True
 
     # ---- to Python and NumPy ------------------------------------------------------------------
 
@@ -298,7 +298,12 @@ class Tensor(Methods):
 
     def __repr__(self) -> str:
         text = np.array2string(
-            self._data, precision=4, separator=", ", prefix="tensor(", suffix=")", floatmode="maxprec_equal"
+            self._data,
+            precision=4,
+            separator=", ",
+            prefix="tensor(",
+            suffix=")",
+            floatmode="maxprec_equal",
         )
         if self._data.dtype not in (float32, int64, bool_):
             text += f", dtype={self._data.dtype}"
@@ -333,6 +338,11 @@ class Tensor(Methods):
             raise GraphError(
                 f"{name}: writing into a view of shape {self.shape} is not recorded; "
                 "compute out of place, or on a clone()"
+            )
+        if not self._data.flags.writeable:
+            raise GraphError(
+                f"{name}: several elements of the tensor share one place in memory (it was "
+                "expanded), or its memory is read-only; clone() it first"
             )
         result = compute()
         if result.shape != self.shape:
@@ -378,7 +388,9 @@ class Tensor(Methods):
         return self.fill_(0)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._overwrite("setitem", lambda: op.index_put(self, index, value), value)
+        if isinstance(value, Tensor) and value.dtype != self.dtype:
+            value = op.to(value, self.dtype)
+        self._overwrite("setitem", lambda: op.index_put(self, value, index), value)
 
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
 
@@ -400,6 +412,7 @@ def wrap(data: Array, node: engine.Node | None = None) -> Tensor:
     made: Tensor = Tensor.__new__(Tensor)
     made._data = data
     made._node = node
+    made._grad = made._hooks = None
     made._requires_grad = node is not None
     return made
 
@@ -417,7 +430,11 @@ def array_of(value: Any) -> Array:
         isinstance(v, (Tensor, ndarray, list, tuple)) for v in value
     )
     try:
-        array = np.asarray([array_of(v) for v in value] if nested else value)
+        if nested:
+            parts = [array_of(v) for v in value]
+            array = np.asarray(parts, functools.reduce(promote_types, [p.dtype for p in parts]))
+        else:
+            array = np.asarray(value)
     except ValueError as error:
         raise ArgumentError(f"expected numbers in a regular shape: {error}") from error
     if array.dtype.kind not in "biuf":

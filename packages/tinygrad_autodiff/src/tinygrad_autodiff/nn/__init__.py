@@ -1,6 +1,5 @@
 """Neural networks: modules, parameters, losses, initial values and their functions."""
 
-from .. import api as _api
 from . import functional, init
 from .activation import GELU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .container import ModuleList, Sequential
@@ -9,8 +8,6 @@ from .linear import Flatten, Identity, Linear
 from .loss import CrossEntropyLoss, MSELoss, NLLLoss
 from .module import Module
 from .parameter import Buffer, Parameter
-
-_api.fill(functional, "nn.functional")
 
 __all__ = [
     "GELU",

@@ -12,7 +12,9 @@ from ..tensor import Tensor
 from ..versions import written
 
 
-def _filled(tensor: Tensor, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | float) -> Tensor:
+def _filled(
+    tensor: Tensor, values: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | float
+) -> Tensor:
     np.copyto(tensor._data, values, casting="unsafe")
     written(tensor._data)
     return tensor
@@ -24,7 +26,9 @@ def uniform_(
     """Uniform in [a, b)."""
     draws = (generator or default_generator).uniform(tensor.numel(), tensor.dtype)
     kind = tensor.dtype.type
-    return _filled(tensor, (draws * (kind(b) - kind(a)) + kind(a)).reshape(tensor.shape))
+    low, span = np.float64(kind(a)), np.float64(kind(b) - kind(a))
+    # In float64, rounded once at the end, as the fused multiply-add that torch is compiled to.
+    return _filled(tensor, (draws * span + low).reshape(tensor.shape))
 
 
 def normal_(

@@ -42,6 +42,7 @@ class Module:
         fields["_hooks_after"] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the hooks, if there are any, and `forward`."""
         if self._hooks_before or self._hooks_after:
             return self._with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)

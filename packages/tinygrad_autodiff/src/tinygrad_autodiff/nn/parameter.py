@@ -14,7 +14,7 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any = (), requires_grad: bool = True) -> None:
         self._data = array_of(data) if isinstance(data, Tensor) else np.array(array_of(data))
-        self._node = None
+        self._node = self._grad = self._hooks = None
         self._requires_grad = False
         self.requires_grad_(requires_grad)
 
@@ -27,6 +27,6 @@ class Buffer(Tensor):
 
     def __init__(self, data: Any = (), *, persistent: bool = True) -> None:
         self._data = array_of(data)
-        self._node = None
+        self._node = self._grad = self._hooks = None
         self._requires_grad = False
         self.persistent = persistent

@@ -1,5 +1,6 @@
 """The operations, one class each, by family. Importing this package fills the registry."""
 
+from .. import api
 from . import (
     activation,
     comparison,
@@ -25,3 +26,5 @@ __all__ = [
     "reduction",
     "softmax",
 ]
+
+api.fill_methods()

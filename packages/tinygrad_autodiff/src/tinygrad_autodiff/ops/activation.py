@@ -38,7 +38,8 @@ class Sigmoid(Elementwise, name="sigmoid", spaces=(*_EVERYWHERE, "special"), ali
     @staticmethod
     def forward(input: Array) -> Array:
         """Values; exp overflows to Inf harmlessly."""
-        return 1 / (1 + np.exp(-input))
+        out: Array = 1 / (1 + np.exp(-input))
+        return out
 
 
 class Silu(Elementwise, name="silu", spaces=_NEURAL):
@@ -50,7 +51,8 @@ class Silu(Elementwise, name="silu", spaces=_NEURAL):
     @staticmethod
     def forward(input: Array) -> Array:
         """Values."""
-        return input / (1 + np.exp(-input))
+        out: Array = input / (1 + np.exp(-input))
+        return out
 
 
 def _silu_slope(x: Any) -> Any:
@@ -63,8 +65,9 @@ class Softplus(Elementwise, name="softplus", spaces=_NEURAL):
 
     quiet = True
     partials = (
-        lambda t, input, beta, threshold: t
-        * op.where(input * beta > threshold, 1.0, op.sigmoid(input * beta)),
+        lambda t, input, beta, threshold: (
+            t * op.where(input * beta > threshold, 1.0, op.sigmoid(input * beta))
+        ),
     )
 
     @staticmethod
@@ -95,10 +98,12 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
         """Values."""
         if approximate == "tanh":
             inner = _TANH_SCALE * (input + _CUBIC * (input * input * input))
-            return 0.5 * input * (1 + np.tanh(inner))
+            out: Array = 0.5 * input * (1 + np.tanh(inner))
+            return out
         if approximate != "none":
             raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
-        return 0.5 * input * (1 + erf_values(np.asarray(input * math.sqrt(0.5))))
+        out = 0.5 * input * (1 + erf_values(np.asarray(input * math.sqrt(0.5))))
+        return out
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import ArgumentError
-from ..op import Bad, Composite, Sample, op
+from ..op import Bad, Composite, Sample
 from ..random import default_generator
 from ..samples import array
 

@@ -83,6 +83,7 @@ class Div(_Float, name="div", aliases=("divide", "true_divide"), operator="trued
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
+        """Where it is defined."""
         for sample in super().samples():
             x, y = sample.args
             yield Sample((x, np.abs(y) + 0.5 if isinstance(y, np.ndarray) else y))
@@ -105,6 +106,7 @@ class Pow(Elementwise, name="pow", operator="pow"):
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
+        """Where it is defined."""
         yield from super().samples()
         for exponent in (2, 3, -1, 0, 0.5, -0.5, 2.5):
             yield Sample((array((4,), *_POSITIVE), exponent))
@@ -210,7 +212,7 @@ class Log1p(_Float, name="log1p", spaces=("", "Tensor", "special")):
     partials = (lambda t, input: t / (input + 1),)
 
 
-# ---- trigonometry, and the functions made of the Gaussian -----------------------------------------
+# ---- trigonometry, and the functions made of the Gaussian ---------------------------------------
 
 
 class Sin(_Float, name="sin"):
@@ -247,7 +249,7 @@ class Erf(_Float, name="erf", spaces=("", "Tensor", "special")):
         return erf_values(input)
 
 
-# ---- choices ---------------------------------------------------------------------------------------
+# ---- choices -------------------------------------------------------------------------------------
 
 
 class Maximum(Elementwise, name="maximum"):

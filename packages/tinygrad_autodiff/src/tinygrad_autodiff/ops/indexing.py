@@ -60,7 +60,15 @@ class Getitem(Op, name="getitem", spaces=(), operator="getitem"):
     def samples(cls) -> Iterator[Sample]:
         """Every kind of index, repeated ones among them."""
         x = array((3, 4, 2))
-        for index in (1, -1, slice(1, 3), slice(None, None, 2), (0, slice(1, None)), (..., 1), None):
+        for index in (
+            1,
+            -1,
+            slice(1, 3),
+            slice(None, None, 2),
+            (0, slice(1, None)),
+            (..., 1),
+            None,
+        ):
             yield Sample((x, index))
         yield Sample((x, (slice(None), None, 2)))
         yield Sample((x, np.array([2, 0, 2])))

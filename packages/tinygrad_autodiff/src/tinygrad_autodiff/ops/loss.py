@@ -48,7 +48,7 @@ class MseLoss(Composite, name="mse_loss", spaces=_NEURAL):
     def samples(cls) -> Iterator[Sample]:
         """Every reduction."""
         for reduction in ("mean", "sum", "none"):
-            yield Sample((array((3, 2)), array((3, 2), seed=1), reduction))
+            yield Sample((array((3, 2)), array((3, 2), seed=1)), {"reduction": reduction})
 
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
@@ -85,7 +85,7 @@ class NllLoss(Composite, name="nll_loss", spaces=_NEURAL):
         """Classes, weights, ignored targets, one sample, images."""
         x, y = array((4, 3)), np.array([0, 2, 1, 2])
         yield Sample((x, y))
-        yield Sample((x, y, np.float32([1.0, 0.5, 2.0])))
+        yield Sample((x, y, np.array([1.0, 0.5, 2.0], np.float32)))
         yield Sample((x, y), {"ignore_index": 2})
         yield Sample((x, y), {"reduction": "none"})
         yield Sample((x[0], np.array(1)))
@@ -95,7 +95,9 @@ class NllLoss(Composite, name="nll_loss", spaces=_NEURAL):
     def error_inputs(cls) -> Iterator[Bad]:
         """Classes out of range, of the wrong shape or dtype."""
         x = array((4, 3))
-        yield Bad((x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds .* 3 classes")
+        yield Bad(
+            (x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds .* 3 classes"
+        )
         yield Bad((x, np.array([0, 1])), {}, ShapeError, r"\(4, 3\).*\(2,\)")
         yield Bad((x, np.zeros(4)), {}, ArgumentTypeError, "integer")
         yield Bad((x, np.zeros(4, int)), {"reduction": "max"}, ArgumentError, "'max'")
@@ -111,7 +113,7 @@ def _classes(
     dim = 1 if input.ndim > 1 else 0
     if target.shape != (*input.shape[:dim], *input.shape[dim + 1 :]):
         raise ShapeError(
-            f"{name}: an input of shape {tuple(input.shape)} does not fit a target of {target.shape}"
+            f"{name}: an input of {tuple(input.shape)} does not fit a target of {target.shape}"
         )
     kept = target != ignore_index
     every = bool(kept.all())
@@ -124,7 +126,9 @@ def _classes(
         return classes, None if every else kept.astype(input.dtype)
     scale = array_of(weight).astype(input.dtype, copy=False)
     if scale.shape != (count,):
-        raise ShapeError(f"{name}: expected one weight for each of {count} classes, got {scale.shape}")
+        raise ShapeError(
+            f"{name}: expected one weight for each of {count} classes, got {scale.shape}"
+        )
     return classes, scale[classes] * kept
 
 
@@ -147,7 +151,9 @@ class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
         """Composed of log_softmax and nll_loss, or of a weighted sum."""
         _known(reduction)
         if not 0 <= label_smoothing <= 1:
-            raise ArgumentError(f"cross_entropy: label_smoothing {label_smoothing} is not in [0, 1]")
+            raise ArgumentError(
+                f"cross_entropy: label_smoothing {label_smoothing} is not in [0, 1]"
+            )
         dim = 1 if input.ndim > 1 else 0
         log_p = op.log_softmax(input, dim)
         if np.shape(target) == tuple(input.shape) and target.dtype.kind == "f":
@@ -161,7 +167,7 @@ class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
             smooth = smooth * scale
         if reduction == "mean":
             _, total = _classes("cross_entropy", input, target, weight, ignore_index)
-            count = float(np.size(target) if total is None else total.sum())
+            count = float(array_of(target).size if total is None else total.sum())
             smooth = op.sum(smooth) / count
         return (1 - label_smoothing) * loss + label_smoothing * _reduced_sum(smooth, reduction)
 
@@ -169,7 +175,7 @@ class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
     def samples(cls) -> Iterator[Sample]:
         """Classes and probabilities, with every option."""
         x, y = array((4, 3)), np.array([0, 2, 1, 2])
-        w, p = np.float32([1.0, 0.5, 2.0]), array((4, 3), 0.1, 0.5, 1)
+        w, p = np.array([1.0, 0.5, 2.0], np.float32), array((4, 3), 0.1, 0.5, 1)
         for reduction in ("mean", "sum", "none"):
             yield Sample((x, y), {"reduction": reduction})
             yield Sample((x, y, w), {"reduction": reduction, "label_smoothing": 0.1})
@@ -203,9 +209,7 @@ def _along(weight: Any, log_p: Any, dim: int) -> Any:
     return values.reshape(-1, *(1,) * (log_p.ndim - dim - 1))
 
 
-def _soft(
-    log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float, dim: int
-) -> Any:
+def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float, dim: int) -> Any:
     if smoothing:
         target = target * (1 - smoothing) + smoothing / log_p.shape[dim]
     terms = log_p * target

@@ -19,14 +19,18 @@ from ..samples import array
 
 def _product(a: Array, b: Array) -> Array:
     if a.dtype == np.float16 and b.dtype == np.float16:
-        return np.matmul(a, b, dtype=np.float32).astype(np.float16)
-    return np.matmul(a, b)  # type: ignore[no-any-return]
+        wide: Array = np.matmul(a, b, dtype=np.float32)
+        return wide.astype(np.float16)
+    out: Array = np.matmul(a, b)
+    return out
 
 
 def _same_dtype(name: str, *arrays: Any) -> None:
     dtypes = [array.dtype for array in arrays if array is not None]
     if any(dtype != dtypes[0] for dtype in dtypes):
-        raise DtypeError(f"{name}: expected operands of one dtype, got {' and '.join(map(str, dtypes))}")
+        raise DtypeError(
+            f"{name}: expected operands of one dtype, got {' and '.join(map(str, dtypes))}"
+        )
 
 
 class BatchedProduct(Op, name="batched_product", spaces=()):
@@ -215,7 +219,9 @@ class Linear(Op, name="linear", spaces=("nn.functional",)):
                 f"linear: an input of shape {input.shape} does not fit a weight of {weight.shape}"
             )
         if bias is not None and bias.shape != (weight.shape[0],):
-            raise ShapeError(f"linear: a bias of {bias.shape} does not fit a weight of {weight.shape}")
+            raise ShapeError(
+                f"linear: a bias of {bias.shape} does not fit a weight of {weight.shape}"
+            )
         self.shape = input.shape
         out = _product(_rows(input), weight.T)
         if bias is not None:
@@ -384,8 +390,12 @@ def _pair(a: Any, first: str, b: Any, second: str, later: set[str]) -> tuple[Any
     sizes = dict(zip(batch + rows + inner, a.shape, strict=True))
     other = dict(zip(batch + inner + columns, b.shape, strict=True))
     if any(sizes[c] != other[c] for c in inner):  # size 1 broadcast against a longer one
-        a = op.expand(a, [max(sizes[c], other.get(c, 0)) if c in inner else sizes[c] for c in sizes])
-        b = op.expand(b, [max(other[c], sizes.get(c, 0)) if c in inner else other[c] for c in other])
+        a = op.expand(
+            a, [max(sizes[c], other.get(c, 0)) if c in inner else sizes[c] for c in sizes]
+        )
+        b = op.expand(
+            b, [max(other[c], sizes.get(c, 0)) if c in inner else other[c] for c in other]
+        )
         sizes = dict(zip(batch + rows + inner, a.shape, strict=True))
         other = dict(zip(batch + inner + columns, b.shape, strict=True))
     depth = _size(sizes, inner)

@@ -219,7 +219,9 @@ class Expand(_Movement, name="expand", aliases=("broadcast_to",)):
         if lead < 0:
             raise ShapeError(f"expand: {sizes} has fewer dimensions than the input {input.shape}")
         self.shape = input.shape
-        full = tuple(input.shape[i - lead] if s == -1 and i >= lead else s for i, s in enumerate(sizes))
+        full = tuple(
+            input.shape[i - lead] if s == -1 and i >= lead else s for i, s in enumerate(sizes)
+        )
         return np.broadcast_to(input, full)
 
     def backward(self, g: Any, shape: Any) -> Any:
@@ -297,7 +299,9 @@ class Stack(Composite, name="stack", spaces=("",)):
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
         """Unequal shapes."""
-        yield Bad(([array((2,)), array((3,))],), {}, ShapeError, r"one shape, got \[\(2,\), \(3,\)\]")
+        yield Bad(
+            ([array((2,)), array((3,))],), {}, ShapeError, r"one shape, got \[\(2,\), \(3,\)\]"
+        )
 
 
 class Split(_Movement, name="split"):
@@ -581,4 +585,3 @@ class ZerosLike(Composite, name="zeros_like", spaces=()):
     def samples(cls) -> Iterator[Sample]:
         """Any tensor."""
         yield Sample((array((2, 3)),))
-

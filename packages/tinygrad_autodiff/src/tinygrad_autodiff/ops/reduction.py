@@ -16,7 +16,18 @@ from ..dtypes import Array, as_dtype
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..op import Bad, Composite, Op, Sample, op
 from ..samples import array
-from .dims import Dims, all_dims, ints, one_dim, restored, spread, total
+from .dims import (
+    Dims,
+    add_reduce,
+    all_dims,
+    ints,
+    max_reduce,
+    min_reduce,
+    one_dim,
+    restored,
+    spread,
+    total,
+)
 
 
 class Extremum(NamedTuple):
@@ -118,9 +129,10 @@ class Mean(_Reduction, name="mean"):
         self.shape, self.axes = input.shape, all_dims(dim, input.ndim)
         self.count = math.prod(input.shape[i] for i in self.axes)
         if input.dtype == np.float16:
-            wide = np.add.reduce(input, self.axes, np.float32, keepdims=keepdim)
+            wide = add_reduce(input, self.axes, np.float32, keepdims=keepdim)
             return np.asarray(_over(wide, self.count)).astype(np.float16)
-        return _over(np.add.reduce(input, self.axes, keepdims=keepdim), self.count)
+        mean: Array = _over(add_reduce(input, self.axes, keepdims=keepdim), self.count)
+        return mean
 
     def backward(self, g: Any, shape: Any, axes: Any, count: Any) -> Any:
         """Every element gets its share."""
@@ -154,22 +166,16 @@ class Var(_Reduction, name="var"):
         unbiased: bool | None = None,
     ) -> Array:
         """Values."""
-        if isinstance(dim, bool):  # torch's older var(input, unbiased)
-            dim, correction = None, int(dim)
-        if unbiased is not None:
-            correction = int(unbiased)
-        self.axes = all_dims(dim, input.ndim)
-        self.count = math.prod(input.shape[i] for i in self.axes) - correction
-        return _variance(input, self.axes, self.count, keepdim)
+        self.axes, self.count, variance = _moments(input, dim, correction, keepdim, unbiased)
+        return variance
 
     def backward(self, g: Any, input: Any, axes: Any, count: Any) -> Any:
         """The centred input, scaled."""
-        return _centred(input, axes) * spread(g * _twice_over(count), input.shape, axes)
+        return _variance_backward(g, input, axes, count)
 
     def jvp(self, t: Any, input: Any, axes: Any, count: Any, out: Any) -> Any:
         """Inner product with the centred input."""
-        change = op.sum(_centred(input, axes) * t, axes, True) * _twice_over(count)
-        return op.reshape(change, out.shape)
+        return _variance_jvp(t, input, axes, count, out)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -182,8 +188,10 @@ class Var(_Reduction, name="var"):
         yield Sample((x, -1), {"unbiased": False})
 
 
-class Std(Var, name="std"):
+class Std(Op, name="std"):
     """Standard deviation over `dim`, √var; the derivative where it is 0 is 0."""
+
+    quiet = True
 
     def forward(
         self,
@@ -194,27 +202,52 @@ class Std(Var, name="std"):
         unbiased: bool | None = None,
     ) -> Array:
         """Values."""
-        return np.sqrt(Var.forward(self, input, dim, correction, keepdim, unbiased))
+        self.axes, self.count, variance = _moments(input, dim, correction, keepdim, unbiased)
+        return np.sqrt(variance)
 
     def backward(self, g: Any, input: Any, axes: Any, count: Any, out: Any) -> Any:
         """The rule of the variance, over 2·std."""
-        return Var.backward(self, op.masked(g / (2 * out), out != 0), input, axes, count)
+        return _variance_backward(op.masked(g / (2 * out), out != 0), input, axes, count)
 
     def jvp(self, t: Any, input: Any, axes: Any, count: Any, out: Any) -> Any:
         """The rule of the variance, over 2·std."""
-        change = Var.jvp(self, t, input, axes, count, out)
+        change = _variance_jvp(t, input, axes, count, out)
         return op.masked(change / (2 * out), out != 0)
+
+    samples, error_inputs = Var.samples, Var.error_inputs
+
+
+def _moments(
+    input: Array, dim: Dims, correction: float, keepdim: bool, unbiased: bool | None
+) -> tuple[tuple[int, ...], float, Array]:
+    """The dimensions, the divisor, and the variance."""
+    if input.dtype.kind != "f":
+        raise DtypeError(f"expected a floating input, got {input.dtype}")
+    if isinstance(dim, bool):  # torch's older var(input, unbiased)
+        unbiased, dim = dim, None
+    if unbiased is not None:
+        correction = int(unbiased)
+    axes = all_dims(dim, input.ndim)
+    count = math.prod(input.shape[i] for i in axes) - correction
+    return axes, count, _variance(input, axes, count, keepdim)
 
 
 def _variance(input: Array, axes: tuple[int, ...], count: float, keepdim: bool) -> Array:
-    if input.dtype.kind != "f":
-        raise DtypeError(f"var: expected a floating input, got {input.dtype}")
     wide = input.astype(np.float32) if input.dtype == np.float16 else input
     number = math.prod(input.shape[i] for i in axes)
-    centred = wide - _over(np.add.reduce(wide, axes, keepdims=True), number)
-    squares = np.add.reduce(np.square(centred), axes, keepdims=keepdim)
+    centred = wide - _over(add_reduce(wide, axes, keepdims=True), number)
+    squares = add_reduce(np.square(centred), axes, keepdims=keepdim)
     ratio = squares / count if count > 0 else squares * math.nan
     return np.asarray(ratio).astype(input.dtype, copy=False)
+
+
+def _variance_backward(g: Any, input: Any, axes: tuple[int, ...], count: float) -> Any:
+    return _centred(input, axes) * spread(g * _twice_over(count), input.shape, axes)
+
+
+def _variance_jvp(t: Any, input: Any, axes: tuple[int, ...], count: float, out: Any) -> Any:
+    change = op.sum(_centred(input, axes) * t, axes, True) * _twice_over(count)
+    return op.reshape(change, out.shape)
 
 
 def _centred(input: Any, axes: tuple[int, ...]) -> Any:
@@ -273,7 +306,7 @@ class Amax(_Reduction, name="amax"):
     def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
         """Values."""
         self.axes = all_dims(dim, input.ndim)
-        return np.maximum.reduce(input, self.axes, keepdims=keepdim)  # type: ignore[no-any-return]
+        return max_reduce(input, self.axes, keepdims=keepdim)
 
     def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
         """To the elements that attain it."""
@@ -290,7 +323,7 @@ class Amin(Amax, name="amin"):
     def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
         """Values."""
         self.axes = all_dims(dim, input.ndim)
-        return np.minimum.reduce(input, self.axes, keepdims=keepdim)  # type: ignore[no-any-return]
+        return min_reduce(input, self.axes, keepdims=keepdim)
 
     def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
         """To the elements that attain it."""
@@ -470,7 +503,7 @@ class EuclideanNorm(_Reduction, name="euclidean_norm", spaces=()):
         """Values."""
         self.axes = all_dims(dim, input.ndim)
         wide = input.astype(np.float32) if input.dtype == np.float16 else input
-        squares = np.add.reduce(np.square(wide), self.axes, keepdims=keepdim)
+        squares = add_reduce(np.square(wide), self.axes, keepdims=keepdim)
         return np.asarray(np.sqrt(squares)).astype(input.dtype, copy=False)
 
     def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:

@@ -11,7 +11,7 @@ from ..dtypes import Array, get_default_dtype
 from ..errors import ArgumentTypeError, DimError
 from ..op import Bad, Op, Sample, op
 from ..samples import array
-from .dims import Dims, all_dims, one_dim, restored
+from .dims import Dims, add_reduce, all_dims, max_reduce, one_dim, restored
 
 _EVERYWHERE = ("", "Tensor", "nn.functional", "special")
 
@@ -21,7 +21,7 @@ def _shifted(input: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     if input.dtype.kind not in "fc":
         input = input.astype(get_default_dtype())
     wide = input.astype(np.float32) if input.dtype == np.float16 else input
-    largest = np.maximum.reduce(wide, axes, keepdims=True, initial=-np.inf if wide.size == 0 else None)
+    largest = max_reduce(wide, axes, keepdims=True, initial=-np.inf if wide.size == 0 else None)
     largest = np.where(np.isinf(largest), 0, largest) if np.isinf(largest).any() else largest
     return wide - largest, largest
 
@@ -60,7 +60,7 @@ class Softmax(_Softmax, name="softmax", spaces=_EVERYWHERE):
             return np.ones_like(input)
         out, _ = _shifted(input, (axis,))
         np.exp(out, out=out)
-        out /= np.add.reduce(out, axis, keepdims=True)
+        out /= add_reduce(out, axis, keepdims=True)
         return out.astype(input.dtype if input.dtype.kind == "f" else out.dtype, copy=False)
 
     def backward(self, g: Any, out: Any, dim: Any) -> Any:
@@ -83,7 +83,7 @@ class LogSoftmax(_Softmax, name="log_softmax", spaces=_EVERYWHERE):
         if not input.ndim:
             return np.zeros_like(input)
         out, _ = _shifted(input, (axis,))
-        out -= np.log(np.add.reduce(np.exp(out), axis, keepdims=True))
+        out -= np.log(add_reduce(np.exp(out), axis, keepdims=True))
         return out.astype(input.dtype if input.dtype.kind == "f" else out.dtype, copy=False)
 
     def backward(self, g: Any, out: Any, dim: Any) -> Any:
@@ -104,7 +104,7 @@ class Logsumexp(Op, name="logsumexp", spaces=("", "Tensor", "special")):
         """Values."""
         self.axes = all_dims(dim, input.ndim)
         out, largest = _shifted(input, self.axes)
-        result = np.log(np.add.reduce(np.exp(out), self.axes, keepdims=True)) + largest
+        result = np.log(add_reduce(np.exp(out), self.axes, keepdims=True)) + largest
         if not keepdim:
             result = np.squeeze(result, self.axes)
         return result.astype(input.dtype if input.dtype.kind == "f" else result.dtype, copy=False)

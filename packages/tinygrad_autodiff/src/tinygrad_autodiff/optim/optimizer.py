@@ -28,7 +28,9 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
-            raise ArgumentTypeError("params: expected an iterable of tensors or dicts, got a tensor")
+            raise ArgumentTypeError(
+                "params: expected an iterable of tensors or dicts, got a tensor"
+            )
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[dict[str, Any]] = []
@@ -107,8 +109,10 @@ class Optimizer:
                 for p, state in self.state.items()
             },
             "param_groups": [
-                {**copy.deepcopy({k: v for k, v in group.items() if k != "params"}),
-                 "params": [number[id(p)] for p in group["params"]]}
+                {
+                    **copy.deepcopy({k: v for k, v in group.items() if k != "params"}),
+                    "params": [number[id(p)] for p in group["params"]],
+                }
                 for group in self.param_groups
             ],
         }

@@ -1,0 +1,128 @@
+"""Stubs of what the registry fills in: ``python -m tinygrad_autodiff.stubs`` writes them.
+
+Methods and functions are set at import; type checkers, editors and the API pages read the .pyi
+files beside the modules. A test fails when these are not what the registry says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from .api import PLACES, REFLECTED, names_in
+from .registry import OPS
+
+_HEADER = """\
+# fmt: off
+# Written by `python -m tinygrad_autodiff.stubs` from the registry of operations. Do not edit.
+from typing import Any
+
+from {up}dtypes import Array as Array
+from {up}tensor import Tensor
+
+_Number = int | float | bool
+_Operand = Tensor | Array | _Number
+_Dims = int | tuple[int, ...] | list[int] | None
+"""
+_RETURNS = {
+    "split": "tuple[Tensor, ...]",
+    "chunk": "tuple[Tensor, ...]",
+    "unbind": "tuple[Tensor, ...]",
+}
+_LOOSE = {"max", "min", "norm", "vector_norm"}
+
+
+def render() -> dict[str, str]:
+    """Text of every stub, by its path in the package."""
+    files = {"_methods.pyi": _methods()}
+    for space, place in PLACES.items():
+        up = "." * (place.count(".") + 1)
+        parts = [_HEADER.format(up=up)]
+        for name, cls in sorted(names_in(space).items()):
+            parts.append(_function(name, cls, method=False))
+        parts.append("__all__: list[str]\n")
+        files[place.replace(".", "/") + ".pyi"] = "\n".join(parts)
+    return {name: _marked(text) for name, text in files.items()}
+
+
+def _marked(text: str) -> str:
+    long = any(len(line) > 100 for line in text.splitlines())
+    return "# ruff: noqa: E501\n" + text if long else text
+
+
+def _methods() -> str:
+    parts = [_HEADER.format(up="."), "class Methods:"]
+    for name, cls in sorted(names_in("Tensor").items()):
+        parts.append(textwrap.indent(_function(name, cls, method=True), "    "))
+    for cls in sorted(OPS.values(), key=lambda cls: cls.name):
+        if cls.operator is None:
+            continue
+        names = [f"__{cls.operator}__"]
+        if cls.operator in REFLECTED:
+            names.append(f"__r{cls.operator}__")
+        for name in names:
+            other = {"getitem": ", index: Any"}.get(
+                cls.operator, ", other: _Operand" if len(cls.params) > 1 else ""
+            )
+            # Comparisons give tensors, and Python tries the other operand's mirror image first.
+            ignore = {
+                "eq": "[override]",
+                "ne": "[override]",
+                "lt": "[misc]",
+                "le": "[misc]",
+                "ge": "[misc]",
+                "gt": "[misc]",
+            }.get(cls.operator, "")
+            ignore = f"  # type: ignore{ignore}" if ignore else ""
+            parts.append(f"    def {name}(self{other}, /) -> Tensor: ...{ignore}")
+    return "\n".join(parts) + "\n"
+
+
+def _function(name: str, cls: Any, method: bool) -> str:
+    parameters = list(cls.signature.parameters.values())
+    shown = [_parameter(p, cls) for p in parameters]
+    if method:
+        shown[0] = "self"
+    if cls.packs:
+        kind = "Any" if name in ("permute",) else "int | tuple[int, ...] | list[int]"
+        shown[1:] = [f"*{parameters[1].name}: {kind}"]
+    if cls.scales:
+        shown += ["*", "alpha: _Number = 1"]
+    returns = "Any" if name in _LOOSE else _RETURNS.get(cls.name, "Tensor")
+    text = inspect.getdoc(cls) or ""
+    doc = textwrap.indent(f'"""{text}' + ("\n" if "\n" in text else "") + '"""', "    ")
+    return f"def {name}({', '.join(shown)}) -> {returns}:\n{doc}\n    ...\n"
+
+
+def _parameter(parameter: inspect.Parameter, cls: Any) -> str:
+    annotation = str(parameter.annotation)
+    star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+    if "Sequence" in annotation:
+        annotation = "tuple[_Operand, ...] | list[_Operand] | list[Tensor]"
+    elif "Array" in annotation:
+        annotation = annotation.replace("Array", "_Operand")
+    elif annotation == "Dims":
+        annotation = "_Dims"
+    elif annotation in ("float", "int"):
+        annotation = "_Number"
+    elif re.match(r"(int|float|bool) \| None", annotation):
+        annotation = "_Number | None"
+    elif annotation not in ("str", "bool"):
+        annotation = "Any"
+    text = f"{star}{parameter.name}: {annotation}"
+    return text if parameter.default is parameter.empty else f"{text} = {parameter.default!r}"
+
+
+def main() -> None:
+    """Write the stubs into the package."""
+    folder = Path(__file__).parent
+    for name, text in render().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        print(name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The package as a whole: what it imports, what it exports, its stubs and its version."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tinygrad_autodiff as tg
+from tinygrad_autodiff import api, stubs
+from tinygrad_autodiff.registry import OPS
+
+FOLDER = Path(tg.__file__).parent
+
+
+def test_importing_it_imports_numpy_and_the_standard_library_alone():
+    program = (
+        "import sys, tinygrad_autodiff\n"
+        "names = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(sorted(names - set(sys.stdlib_module_names) - {'__main__', '__mp_main__'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [name for name in ast.literal_eval(done.stdout) if "cython" not in name]
+    assert found == ["numpy", "tinygrad_autodiff"]  # NumPy's compiled parts register cython_…
+
+
+def test_the_stubs_are_what_the_registry_says():
+    for name, text in stubs.render().items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, (
+            f"{name} is old; run python -m tinygrad_autodiff.stubs"
+        )
+        ast.parse(text)
+
+
+def test_every_op_is_where_it_says():
+    places = {"": tg, "nn.functional": tg.nn.functional, "special": tg.special, "linalg": tg.linalg}
+    for cls in OPS.values():
+        for space in cls.spaces:
+            for name in (cls.name, *cls.aliases):
+                found = getattr(tg.Tensor if space == "Tensor" else places[space], name)
+                assert found is cls.call, (space, name)
+    assert set(api.names_in("")) <= set(dir(tg))
+
+
+def test_version_is_read_when_asked_for():
+    assert tg.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = tg.no_such_name
+
+
+def test_all_is_true():
+    assert all(hasattr(tg, name) for name in tg.__all__)
