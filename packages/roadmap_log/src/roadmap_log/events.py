@@ -189,7 +189,7 @@ def _in_order(
     path: Path, content: bytes, damage: list[Damage]
 ) -> Iterator[tuple[float, str, int, Event]]:
     """The events of one file with keys that keep its own order, whatever its clock did."""
-    latest = float("-inf")
+    latest, name = float("-inf"), path.stem
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
@@ -200,7 +200,7 @@ def _in_order(
             damage.append(Damage(path, number, str(error), beginning))
             continue
         latest = max(latest, event.time.timestamp())
-        yield latest, path.stem, number, event
+        yield latest, name, number, event
 
 
 def _append_line(path: Path, line: bytes) -> None:
