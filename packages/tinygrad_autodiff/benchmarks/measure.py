@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -39,8 +40,11 @@ def compare(
     """Microseconds a step takes, by library: the median over rounds that take turns.
 
     Each round runs every library for about `seconds`, so that a change of the machine's speed
-    meets them all alike.
+    meets them all alike. What is alive before is taken out of the garbage collector's sight, or
+    every library would pay for the objects of all others.
     """
+    gc.collect()
+    gc.freeze()
     repeats = {}
     for name, step in steps.items():
         for _ in range(5):

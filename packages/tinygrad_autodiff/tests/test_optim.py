@@ -117,6 +117,17 @@ def test_gradients_are_not_changed_and_dtype_is_kept():
         )
 
 
+@pytest.mark.parametrize("shape", [(16_384,), (16_385,), (300, 200), (200, 300)])
+def test_large_parameters_are_updated_in_blocks(shape):
+    random = np.random.default_rng(0)
+    start, slope = random.random(shape, np.float32), random.random(shape, np.float32)
+    for order in ("C", "F"):
+        p = tg.from_numpy(np.array(start, order=order)).requires_grad_()
+        p.grad = tg.from_numpy(slope)
+        optim.SGD([p], 0.5).step()
+        np.testing.assert_allclose(p.detach().numpy(), start - np.float32(0.5) * slope, rtol=1e-6)
+
+
 def test_groups_closure_and_missing_gradients():
     a, b = (tg.tensor([1.0], requires_grad=True) for _ in range(2))
     optimizer = optim.SGD([{"params": [a], "lr": 1.0}, {"params": b}], lr=0.1)

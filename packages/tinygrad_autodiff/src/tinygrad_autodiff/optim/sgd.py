@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..dtypes import Array
 from ..errors import ArgumentError
-from .optimizer import Optimizer, buffer
+from .optimizer import Optimizer, add_scaled
 
 
 class SGD(Optimizer):
@@ -49,26 +47,17 @@ class SGD(Optimizer):
     def update(
         self, value: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
-        """One step, without new arrays."""
-        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        scratch = buffer(state, value)
+        """One step, in place."""
+        momentum, decay = group["momentum"], group["weight_decay"]
         sign = 1 if group["maximize"] else -1
         if decay:
-            np.multiply(value, -sign * decay, out=scratch)
-            scratch += gradient
-            gradient = scratch
+            gradient = gradient - sign * decay * value
         if momentum:
             moving = state.get("momentum_buffer")
             if moving is None:
                 moving = state["momentum_buffer"] = gradient.copy()
             else:
                 moving *= momentum
-                part = 1 - group["dampening"]
-                moving += gradient if part == 1 else gradient * part
-            if group["nesterov"]:
-                scratch = gradient + momentum * moving
-                gradient = scratch
-            else:
-                gradient = moving
-        np.multiply(gradient, sign * lr, out=scratch)
-        value += scratch
+                add_scaled(moving, gradient, 1 - group["dampening"])
+            gradient = gradient + momentum * moving if group["nesterov"] else moving
+        add_scaled(value, gradient, sign * group["lr"])
