@@ -23,6 +23,7 @@ nox.options.sessions = [
     "kernels",
     "models",
     "log",
+    "tracks",
     "docs",
     "build",
     "lowest",
@@ -122,6 +123,13 @@ def log(session: nox.Session) -> None:
     pytest(session)
     sync_package(session, package, "--group", "tracks")
     pytest(session, "-m", "tracks")
+
+
+@nox.session
+def tracks(session: nox.Session) -> None:
+    """Every day from both sides: solutions pass, skeletons fail, wrong answers are caught."""
+    sync(session, "--all-packages", "--all-extras")
+    session.run("roadmap", "dev", "check", *(session.posargs or ["autodiff", "triton", "torch"]))
 
 
 @nox.session
