@@ -2,19 +2,22 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 from torch_models import BPETokenizer, train_bpe
+from torch_models.models.gpt_weights import load_hf
 
 pytestmark = pytest.mark.examples
+EXAMPLE = Path(__file__).parents[1] / "examples" / "shakespeare.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    path = Path(__file__).parents[1] / "examples" / "shakespeare.py"
-    spec = importlib.util.spec_from_file_location("shakespeare", path)
+    spec = importlib.util.spec_from_file_location("shakespeare", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -39,14 +42,20 @@ def test_ids_on_the_plays_are_those_of_tokenizers(example, tmp_path) -> None:
         assert tokenizer.decode(ids) == text
 
 
-def test_gpt_beats_kneser_ney(example, tmp_path) -> None:
-    result = example.run(tmp_path)
-    assert 2.2 < result.kneser_ney < 2.4
-    assert result.gpt < result.kneser_ney - 0.04
-    assert result.sample.startswith(example.PROMPT)
-    assert len(result.sample) > len(example.PROMPT)
-    assert BPETokenizer.load(tmp_path / "model").encode(example.END, special=True) == [0]
-    example.plot(tmp_path / "metrics.jsonl", tmp_path / "loss.png")
+def test_gpt_beats_kneser_ney(tmp_path) -> None:
+    command = [sys.executable, str(EXAMPLE), "--folder", str(tmp_path)]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert 2.25 < result["kneser_ney"] < 2.35
+    assert result["gpt"] < result["kneser_ney"] - 0.05
+    for name in ("kneser_ney", "gpt", "sample"):
+        value = result[name]
+        assert (value if isinstance(value, str) else f"{value:.3f}") in printed
+    assert len(result["sample"]) > 50
+    assert result["curve"][0][1] > 2 * result["curve"][-1][1]
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
-    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").open()]
-    assert steps[-1] == 600
+    metrics = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(metrics[-1])["step"] == 600
+    model, tokenizer = load_hf(tmp_path / "model"), BPETokenizer.load(tmp_path / "model")
+    assert len(tokenizer) == model.config.vocabulary
+    assert tokenizer.encode("<|endoftext|>", special=True) == [0]
