@@ -15,8 +15,8 @@ import pytest
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-# Each needs kernels that are compiled, not interpreted.
-_COMPILED_ONLY = ("test_compilation.py",)
+# Those that compile kernels, and those for which it makes no difference.
+_COMPILED_ONLY = ("test_compilation.py", "test_documents.py", "test_package.py")
 _INTERPRETED_ONLY = ("test_interpreter.py",)
 
 

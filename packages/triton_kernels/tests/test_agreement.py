@@ -165,3 +165,17 @@ def test_softmax_of_rows_without_a_softmax_is_nan(row, columns, device):
     assert torch.equal(y.isnan(), torch.softmax(x, -1).isnan())
     assert y[0].isnan().all()
     assert y[1, -1] == 1.0
+
+
+@pytest.mark.parametrize("device", DEVICES if _compat.interpreting() else DEVICES[1:])
+def test_a_long_float32_product_does_not_drift(device):
+    """Equal terms round the same way at every step: the worst case of a plain running sum.
+
+    Summed exactly over blocks of 32, the error is at most that within a block, 32 half units.
+    """
+    n = 19_200
+    a = torch.full((1, n), 0.1, device=device)
+    b = torch.ones(n, 1, device=device)
+    product = registry.get("matmul").function(a, b, backend="portable").item()
+    exact = (a.double() @ b.double()).item()
+    assert abs(product - exact) <= 16 * torch.finfo(torch.float32).eps * exact

@@ -1,9 +1,5 @@
 """The choice of backend: explicit, overridable, explainable, and never silent."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 import triton_kernels
@@ -88,39 +84,3 @@ def test_unknown_names_are_refused():
         explain("soft_max", torch.zeros(3))
     with pytest.raises(ShapeError):
         explain("softmax", torch.zeros(()))
-
-
-@pytest.mark.skipif(_compat.interpreting(), reason="the interpreter takes CPU tensors")
-def test_a_backend_that_cannot_is_an_error_not_a_fallback():
-    with pytest.raises(BackendError, match="TRITON_INTERPRET=1"):
-        triton_kernels.softmax(torch.zeros(3), backend="portable")
-
-
-def in_new_process(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-@pytest.mark.parametrize(
-    "setting", ["reference", "softmax=reference", " matmul=tma, softmax=reference"]
-)
-def test_the_environment_asks(setting):
-    code = (
-        "import torch, triton_kernels as t; e = t.explain('softmax', torch.zeros(3)); "
-        "print(e.reasons['reference'])"
-    )
-    result = in_new_process(code, TRITON_KERNELS_BACKEND=setting)
-    assert result.stdout == "taken: asked for\n", result.stderr
-
-
-def test_a_wrong_environment_is_told():
-    code = "import torch, triton_kernels as t; t.softmax(torch.zeros(3))"
-    result = in_new_process(code, TRITON_KERNELS_BACKEND="best")
-    assert result.returncode != 0
-    assert "backend 'best'; expected one of portable, reference" in result.stderr

@@ -1,20 +1,37 @@
-"""The package's surface: light imports, the registry's promises, the version."""
+"""The package's surface, seen from processes of its own: imports, environment, self-test.
 
+Not collected with --interpret: nothing here depends on how kernels run.
+"""
+
+import os
 import subprocess
 import sys
 
 import pytest
+import torch
 import triton_kernels
 from triton_kernels import registry
+from triton_kernels.errors import BackendError
 
 # Submodules of triton-lang's package of the same import name.
 THEIRS = ["matmul", "matmul_ogs", "tensor", "routing", "swiglu", "topk", "reduce", "numerics"]
 
 
-def run(code):
+def process(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
-    ).stdout
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def run(code, **environment):
+    result = process("-c", code, **environment)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
 
 
 def test_importing_imports_neither_torch_nor_triton():
@@ -81,13 +98,37 @@ def test_without_triton_the_reference_runs():
 
 
 def test_self_test_runs():
-    result = subprocess.run(
-        [sys.executable, "-m", "triton_kernels"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    result = process("-m", "triton_kernels")
     assert result.returncode == 0, result.stderr
     assert "softmax" in result.stdout
     assert "reference" in result.stdout
+
+
+def test_a_backend_that_cannot_is_an_error_not_a_fallback():
+    with pytest.raises(BackendError, match="TRITON_INTERPRET=1"):
+        triton_kernels.softmax(torch.zeros(3), backend="portable")
+
+
+@pytest.mark.parametrize("setting", ["reference", " matmul=tma, softmax=reference"])
+def test_the_environment_asks(setting):
+    code = (
+        "import torch, triton_kernels as t; e = t.explain('softmax', torch.zeros(3)); "
+        "print(e.reasons['reference'])"
+    )
+    assert run(code, TRITON_KERNELS_BACKEND=setting) == "taken: asked for\n"
+
+
+def test_a_wrong_environment_is_told():
+    code = "import torch, triton_kernels as t; t.softmax(torch.zeros(3))"
+    result = process("-c", code, TRITON_KERNELS_BACKEND="best")
+    assert result.returncode != 0
+    assert "backend 'best'; expected one of portable, reference" in result.stderr
+
+
+def test_an_op_first_used_inside_a_compiled_function():
+    code = (
+        "import torch, triton_kernels\n"
+        "f = torch.compile(lambda x: triton_kernels.softmax(x), fullgraph=True, backend='eager')\n"
+        "print(f(torch.zeros(2)).tolist())"
+    )
+    assert run(code) == "[0.5, 0.5]\n"
