@@ -1,7 +1,12 @@
-"""Timing shared by the benchmarks: interleaved rounds, medians, one table, then JSON lines."""
+"""Timing shared by the benchmarks: interleaved rounds, medians, one table, then JSON lines.
+
+Import this before NumPy: it reads ``--threads N`` (2 by default) and holds every library's matrix
+products to that number. On a machine that is busy with other things, 1 is the honest choice.
+"""
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib.util
 import json
@@ -12,6 +17,12 @@ import sys
 import time
 from collections.abc import Callable
 
+_options = argparse.ArgumentParser()
+_options.add_argument("--threads", type=int, default=2)
+THREADS = _options.parse_args().threads
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = str(THREADS)
+
 
 def available(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
@@ -21,7 +32,11 @@ def machine() -> dict[str, str]:
     """What the figures depend on."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
+    found = {
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        "threads": str(THREADS),
+    }
     for name in ("numpy", "torch", "autograd", "mygrad", "pyborch", "tinygrad-autodiff"):
         try:
             found[name] = version(name)

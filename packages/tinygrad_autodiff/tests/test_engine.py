@@ -227,6 +227,15 @@ def test_a_hook_cannot_spoil_another_gradient():
     assert (x.grad.item(), y.grad.item()) == (5, 1)
 
 
+def test_what_a_hook_returns_stays_the_users():
+    x, mine = leaf(1.0), tg.tensor(np.ones(1))
+    x.register_hook(lambda g: mine)
+    (x * 2.0 + x).sum().backward()
+    (x * 2.0 + x).sum().backward()
+    assert mine.item() == 1
+    assert x.grad.item() == 2
+
+
 def test_retain_grad():
     x = leaf(3.0)
     y = x * 2.0

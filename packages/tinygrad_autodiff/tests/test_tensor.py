@@ -105,6 +105,8 @@ def test_float16_sums_are_accumulated_in_float32():
     x = tg.full((5000,), 1.0, dtype=f16)
     assert x.sum().item() == 5000  # 2048 + 1 = 2048 in float16
     assert x.mean().item() == 1
+    assert x.view(-1, 1).expand(-1, 2).sum(0).tolist() == [5000, 5000]  # no pairwise help here
+    assert x.view(-1, 1).expand(-1, 2).mean(0).tolist() == [1, 1]
     assert (x.view(1, -1) @ x.view(-1, 1)).item() == 5000
     assert x.var(correction=0).item() == 0
 
@@ -296,6 +298,17 @@ def test_numpys_warnings_stay_silent_where_torch_is_silent():
     for function in (tg.log, tg.sqrt, tg.exp, tg.rsqrt, tg.reciprocal, tg.sigmoid):
         function(x).sum().backward()
     (x / 0).sum().backward()
+
+
+def test_powers_of_zero():
+    x = tg.zeros(1, requires_grad=True)
+    for exponent, slope in ((0, 0), (1, 1), (2, 0), (0.5, math.inf)):
+        (found,) = tg.autograd.grad((x**exponent).sum(), x)
+        assert found.item() == slope
+    y = tg.ones(1, requires_grad=True)
+    assert tg.autograd.grad((x.detach() ** y).sum(), y)[0].item() == 0
+    assert tg.autograd.grad((0**y).sum(), y)[0].item() == 0
+    assert tg.autograd.grad((x ** tg.zeros(1)).sum(), x)[0].item() == 0
 
 
 def test_where_leaks_no_nan():

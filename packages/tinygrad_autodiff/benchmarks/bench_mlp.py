@@ -148,7 +148,7 @@ def main() -> None:
     if measure.available("torch"):
         import torch
 
-        torch.set_num_threads(2)
+        torch.set_num_threads(measure.THREADS)
         steps["torch"] = torch_like(torch, torch.tensor)
     if measure.available("borch"):
         import borch

@@ -57,7 +57,7 @@ def main() -> None:
     if measure.available("torch"):
         import torch
 
-        torch.set_num_threads(2)
+        torch.set_num_threads(measure.THREADS)
         small["torch"], chains["torch"] = torch_like(
             torch, lambda a: torch.tensor(a, requires_grad=True)
         )
