@@ -1,8 +1,11 @@
 """Every op, backend, dtype and sample against torch in float64.
 
 The bound: twice (forward) or three times (backward) the error of torch's own function in the same
-dtype, plus one unit in the last place of the output's magnitude. Torch's error counts as half a
-unit at least: so much has even an exact result, rounded.
+dtype, plus one unit in the last place of the output's magnitude. One draw of small inputs may be
+kind to torch, so its error counts at least as what rounding alone gives: half a unit for the
+result, and in float32 half a unit more for what is rounded on the way (other dtypes compute in it).
+Over 400 draws of a 5x129 softmax torch's error was 0.7 units in the mean and 2.4 at most, so that a
+bound from a lucky draw would fail an equally exact kernel once in 400.
 """
 
 import pytest
@@ -11,11 +14,10 @@ from triton_kernels import _compat, registry
 
 DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
 OPS = [registry.get(name) for name in registry.op_names()]
-DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 pytestmark = pytest.mark.usefixtures("poisoned")
 
 
-def every(*, backward: bool):
+def every_sample():
     """Parametrizes over op, dtype, sample and device; samples are made when the test runs."""
     cases = [
         pytest.param(op, dtype, index, id=f"{op.name}-{str(dtype)[6:]}-{sample.name}")
@@ -68,13 +70,14 @@ def check(actual, exact, yardstick, factor, dtype, what, terms=None):
     truncated = _compat.interpreting() and dtype is torch.bfloat16
     units = 64 if dtype is torch.float64 else 4 if truncated else 1
     one = max(unit(exact, dtype), unit(terms, dtype) if terms is not None else 0.0)
-    allowed = factor * max(worst(yardstick, exact), one / 2) + units * one
+    rounding = one if dtype is torch.float32 else one / 2
+    allowed = factor * max(worst(yardstick, exact), rounding) + units * one
     error = worst(actual, exact)
     assert error <= allowed, f"{what}: error {error:.3g}, allowed {allowed:.3g}"
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@every(backward=False)
+@every_sample()
 def test_forward(op, dtype, index, device):
     sample = sample_of(op, dtype, index, device)
     exact = call_torch(
@@ -89,7 +92,7 @@ def test_forward(op, dtype, index, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@every(backward=True)
+@every_sample()
 def test_backward(op, dtype, index, device):
     sample = sample_of(op, dtype, index, device)
     exact_args, torch_args = leaves(sample, torch.float64), leaves(sample, dtype)

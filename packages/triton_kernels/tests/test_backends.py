@@ -84,3 +84,22 @@ def test_unknown_names_are_refused():
         explain("soft_max", torch.zeros(3))
     with pytest.raises(ShapeError):
         explain("softmax", torch.zeros(()))
+
+
+@pytest.mark.parametrize(
+    ("triton", "numpy_version", "fault"),
+    [
+        ("3.6.0", "2.3.5", None),
+        ("3.6.0", "2.4.0", "needs numpy < 2.4"),
+        ("3.7.0", "2.5.1", "needs numpy < 2.4"),
+        ("3.7.1", "2.5.0", None),
+        ("3.9.0+git1", "2.5.0rc1", None),
+    ],
+)
+def test_the_interpreter_says_which_numpy_it_needs(monkeypatch, triton, numpy_version, fault):
+    import numpy
+
+    monkeypatch.setattr(_compat, "TRITON_VERSION", triton)
+    monkeypatch.setattr(numpy, "__version__", numpy_version)
+    reason = _compat.interpreter_fault.__wrapped__()
+    assert reason is None if fault is None else fault in reason
