@@ -6,15 +6,11 @@ something changed costs no more than itself.
 
 from __future__ import annotations
 
-import os
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import argparse
 import fnmatch
 import json
 import multiprocessing
+import os
 import sys
 import time
 import warnings
@@ -28,8 +24,9 @@ from typing import Any
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 
-from .adapter import Call, Library, UntranslatableError, library
-from .checks import CHECKS, ERRORS, WrongError, cases, error_cases, judge, judge_error
+from .adapter import Call, Library, UntranslatableError
+from .checks import CHECKS, ERRORS, bad_calls, cases, judge, judge_bad
+from .compare import WrongError
 from .page import page, totals
 
 Result = dict[str, Any]  # samples, passed, reason of the first that failed
@@ -64,7 +61,7 @@ def _reason(lib: Library, error: Exception) -> str:
 def examine(info: Any, libraries: list[Library], send: Any) -> None:
     """All checks of one operation, torch's first; `send` takes (library, check, result)."""
     prepared = {check.name: cases(info, check) for check in CHECKS}
-    bad = list(error_cases(info))
+    bad = bad_calls(info)
     for lib in libraries:
         for check in CHECKS:
             if prepared[check.name]:
@@ -74,7 +71,7 @@ def examine(info: Any, libraries: list[Library], send: Any) -> None:
                 )
                 send((lib.name, check.name, tally(lib, attempts)))
         if bad:
-            attempts = ((call, partial(judge_error, lib, info, call, kind)) for call, kind in bad)
+            attempts = ((one.call, partial(judge_bad, lib, info, one)) for one in bad)
             send((lib.name, ERRORS, tally(lib, attempts)))
 
 
@@ -163,7 +160,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Run, report, return an exit status."""
     given = arguments()
-    libraries = [library(name) for name in ("torch", *given.library)]
+    libraries = [Library(name) for name in ("torch", *given.library)]
     records: list[Result] = []
     if given.json and given.resume and given.json.exists():
         records = [json.loads(line) for line in given.json.read_text().splitlines()]

@@ -7,6 +7,7 @@ itself passes through the same door, and what it does not survive does not count
 
 from __future__ import annotations
 
+import copy
 import importlib
 import textwrap
 from collections.abc import Callable, Sequence
@@ -20,16 +21,7 @@ import torch
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 SEED = 42  # op_db's own wrapper of random functions uses it too
-NAMESPACES = (
-    "autograd",
-    "fft",
-    "func",
-    "linalg",
-    "masked",
-    "nn.functional",
-    "signal.windows",
-    "special",
-)
+NAMESPACES = ("autograd.forward_ad", "fft", "linalg", "masked", "nn.functional", "special")
 
 
 class MissingError(Exception):
@@ -64,6 +56,10 @@ class Library:
                 raise MissingError(f"no {path}")
         return found
 
+    def namesake(self, value: Any) -> Any:
+        """This library's ``float32`` for ``torch.float32``, and the like."""
+        return self.resolve(str(value).removeprefix("torch."))
+
     def function(self, info: Any) -> Callable[..., Any]:
         """What this library offers for an OpInfo: under its name, an alias, or as a method.
 
@@ -88,13 +84,8 @@ class Library:
             return function
         assert isinstance(function, FunctionType)
         names = {**function.__globals__, "torch": self.module, "wrapper_set_seed": _call}
-        made = FunctionType(
-            function.__code__,
-            names,
-            function.__name__,
-            function.__defaults__,
-            function.__closure__,
-        )
+        defaults, closure = function.__defaults__, function.__closure__
+        made = FunctionType(function.__code__, names, function.__name__, defaults, closure)
         made.__kwdefaults__ = function.__kwdefaults__
         return made
 
@@ -116,9 +107,10 @@ class Library:
 
     def to_torch(self, value: Any) -> Any:
         """A result as torch's: tensors through NumPy, anything else as it is."""
-        if not isinstance(value, self.Tensor) or isinstance(value, torch.Tensor):
+        if not isinstance(value, self.Tensor):
             return value
-        return torch.from_numpy(np.array(value.detach().numpy()))
+        plain = value.detach().clone()  # a clone is never lazily conjugated, negated or zero
+        return torch.from_numpy(np.array(plain.numpy()))
 
     def translate(self, value: Any) -> Any:
         """An argument that is no tensor: dtypes, sizes, devices … under this library's names."""
@@ -155,46 +147,14 @@ class Library:
             outputs, inputs, cotangents, create_graph=create_graph, allow_unused=True
         )
 
-    def jvp(
-        self,
-        function: Callable[..., Any],
-        primals: tuple[Any, ...],
-        tangents: tuple[Any, ...],
-    ) -> Sequence[Any]:
-        """``func.jvp``: the tangents of what `function` returns."""
-        _, pushed = self.resolve("func.jvp")(function, primals, tangents)
-        return pushed  # type: ignore[no-any-return]
-
-
-class Torch(Library):
-    """torch itself; the one library whose tensors may carry lazy conjugation and negation."""
-
-    def __init__(self) -> None:
-        super().__init__("torch")
-
-    def tensor(self, array: np.ndarray, requires_grad: bool = False) -> Any:
-        """As for every library; ``from_numpy`` of torch."""
-        return torch.from_numpy(array).requires_grad_(requires_grad)
-
-    def to_torch(self, value: Any) -> Any:
-        """The round trip that every other library's results make."""
-        if not isinstance(value, torch.Tensor):
-            return value
-        return torch.from_numpy(np.array(value.numpy(force=True)))
-
-
-def library(name: str) -> Library:
-    """The library to be imported under `name`."""
-    return Torch() if name == "torch" else Library(name)
-
 
 PLAIN = (bool, int, float, complex, str, np.ndarray, np.generic, range, type(None), type(...))
 TRANSLATIONS: dict[type, Callable[[Library, Any], Any]] = {
-    torch.dtype: lambda lib, value: lib.resolve(str(value).removeprefix("torch.")),
-    torch.memory_format: lambda lib, value: lib.resolve(str(value).removeprefix("torch.")),
-    torch.layout: lambda lib, value: lib.resolve(str(value).removeprefix("torch.")),
+    torch.dtype: lambda lib, value: lib.namesake(value),
+    torch.memory_format: lambda lib, value: lib.namesake(value),
+    torch.layout: lambda lib, value: lib.namesake(value),
     torch.device: lambda lib, value: lib.resolve("device")(str(value)),
-    torch.Size: lambda lib, value: lib.resolve("Size")(value),
+    torch.Size: lambda lib, value: getattr(lib.module, "Size", tuple)(value),
     torch.Generator: lambda lib, value: lib.resolve("Generator")().manual_seed(SEED),
 }
 
@@ -228,10 +188,20 @@ class Stored:
 
     def array(self) -> np.ndarray:
         """A new array; nothing done to it comes back here."""
-        copy = np.array(self.memory, order="K")
+        fresh = np.array(self.memory, order="K")
         if self.shape is None:
-            return copy
-        return np.lib.stride_tricks.as_strided(copy, self.shape, self.strides)
+            return fresh
+        return np.lib.stride_tricks.as_strided(fresh, self.shape, self.strides)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether some element of the memory stands for several elements of the tensor."""
+        if self.shape is None:
+            return False
+        places = np.arange(self.memory.size, dtype=np.int64)
+        strides = [s // self.memory.itemsize * places.itemsize for s in self.strides]
+        seen = np.lib.stride_tricks.as_strided(places, self.shape, strides)
+        return np.unique(seen).size < seen.size
 
 
 class Call:
@@ -241,28 +211,46 @@ class Call:
         self.leaves: list[Any]
         self.spec: TreeSpec
         self.leaves, self.spec = tree_flatten((sample.input, sample.args, sample.kwargs))
+        self.leaves = self.originals()  # samples may share tensors that an operation writes to
         self.process = sample.output_process_fn_grad
         self.stored = {id(v): Stored.of(v) for v in self.leaves if isinstance(v, torch.Tensor)}
         self.differentiable: list[int] = []
         for i, leaf in enumerate(self.leaves):
             if not isinstance(leaf, torch.Tensor):
-                Torch.translate(TORCH, leaf)  # an UntranslatableError now, not at every library
-            elif leaf.requires_grad and not any(
-                leaf is self.leaves[j] for j in self.differentiable
-            ):
+                TORCH.translate(leaf)  # an UntranslatableError now, not at every library
+            elif leaf.requires_grad and self.stored[id(leaf)].overlaps:
+                raise UntranslatableError("elements that share memory cannot vary on their own")
+            elif leaf.requires_grad and self._first(leaf) == i:
                 self.differentiable.append(i)
 
+    def originals(self) -> list[Any]:
+        """torch's own arguments: copies with the same strides, made without the adapter."""
+        return self._mapped(_copied)
+
+    def widened(self) -> list[Any]:
+        """torch's own arguments in double precision."""
+        return self._mapped(wide)
+
     def on(self, lib: Library) -> list[Any]:
-        """The arguments as `lib`'s, in fresh memory; a tensor given twice stays one tensor."""
+        """The arguments as `lib`'s, in fresh memory."""
+        return self._mapped(
+            lambda v: lib.tensor(self.stored[id(v)].array(), v.requires_grad), lib.translate
+        )
+
+    def _mapped(
+        self,
+        tensor: Callable[[torch.Tensor], Any],
+        other: Callable[[Any], Any] = lambda value: value,
+    ) -> list[Any]:
+        """The leaves, each made anew once: a tensor given twice stays one tensor."""
         made: dict[int, Any] = {}
         for leaf in self.leaves:
-            if id(leaf) in made:
-                continue
-            if isinstance(leaf, torch.Tensor):
-                made[id(leaf)] = lib.tensor(self.stored[id(leaf)].array(), leaf.requires_grad)
-            else:
-                made[id(leaf)] = lib.translate(leaf)
+            if id(leaf) not in made:
+                made[id(leaf)] = (tensor if isinstance(leaf, torch.Tensor) else other)(leaf)
         return [made[id(leaf)] for leaf in self.leaves]
+
+    def _first(self, leaf: Any) -> int:
+        return next(i for i, other in enumerate(self.leaves) if other is leaf)
 
     def __str__(self) -> str:
         """The arguments in short: ``[5, 5], dim=1``."""
@@ -280,6 +268,17 @@ class Call:
         return function(first, *args, **kwargs)
 
 
+def _copied(tensor: torch.Tensor) -> torch.Tensor:
+    return copy.deepcopy(tensor.detach()).requires_grad_(tensor.requires_grad)
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy of `tensor`, floating dtypes in double precision."""
+    kinds = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+    made = tensor.detach().to(kinds.get(tensor.dtype, tensor.dtype), copy=True)
+    return made.requires_grad_(tensor.requires_grad)
+
+
 class _Shown(str):
     __slots__ = ()
     __repr__ = str.__str__
@@ -293,4 +292,4 @@ def _written_by_op_db(function: Any) -> bool:
     return isinstance(function, FunctionType) and function.__module__.startswith("torch.testing.")
 
 
-TORCH = Torch()
+TORCH = Library("torch")
