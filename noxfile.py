@@ -168,7 +168,7 @@ def build(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
     """The tests on the oldest versions that the packages admit."""
-    for name, package in PACKAGES.items():
+    for package in PACKAGES.values():
         session.chdir(ROOT)
         session.run_install(
             "uv",
@@ -179,7 +179,6 @@ def lowest(session: nox.Session) -> None:
             "--resolution=lowest-direct",
             f"--group={package.path}/pyproject.toml:test",
             f"--editable={package.path}",
-            *(["--constraint=packages/triton_kernels/lowest.txt"] if name == "kernels" else []),
         )
         session.chdir(ROOT / package.path)
         pytest(session)
