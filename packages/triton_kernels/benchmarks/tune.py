@@ -107,7 +107,7 @@ def pointer_tiles(dtype: torch.dtype) -> Iterator[gemm_shapes.Tile]:
     blocks = (
         ((128, 256, 64), (128, 128, 64), (256, 64, 64), (64, 128, 64), (64, 64, 64))
         if dtype is not torch.float32
-        else ((128, 128, 32), (128, 64, 32), (64, 64, 32))
+        else ((128, 256, 32), (128, 128, 32), (128, 64, 32), (64, 64, 32))
     )
     for (m, n, k), stages, warps in itertools.product(blocks, (2, 3, 4), (4, 8)):
         yield gemm_shapes.Tile(m, n, k, warps, stages)

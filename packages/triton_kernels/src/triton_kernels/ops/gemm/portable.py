@@ -30,6 +30,13 @@ def tile_position(tile, tiles_m, tiles_n, GROUP: tl.constexpr):
 
 
 @triton.jit
+def _rounded_to_tf32(x):
+    """The nearest number of 10 mantissa bits; tensor cores would cut the rest off, with a bias."""
+    bits = (x.to(tl.int32, bitcast=True) + 0x1000) & -0x2000
+    return tl.where(x == x, bits.to(tl.float32, bitcast=True), x)  # NaN stays
+
+
+@triton.jit
 def _matmul(
     a_ptr, b_ptr, c_ptr, m, n, k, inner_batches,
     a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
@@ -60,6 +67,9 @@ def _matmul(
         if UPCAST:
             a = a.to(tl.float32)
             b = b.to(tl.float32)
+        if PRECISION == "tf32" and a.dtype == tl.float32:
+            a = _rounded_to_tf32(a)
+            b = _rounded_to_tf32(b)
         if EXACT:
             # Kahan's summation over blocks: what an addition loses is added to the next block.
             block = tl.dot(a, b, input_precision=PRECISION) - lost

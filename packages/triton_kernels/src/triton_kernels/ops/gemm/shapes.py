@@ -44,8 +44,8 @@ _PORTABLE_FLOAT32 = (
     (Tile(16, 32, 32, warps=4, stages=3), 0.4),
 )
 _PORTABLE_TF32 = (
-    (Tile(128, 64, 32, warps=4, stages=3), 1.0),
-    (Tile(64, 64, 32, warps=4, stages=3), 0.8),
+    (Tile(128, 128, 32, warps=8, stages=3), 1.0),
+    (Tile(64, 64, 32, warps=4, stages=3), 0.6),
     (Tile(16, 64, 32, warps=4, stages=3), 0.25),
 )
 _TMA = (

@@ -10,12 +10,14 @@ a matrix lies, so that one thread fetches a whole block, edges filled with zeros
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import functools
+from typing import Any, NamedTuple
 
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.gemm import shapes
 from triton_kernels.ops.gemm.portable import merged_rows, tile_position
@@ -64,23 +66,26 @@ def _matmul_tma(
 
 def refuses(a: torch.Tensor, b: torch.Tensor, precision: str) -> str | None:
     """Why descriptors cannot serve these inputs, or None."""
-    if refusal := triton_refuses(a):
-        return refusal
-    if a.is_cuda and _compat.device_of(a.device).capability < (9, 0):
+    return triton_refuses(a) or _layouts_refuse(Layout.of(a), Layout.of(b))
+
+
+@functools.lru_cache(maxsize=4096)
+def _layouts_refuse(a: Layout, b: Layout) -> str | None:
+    if a.device.type == "cuda" and _compat.device_of(a.device).capability < (9, 0):
         return "it needs compute capability 9.0 (Hopper) or later"
     if a.dtype is torch.float32:
         return "it multiplies float16 and bfloat16 only"
-    if b.dim() != 2:
+    if len(b.shape) != 2:
         return "it takes one b for all batches"
-    rows = merged_rows(a)
+    rows = merged_rows(a.example())
     if rows is None:
         return "a's leading dimensions do not merge into rows without a copy"
     if 0 in (*rows.shape, *b.shape):
         return "an empty matrix has no descriptor"
-    for name, x in (("a", rows), ("b", b)):
-        if not _stride(x)[0]:
+    for name, x, aligned in (("a", rows, a.aligned), ("b", b.example(), b.aligned)):
+        if not (aligned and _stride(x)[0]):
             return f"{name} has no contiguous, {_ALIGNMENT}-byte aligned rows or columns"
-    if b.shape[1] * b.element_size() % _ALIGNMENT:
+    if b.shape[1] * b.dtype.itemsize % _ALIGNMENT:
         return f"rows of the result are not a multiple of {_ALIGNMENT} bytes"
     return None
 
@@ -88,8 +93,6 @@ def refuses(a: torch.Tensor, b: torch.Tensor, precision: str) -> str | None:
 def _stride(x: torch.Tensor) -> tuple[int, bool]:
     """The stride a descriptor steps by, 0 if it cannot, and whether it sees x transposed."""
     aligned = _ALIGNMENT // x.element_size()
-    if x.data_ptr() % _ALIGNMENT:
-        return 0, False
     for step, unit, length, transposed in (
         (x.stride(0), x.stride(1), x.shape[1], False),
         (x.stride(1), x.stride(0), x.shape[0], True),
@@ -99,34 +102,60 @@ def _stride(x: torch.Tensor) -> tuple[int, bool]:
     return 0, False
 
 
+class _Plan(NamedTuple):
+    """A launch, and the descriptors it takes with no address in them yet."""
+
+    launch: Launch
+    descriptors: tuple[Any, Any, Any]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(a_layout: Layout, b_layout: Layout, tile: shapes.Tile | None) -> _Plan:
+    a, b = merged_rows(a_layout.example()), b_layout.example()
+    assert a is not None
+    (m, k), n = a.shape, b.shape[1]
+    device = _compat.device_of(a_layout.device)
+    tile = tile or shapes.tma_tile(m, n, k, a.dtype, device)
+    (_, a_transposed), (_, b_transposed) = _stride(a), _stride(b)
+    tiles = triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
+    launch = Launch(
+        _matmul_tma, min(tiles, device.processors), (m, n, k),
+        {
+            "A_TRANSPOSED": a_transposed, "B_TRANSPOSED": b_transposed,
+            "BLOCK_M": tile.m, "BLOCK_N": tile.n, "BLOCK_K": tile.k, "GROUP": tile.group,
+            "SPLIT_STORE": tile.split_store, "UPCAST": _compat.upcasts_dot(a.dtype),
+            "DTYPE": _compat.triton_dtype(a.dtype),
+        },
+        {"num_warps": tile.warps, "num_stages": tile.stages},
+    )  # fmt: skip
+    c, width = a.new_empty(m, n), tile.n // 2 if tile.split_store else tile.n
+    blocks = ((tile.m, tile.k), (tile.k, tile.n), (tile.m, width))
+    a_d, b_d, c_d = (_descriptor(x, block) for x, block in zip((a, b, c), blocks, strict=True))
+    return _Plan(launch, (a_d, b_d, c_d))
+
+
+def _descriptor(x: torch.Tensor, block: tuple[int, int]) -> Any:
+    from triton.tools.tensor_descriptor import TensorDescriptor  # type: ignore[import-untyped]
+
+    stride, transposed = _stride(x)
+    if transposed:
+        x, block = x.t(), (block[1], block[0])
+    # A meta tensor's address is 0, aligned as the real one that _based puts in its place.
+    return TensorDescriptor(x, list(x.shape), [stride, 1], list(block))
+
+
+def _based(descriptor: Any, x: torch.Tensor) -> Any:
+    """A copy of the descriptor for the memory of x; its checks need not run again."""
+    based = copy.copy(descriptor)
+    based.base = x
+    return based
+
+
 def matmul(
     a: torch.Tensor, b: torch.Tensor, precision: str, tile: shapes.Tile | None = None
 ) -> torch.Tensor:
     """(..., m, k) times (k, n) in float16 or bfloat16; the result contiguous."""
     c = a.new_empty((*a.shape[:-1], b.shape[-1]))
-    rows, flat = a.view(-1, a.shape[-1]), c.view(-1, c.shape[-1])
-    (m, k), n = rows.shape, b.shape[1]
-    device = _compat.device_of(a.device)
-    tile = tile or shapes.tma_tile(m, n, k, a.dtype, device)
-    (_, a_transposed), (_, b_transposed) = _stride(rows), _stride(b)
-    tiles = triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
-    width = tile.n // 2 if tile.split_store else tile.n
-    _matmul_tma[(min(tiles, device.processors),)](
-        _descriptor(rows, (tile.m, tile.k), a_transposed),
-        _descriptor(b, (tile.k, tile.n), b_transposed),
-        _descriptor(flat, (tile.m, width), False),
-        m, n, k, A_TRANSPOSED=a_transposed, B_TRANSPOSED=b_transposed,
-        BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k, GROUP=tile.group,
-        SPLIT_STORE=tile.split_store, UPCAST=_compat.upcasts_dot(a.dtype),
-        DTYPE=_compat.triton_dtype(a.dtype), num_warps=tile.warps, num_stages=tile.stages,
-    )  # fmt: skip
+    plan = _plan(Layout.of(a), Layout.of(b), tile)
+    plan.launch(*map(_based, plan.descriptors, (a, b, c)))
     return c
-
-
-def _descriptor(x: torch.Tensor, block: tuple[int, int], transposed: bool) -> Any:
-    from triton.tools.tensor_descriptor import TensorDescriptor  # type: ignore[import-untyped]
-
-    if transposed:
-        x, block = x.t(), (block[1], block[0])
-    stride, _ = _stride(x)
-    return TensorDescriptor(x, list(x.shape), [stride, 1], list(block))

@@ -23,11 +23,25 @@ from triton_kernels.ops.softmax import shapes
 
 
 @triton.jit
+def _grouped(
+    x, ROWS: tl.constexpr, COLUMNS: tl.constexpr, GROUP: tl.constexpr, STRIDED: tl.constexpr
+):
+    """(ROWS, COLUMNS) as (ROWS, COLUMNS // GROUP, GROUP), a group within one thread's registers.
+
+    A thread holds neighbours of a contiguous row, but every n-th of a strided one.
+    """
+    if STRIDED:
+        return tl.permute(tl.reshape(x, (ROWS, GROUP, COLUMNS // GROUP)), (0, 2, 1))
+    else:
+        return tl.reshape(x, (ROWS, COLUMNS // GROUP, GROUP))
+
+
+@triton.jit
 def _forward_one_pass(
     x_ptr, y_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     x_outer, x_row, x_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     columns = tl.arange(0, COLUMNS)[None, :].to(INDEX)
@@ -51,7 +65,7 @@ def _forward_online(
     x_ptr, y_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     x_outer, x_row, x_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     chunks = tl.cdiv(n_columns, COLUMNS)
@@ -62,8 +76,8 @@ def _forward_online(
         y_rows = y_ptr + outer * y_outer + first * y_row + rows * y_row
         in_rows = rows < n_rows - first
 
-        # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
-        # between threads until the row is read.
+        # A maximum and a sum for every GROUP that one thread holds: no exchange between threads
+        # until the row is read.
         maxima = tl.full((ROWS, COLUMNS // GROUP), -float("inf"), tl.float32)
         sums = tl.zeros((ROWS, COLUMNS // GROUP), tl.float32)
         for chunk in tl.range(0, chunks, num_stages=STAGES):
@@ -71,7 +85,7 @@ def _forward_online(
             mask = in_rows & (columns < n_columns)
             x_ptrs = x_rows + columns * x_column
             x = tl.load(x_ptrs, mask=mask, other=-float("inf"), eviction_policy="evict_last")
-            x = tl.reshape(x.to(tl.float32), (ROWS, COLUMNS // GROUP, GROUP))
+            x = _grouped(x.to(tl.float32), ROWS, COLUMNS, GROUP, STRIDED)
             new_maxima = tl.maximum(maxima, tl.max(x, axis=2))
             # While all is -inf the difference of two maxima would be NaN: subtract 0 instead.
             shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
@@ -96,7 +110,7 @@ def _backward_one_pass(
     dy_ptr, y_ptr, dx_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     dy_outer, dy_row, dy_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     columns = tl.arange(0, COLUMNS)[None, :].to(INDEX)
@@ -119,7 +133,7 @@ def _backward_two_passes(
     dy_ptr, y_ptr, dx_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     dy_outer, dy_row, dy_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     chunks = tl.cdiv(n_columns, COLUMNS)
@@ -140,7 +154,7 @@ def _backward_two_passes(
             dy = tl.load(dy_ptrs, mask=mask, other=0.0, eviction_policy="evict_last")
             y = tl.load(y_ptrs, mask=mask, other=0.0, eviction_policy="evict_last")
             products = y.to(tl.float32) * dy.to(tl.float32)
-            sums += tl.sum(tl.reshape(products, (ROWS, COLUMNS // GROUP, GROUP)), axis=2)
+            sums += tl.sum(_grouped(products, ROWS, COLUMNS, GROUP, STRIDED), axis=2)
         mean = tl.sum(sums, axis=1, keep_dims=True)
 
         for chunk in tl.range(0, chunks, num_stages=STAGES):
@@ -177,6 +191,15 @@ def _as_rows(x: torch.Tensor, dim: int) -> _Rows | None:
     return _Rows(before, after, n, outer_stride, inner_stride, column_stride)
 
 
+def _group(tile: shapes.Tile, dtype: torch.dtype, strided: bool) -> int:
+    """Columns that one thread holds of a row: it loads 16 bytes of neighbours at a time."""
+    at_once = 16 // dtype.itemsize
+    if not strided:
+        return min(tile.columns, at_once)
+    loads = tile.rows * tile.columns // (32 * tile.warps * at_once)
+    return max(1, min(tile.columns, loads))
+
+
 @functools.lru_cache(maxsize=4096)
 def _plan(
     source: Layout, aligned: bool, dim: int, backward: bool, tile: shapes.Tile | None
@@ -190,9 +213,11 @@ def _plan(
     if rows is None or target_rows is None:
         return None
     device = _compat.device_of(source.device)
+    strided = target_rows.column_stride != 1
     if tile is None:
-        choose = shapes.backward_tile if backward else shapes.forward_tile
-        tile = choose(rows.columns, target_rows.column_stride == 1, source.dtype, device)
+        tile = shapes.tile_for(
+            rows.columns, rows.rows if strided else 0, rows.outer, source.dtype, backward, device
+        )
     tiles_per_outer = triton.cdiv(rows.rows, tile.rows)
     n_tiles = rows.outer * tiles_per_outer
     if rows.columns <= tile.columns:
@@ -205,7 +230,7 @@ def _plan(
         {
             "INDEX": _compat.index_dtype(source, target), "ROWS": tile.rows,
             "COLUMNS": tile.columns, "STAGES": tile.stages,
-            "GROUP": min(tile.columns, 16 // source.dtype.itemsize),
+            "GROUP": _group(tile, source.dtype, strided), "STRIDED": strided,
         },
         {"num_warps": tile.warps},
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,7 @@ from triton_kernels._compat import Device
 
 ONE_PASS_COLUMNS = 65536
 """The longest row that one program may hold in registers: 64 values a thread at 32 warps."""
-_STRIDED_TILE = 8192
+_STRIDED_TILE = 16384
 """Elements of a tile when the reduced dimension is strided and neighbours lie across rows."""
 
 
@@ -51,30 +50,23 @@ _H200_BACKWARD = (
 _H200_LONG = Tile(1, 8192, 16)
 
 
-@functools.lru_cache(maxsize=1024)
-def forward_tile(n_columns: int, contiguous: bool, dtype: torch.dtype, device: Device) -> Tile:
-    """The tile of the forward kernel; ``contiguous``: elements of a row are neighbours."""
-    return _tile(_H200_FORWARD, n_columns, contiguous, dtype, device)
-
-
-@functools.lru_cache(maxsize=1024)
-def backward_tile(n_columns: int, contiguous: bool, dtype: torch.dtype, device: Device) -> Tile:
-    """The tile of the backward kernel, which holds two inputs."""
-    return _tile(_H200_BACKWARD, n_columns, contiguous, dtype, device)
-
-
-def _tile(
-    tuned: tuple[tuple[int, Tile], ...],
+def tile_for(
     n_columns: int,
-    contiguous: bool,
+    strided_rows: int,
+    outer: int,
     dtype: torch.dtype,
+    backward: bool,
     device: Device,
 ) -> Tile:
+    """The tile for rows of ``n_columns``.
+
+    ``strided_rows`` is 0 where the elements of a row are neighbours; else neighbours belong to that
+    many different rows, and there are ``outer`` such groups of rows.
+    """
     columns = 1 << max(n_columns - 1, 0).bit_length()
-    if not contiguous:
-        # 64 neighbouring rows make whole cache lines; long columns go in chunks.
-        columns = min(columns, _STRIDED_TILE // 64)
-        return Tile(rows=64, columns=columns, warps=8)
+    if strided_rows:
+        return _strided_tile(columns, strided_rows * outer, dtype, device)
+    tuned = _H200_BACKWARD if backward else _H200_FORWARD
     if columns < tuned[0][0]:
         return Tile(rows=1024 // columns, columns=columns, warps=4)
     # Asynchronous copies of whole rows ahead need shared memory for 16-bit elements at most.
@@ -83,3 +75,12 @@ def _tile(
     if n_columns > ONE_PASS_COLUMNS // 2:
         return Tile(rows=1, columns=8192, warps=8)
     return Tile(rows=1, columns=columns, warps=min(32, max(4, columns // 1024)))
+
+
+def _strided_tile(columns: int, n_rows: int, dtype: torch.dtype, device: Device) -> Tile:
+    """128 bytes of neighbours, a cache line; 64, two sectors, where programs would be too few."""
+    rows = 128 // dtype.itemsize
+    if n_rows < rows * 2 * device.processors:
+        rows //= 2
+    columns = min(columns, _STRIDED_TILE // rows)
+    return Tile(rows, columns, warps=8 if rows * columns < _STRIDED_TILE else 16)
