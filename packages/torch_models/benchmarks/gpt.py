@@ -5,8 +5,9 @@
 
 Rounds of the two are interleaved and the medians reported. The training step is forward, backward
 and a fused AdamW step; generation is greedy, one sequence, with a cache. A model's FLOPs for each
-trained token are counted as 6 N + 12 L W S (Chowdhery et al. 2022, appendix B; N parameters, L
-layers, W width, S sequence; causality not discounted), and MFU is that rate over the peak given.
+trained token are counted as 6 N + 12 L H Q T (Chowdhery et al. 2022, appendix B; N parameters,
+L layers, H heads of size Q, so H Q is hidden_size, T tokens a sequence; causality not discounted),
+and MFU is that rate over the peak given.
 Prints a table, then the same as JSON lines. Needs transformers.
 """
 
@@ -32,7 +33,7 @@ class Case:
 
     def __init__(self, model: torch.nn.Module, arguments: argparse.Namespace) -> None:
         self.arguments, self.model = arguments, model
-        self.vocabulary = model.config.vocabulary if self.ours else model.config.vocab_size
+        self.vocab_size = model.config.vocab_size
         self.eager = copy.deepcopy(model).eval().to(arguments.dtype)
         step_model = model.train()
         self.stepped = torch.compile(step_model) if arguments.compile else step_model
@@ -45,7 +46,7 @@ class Case:
 
     def train(self) -> int:
         a = self.arguments
-        tokens = torch.randint(self.vocabulary, (a.batch, a.sequence), device=a.device)
+        tokens = torch.randint(self.vocab_size, (a.batch, a.sequence), device=a.device)
         with torch.autocast(a.device, torch.bfloat16, enabled=a.dtype == torch.bfloat16):
             if self.ours:
                 targets = tokens.roll(-1, 1)
@@ -111,7 +112,7 @@ def measure(cases: dict[str, Case], arguments: argparse.Namespace) -> list[dict]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--thread(s)", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--peak", type=float, default=H200_PEAK, help="FLOP/s, for MFU on a GPU")
@@ -123,7 +124,9 @@ def main() -> None:
     sizes = (
         GPTConfig.preset("gpt2")
         if on_gpu
-        else GPTConfig(vocabulary=4096, context=256, layers=4, heads=4, width=256)
+        else GPTConfig(
+            vocab_size=4096, context_length=256, num_layers=4, num_heads=4, hidden_size=256
+        )
     )
     arguments.dtype = torch.bfloat16 if on_gpu else torch.float32
     arguments.compile = on_gpu
@@ -139,7 +142,7 @@ def main() -> None:
     cases = {name: Case(m.to(arguments.device), arguments) for name, m in models.items()}
     rows = measure(cases, arguments)
 
-    attention = 12 * sizes.layers * sizes.width * arguments.sequence
+    attention = 12 * sizes.num_layers * sizes.hidden_size * arguments.sequence
     flops = 6 * ours.parameter_count() + attention
     for row in rows:
         if on_gpu and row["work"] == "train":

@@ -38,7 +38,7 @@ from torch_models.models.gpt_weights import save_hf
 
 HELD_OUT = ("hamlet", "henry-v", "the-tempest", "twelfth-night")
 END = "<|endoftext|>"
-VOCABULARY, CONTEXT, BATCH = 3072, 64, 32
+VOCAB_SIZE, CONTEXT_LENGTH, BATCH = 3072, 64, 32
 PROMPT = "HAMLET\nTo be, or not to be"
 
 
@@ -70,11 +70,19 @@ def _plain(markdown: str) -> str:
 
 def train(texts: list[str], steps: int, folder: Path) -> tuple[GPT, BPETokenizer, Trainer]:
     """Train the tokenizer and the GPT on the training plays."""
-    tokenizer = train_bpe(texts, VOCABULARY, [END], progress=True)
+    tokenizer = train_bpe(texts, VOCAB_SIZE, [END], progress=True)
     end = tokenizer.special_tokens[END]
     tokens = [token for text in texts for token in (end, *tokenizer.encode(text))]
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocabulary=VOCABULARY, context=CONTEXT, layers=2, heads=4, width=128))
+    model = GPT(
+        GPTConfig(
+            vocab_size=VOCAB_SIZE,
+            context_length=CONTEXT_LENGTH,
+            num_layers=2,
+            num_heads=4,
+            hidden_size=128,
+        )
+    )
     config = TrainingConfig(
         steps=steps,
         optimizer="muon",
@@ -84,10 +92,10 @@ def train(texts: list[str], steps: int, folder: Path) -> tuple[GPT, BPETokenizer
         beta2=0.99,
         log_every=5,
     )
-    data = TokenWindows(tokens, CONTEXT, BATCH)
+    data = TokenWindows(tokens, CONTEXT_LENGTH, BATCH)
     print(
         f"{model.parameter_count():,} parameters, {len(tokens):,} training tokens, "
-        f"{steps * BATCH * CONTEXT:,} of them read in {steps} steps"
+        f"{steps * BATCH * CONTEXT_LENGTH:,} of them read in {steps} steps"
     )
     trainer = Trainer(model, data, config, folder, progress=True)
     trainer.train()
@@ -110,10 +118,10 @@ def run(folder: Path, steps: int = 600) -> Result:
     model, tokenizer, trainer = train(training, steps, folder)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     end = tokenizer.special_tokens[END]
-    gpt = bits_per_byte(model, tokenizer, held_out, start_token=end, context=CONTEXT)
+    gpt = bits_per_byte(model, tokenizer, held_out, start_token=end, context_length=CONTEXT_LENGTH)
 
     prompt = [end, *tokenizer.encode(PROMPT)]
-    room = CONTEXT - len(prompt)
+    room = CONTEXT_LENGTH - len(prompt)
     generator = torch.Generator().manual_seed(0)
     sampling = Sampling(temperature=0.8, top_p=0.95)
     drawn = generate(model, [prompt], room, sampling, stop_tokens=[end], generator=generator)[0]

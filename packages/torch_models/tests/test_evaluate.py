@@ -13,7 +13,9 @@ from torch_models.training.evaluate import windows
 def parts(real_texts):
     tokenizer = train_bpe(real_texts, 300, ["<s>"])
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocabulary=300, context=16, layers=2, heads=2, width=16))
+    model = GPT(
+        GPTConfig(vocab_size=300, context_length=16, num_layers=2, num_heads=2, hidden_size=16)
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -44,14 +46,14 @@ def test_full_stride_one_is_the_definition(parts) -> None:
         logits = model(torch.tensor([tokens[max(0, i - 16) : i]])).logits[0, -1]
         bits -= logits.double().log_softmax(-1)[tokens[i]].item() / math.log(2)
     model.train()
-    got = bits_per_byte(model, tokenizer, [document], start_token=0, context=16, stride=1)
+    got = bits_per_byte(model, tokenizer, [document], start_token=0, context_length=16, stride=1)
     assert got == pytest.approx(bits / len(document.encode()), rel=1e-5)
     assert model.training
 
 
 def test_documents_weigh_by_their_bytes(parts) -> None:
     def score(documents: list[str], **options: int) -> float:
-        return bits_per_byte(*parts, documents, start_token=0, context=16, **options)
+        return bits_per_byte(*parts, documents, start_token=0, context_length=16, **options)
 
     texts = ["short", "a rather longer text with forty-two bytes "]
     both = (score(texts[:1]) * 5 + score(texts[1:]) * 42) / 47
@@ -64,14 +66,14 @@ def test_a_uniform_model_needs_log_vocabulary_bits(parts) -> None:
     torch.nn.init.zeros_(model.token_embedding.weight)
     text = "uniform text"
     expected = len(tokenizer.encode(text)) * math.log2(300) / len(text)
-    got = bits_per_byte(model, tokenizer, [text], start_token=0, context=16)
+    got = bits_per_byte(model, tokenizer, [text], start_token=0, context_length=16)
     assert got == pytest.approx(expected, rel=1e-5)
 
 
 def test_wrong_input(parts) -> None:
     for stride in (0, 17):
-        with pytest.raises(ConfigError, match=r"stride must be in 1..context"):
-            bits_per_byte(*parts, ["x"], start_token=0, context=16, stride=stride)
+        with pytest.raises(ConfigError, match=r"stride must be in 1..context_length"):
+            bits_per_byte(*parts, ["x"], start_token=0, context_length=16, stride=stride)
     for documents in ([], [""]):
         with pytest.raises(DataError, match="at least one byte"):
-            bits_per_byte(*parts, documents, start_token=0, context=16)
+            bits_per_byte(*parts, documents, start_token=0, context_length=16)

@@ -15,7 +15,9 @@ GREEDY = Sampling(temperature=0)
 @pytest.fixture(scope="module")
 def model() -> GPT:
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocabulary=61, context=32, layers=3, heads=2, width=16))
+    model = GPT(
+        GPTConfig(vocab_size=61, context_length=32, num_layers=3, num_heads=2, hidden_size=16)
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

@@ -4,7 +4,7 @@ from torch_models import ops
 from torch_models.errors import CacheFullError, ConfigError, ShapeError
 from torch_models.models.gpt import GPT, GPTConfig
 
-SMALL = GPTConfig(vocabulary=61, context=12, layers=3, heads=2, width=16)
+SMALL = GPTConfig(vocab_size=61, context_length=12, num_layers=3, num_heads=2, hidden_size=16)
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def tokens() -> torch.Tensor:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"heads": 3}, "heads must divide width, got 3 and 16"),
-        ({"layers": 0}, "layers must be an integer >= 1, got 0"),
-        ({"vocabulary": 2.0}, "vocabulary must be an integer"),
-        ({"width": True}, "width must be an integer"),
-        ({"context": "8"}, "context must be an integer"),
-        ({"hidden": -1}, "hidden must be an integer >= 0"),
+        ({"num_heads": 3}, "num_heads must divide hidden_size, got 3 and 16"),
+        ({"num_layers": 0}, "num_layers must be an integer >= 1, got 0"),
+        ({"vocab_size": 2.0}, "vocab_size must be an integer"),
+        ({"hidden_size": True}, "hidden_size must be an integer"),
+        ({"context_length": "8"}, "context_length must be an integer"),
+        ({"intermediate_size": -1}, "intermediate_size must be an integer >= 0"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
         ({"norm_eps": 0.0}, "norm_eps must be positive"),
     ],
@@ -46,14 +46,16 @@ def test_presets_have_the_published_sizes() -> None:
         with torch.device("meta"):
             count = GPT(GPTConfig.preset(name)).parameter_count()
         assert count / 1e6 == pytest.approx(millions, abs=0.05)
-    assert GPTConfig.preset("gpt2", context=64).context == 64
+    assert GPTConfig.preset("gpt2", context_length=64).context_length == 64
     with pytest.raises(ConfigError, match="unknown preset 'gpt3'; presets are gpt2, "):
         GPTConfig.preset("gpt3")
 
 
 def test_initial_values() -> None:
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocabulary=512, context=64, layers=8, heads=4, width=128))
+    model = GPT(
+        GPTConfig(vocab_size=512, context_length=64, num_layers=8, num_heads=4, hidden_size=128)
+    )
     for name, parameter in model.named_parameters():
         if parameter.dim() == 2:
             expected = 0.02 / 4 if "project" in name else 0.02

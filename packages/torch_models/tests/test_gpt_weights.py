@@ -54,7 +54,9 @@ def test_their_files_give_their_logits(theirs, original) -> None:
 
 
 def test_transformers_loads_ours(tmp_path) -> None:
-    ours = _stirred(GPT(GPTConfig(vocabulary=61, context=16, layers=3, heads=4, width=24)))
+    ours = _stirred(
+        GPT(GPTConfig(vocab_size=61, context_length=16, num_layers=3, num_heads=4, hidden_size=24))
+    )
     save_hf(ours, tmp_path)
     loaded, info = GPT2LMHeadModel.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
@@ -161,8 +163,8 @@ def test_cut_weights(folder, keep) -> None:
         ({"scale_attn_by_inverse_layer_idx": True}, WeightsError, "inverse_layer_idx = False"),
         ({"tie_word_embeddings": False}, WeightsError, "tie_word_embeddings = True"),
         ({"attn_pdrop": 0.3}, WeightsError, "one dropout probability"),
-        ({"n_head": 5}, ConfigError, "heads must divide width"),
-        ({"n_layer": "3"}, ConfigError, "layers must be an integer"),
+        ({"n_head": 5}, ConfigError, "num_heads must divide hidden_size"),
+        ({"n_layer": "3"}, ConfigError, "num_layers must be an integer"),
         ({"n_layer": 4}, WeightsError, "missing transformer.h.3"),
         ({"n_layer": 2}, WeightsError, "unexpected transformer.h.2"),
     ],
@@ -191,7 +193,7 @@ def test_a_failed_save_leaves_the_old_files(original, folder, monkeypatch) -> No
     with pytest.raises(OSError, match="No space"):
         save_hf(GPT(GPTConfig(61, 16, 1, 4, 24)), folder)
     monkeypatch.undo()
-    assert load_hf(folder).config.layers == 3
+    assert load_hf(folder).config.num_layers == 3
     assert {p.name for p in folder.iterdir()} == {p.name for p in original.iterdir()}
 
 

@@ -28,7 +28,9 @@ def test_linear_follows_autocast() -> None:
 
 def test_a_model_trains_on_kernels_as_on_torch() -> None:
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocabulary=50, context=16, layers=2, heads=2, width=16))
+    model = GPT(
+        GPTConfig(vocab_size=50, context_length=16, num_layers=2, num_heads=2, hidden_size=16)
+    )
     tokens = torch.randint(0, 50, (2, 16))
     gradients = []
     for choice in ({}, {"attention": "explicit", "softmax": "kernels", "linear": "kernels"}):

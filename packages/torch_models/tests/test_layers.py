@@ -51,10 +51,10 @@ def test_feed_forward_is_its_definition() -> None:
     torch.testing.assert_close(layer(x), hidden @ layer.project.weight.T + layer.project.bias)
 
 
-@pytest.mark.parametrize("kv_heads", [1, 2, 4])
-def test_cached_attention_is_uncached_attention(kv_heads: int) -> None:
-    layer = CausalSelfAttention(32, 4, kv_heads, Rotary(8)).eval()
-    x, cache = torch.randn(2, 7, 32), LayerCache(2, kv_heads, 7, 8)
+@pytest.mark.parametrize("num_kv_heads", [1, 2, 4])
+def test_cached_attention_is_uncached_attention(num_kv_heads: int) -> None:
+    layer = CausalSelfAttention(32, 4, num_kv_heads, Rotary(8)).eval()
+    x, cache = torch.randn(2, 7, 32), LayerCache(2, num_kv_heads, 7, 8)
     with torch.inference_mode():
         whole = layer(x, POSITIONS)
         parts = [layer(x[:, i:j], POSITIONS[:, i:j], cache) for i, j in ((0, 3), (3, 4), (4, 7))]
@@ -99,7 +99,7 @@ def test_cache_positions_and_mask_with_padding() -> None:
 
 @pytest.mark.parametrize("sizes", [(32, 5), (32, 4, 3), (32, 0), (32, 4, 0)])
 def test_heads_that_do_not_divide(sizes: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match="heads must divide width"):
+    with pytest.raises(ConfigError, match="num_heads must divide hidden_size"):
         CausalSelfAttention(*sizes)
 
 

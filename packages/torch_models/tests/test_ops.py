@@ -8,9 +8,9 @@ from torch_models import ops
 from torch_models.errors import KernelsUnavailableError, OpError
 
 
-def _qkv(queries: int, keys: int, heads: int = 4, kv_heads: int = 2) -> list[torch.Tensor]:
+def _qkv(queries: int, keys: int, num_heads: int = 4, num_kv_heads: int = 2) -> list[torch.Tensor]:
     torch.manual_seed(0)
-    shapes = [(2, heads, queries, 8), (2, kv_heads, keys, 8), (2, kv_heads, keys, 8)]
+    shapes = [(2, num_heads, queries, 8), (2, num_kv_heads, keys, 8), (2, num_kv_heads, keys, 8)]
     return [torch.randn(shape, dtype=torch.float64) for shape in shapes]
 
 

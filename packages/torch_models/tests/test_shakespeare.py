@@ -57,5 +57,5 @@ def test_gpt_beats_kneser_ney(tmp_path) -> None:
     metrics = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(metrics[-1])["step"] == 600
     model, tokenizer = load_hf(tmp_path / "model"), BPETokenizer.load(tmp_path / "model")
-    assert len(tokenizer) == model.config.vocabulary
+    assert len(tokenizer) == model.config.vocab_size
     assert tokenizer.encode("<|endoftext|>", special=True) == [0]

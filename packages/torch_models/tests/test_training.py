@@ -13,7 +13,9 @@ from torch_models.models.gpt import GPT, GPTConfig
 from torch_models.training import TokenWindows, Trainer, TrainingConfig
 from torch_models.training.optimizers import Muon, make_optimizers, orthogonalised
 
-SIZES = GPTConfig(vocabulary=31, context=8, layers=2, heads=2, width=8, dropout=0.1)
+SIZES = GPTConfig(
+    vocab_size=31, context_length=8, num_layers=2, num_heads=2, hidden_size=8, dropout=0.1
+)
 CONFIG = TrainingConfig(steps=8, learning_rate=1e-2, warmup_steps=2, optimizer="muon")
 TOKENS = torch.randint(0, 31, (400,), generator=torch.Generator().manual_seed(5))
 
@@ -22,7 +24,7 @@ class Batches(TokenWindows):
     """Random windows; `hook` is called with the number of each batch."""
 
     def __init__(self, hook=lambda index: None) -> None:
-        super().__init__(TOKENS, context=8, batch_size=4)
+        super().__init__(TOKENS, context_length=8, batch_size=4)
         self.hook = hook
 
     def batch(self, index: int):
@@ -56,7 +58,9 @@ def test_a_pattern_is_learned(optimizer) -> None:
     torch.manual_seed(0)
     pattern = torch.arange(400) * 7 % 31
     config = TrainingConfig(steps=60, learning_rate=2e-2, optimizer=optimizer)
-    model = GPT(GPTConfig(vocabulary=31, context=8, layers=1, heads=2, width=16))
+    model = GPT(
+        GPTConfig(vocab_size=31, context_length=8, num_layers=1, num_heads=2, hidden_size=16)
+    )
     metrics = Trainer(model, TokenWindows(pattern, 8, 8), config).train()
     assert metrics[0]["loss"] == pytest.approx(math.log(31), abs=0.2)
     assert metrics[-1]["loss"] < 0.3
@@ -191,7 +195,7 @@ def test_checkpoints_of_another_run(finished) -> None:
     with pytest.raises(CheckpointError, match=r"configuration \(learning_rate 0.01 -> 0.5\)"):
         _trainer(finished, config=_changed(learning_rate=0.5)).resume()
     with pytest.raises(CheckpointError, match=r"(?s)does not fit the model.*token_embedding"):
-        _trainer(finished, sizes=GPTConfig(**{**SIZES.to_dict(), "vocabulary": 32})).resume()
+        _trainer(finished, sizes=GPTConfig(**{**SIZES.to_dict(), "vocab_size": 32})).resume()
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(finished, tmp_path, monkeypatch) -> None:
@@ -283,7 +287,7 @@ def test_orthogonalised_keeps_directions_and_evens_sizes() -> None:
 
 
 def test_an_epoch_reads_every_window_once() -> None:
-    data = TokenWindows(torch.arange(1000), context=8, batch_size=5, seed=3)
+    data = TokenWindows(torch.arange(1000), context_length=8, batch_size=5, seed=3)
     for epoch in (0, 1):
         indices = range(epoch * data.batches_per_epoch, (epoch + 1) * data.batches_per_epoch)
         batches = [data.batch(index) for index in indices]

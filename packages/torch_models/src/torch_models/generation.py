@@ -18,7 +18,7 @@ class Generative(Protocol):
     training: bool
 
     def __call__(self, tokens: Tensor, *, cache: KVCache | None = None) -> Any:
-        """Tokens (batch, sequence) to something with `.logits` (batch, sequence, vocabulary)."""
+        """Tokens (batch, sequence) to something with `.logits` (batch, sequence, vocab_size)."""
         ...
 
     def new_cache(self, batch: int, capacity: int | None, starts: Tensor | None) -> KVCache:
@@ -53,7 +53,7 @@ class Sampling:
             raise ConfigError(f"top_p must be in (0, 1], got {self.top_p!r}")
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """The distribution that is drawn from, float32 (batch, vocabulary), of logits alike."""
+        """The distribution that is drawn from, float32 (batch, vocab_size), of logits alike."""
         logits = logits.float()
         if self.temperature == 0:
             return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
@@ -71,7 +71,7 @@ class Sampling:
         return torch.zeros_like(kept).scatter(-1, places, kept)
 
     def draw(self, logits: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One token for each row of logits (batch, vocabulary): int64 (batch,)."""
+        """One token for each row of logits (batch, vocab_size): int64 (batch,)."""
         if self.temperature == 0:
             return logits.argmax(-1)
         return torch.multinomial(self.probabilities(logits), 1, generator=generator)[:, 0]
@@ -100,9 +100,11 @@ def generate(
         The new tokens of each prompt.
 
     Raises:
-        ShapeError: If there is no prompt or an empty one, or an id is outside the vocabulary.
+        ShapeError: If there is no prompt, one is empty or longer than the model's context_length,
+            or an id is outside the vocabulary.
         ConfigError: If max_new_tokens is negative.
-        CacheFullError: If the longest prompt and the new tokens exceed the model's context.
+        CacheFullError: If the longest prompt and the new tokens, the last of which is not read,
+            exceed the model's context_length.
     """
     result: list[list[int]] = [[] for _ in prompts]
     for tokens in stream(

@@ -33,7 +33,10 @@ def softmax(x: Tensor, dim: int = -1) -> Tensor:
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> Tensor:
-    """Layer normalisation over the last dimension (Ba et al. 2016); weight and bias (width,)."""
+    """Layer normalisation over the last dimension (Ba et al. 2016).
+
+    weight and bias (hidden_size,), the size of that dimension.
+    """
     result: Tensor = _chosen["layer_norm"](x, weight, bias, eps)
     return result
 
@@ -62,16 +65,17 @@ def attention(
     """softmax(query key^T / sqrt(head_dim)) value (Vaswani et al. 2017, equation 1).
 
     Args:
-        query: (batch, heads, queries, head_dim).
-        key: (batch, kv_heads, keys, head_dim); each key head serves heads / kv_heads query heads.
+        query: (batch, num_heads, queries, head_dim).
+        key: (batch, num_kv_heads, keys, head_dim); each key head serves num_heads / num_kv_heads
+            query heads.
         value: As key.
         causal: Query i sees keys up to i + keys - queries: the last query sees every key.
-        mask: Boolean, broadcastable to (batch, heads, queries, keys), True where a query may
+        mask: Boolean, broadcastable to (batch, num_heads, queries, keys), True where a query may
             look; joined with `causal` by and. Every query must keep at least one key.
         dropout: Probability of dropping an attention weight.
 
     Returns:
-        (batch, heads, queries, head_dim).
+        (batch, num_heads, queries, head_dim).
     """
     result: Tensor = _chosen["attention"](query, key, value, causal, mask, dropout)
     return result

@@ -37,33 +37,33 @@ class Weight:
     transposed: bool = False
 
 
-def expanded(table: Sequence[Weight], layers: int) -> Iterator[Weight]:
+def expanded(table: Sequence[Weight], num_layers: int) -> Iterator[Weight]:
     """The table with a row for every layer in place of `{layer}`."""
     for row in table:
-        for layer in range(layers if "{layer}" in row.ours else 1):
+        for layer in range(num_layers if "{layer}" in row.ours else 1):
             ours, theirs = (name.format(layer=layer) for name in (row.ours, row.theirs))
             yield Weight(ours, theirs, row.transposed)
 
 
-def to_theirs(model: nn.Module, table: Sequence[Weight], layers: int) -> dict[str, Tensor]:
+def to_theirs(model: nn.Module, table: Sequence[Weight], num_layers: int) -> dict[str, Tensor]:
     """The parameters of a model under the names and in the layout of the table."""
     ours = model.state_dict()
     return {
         row.theirs: (ours[row.ours].T if row.transposed else ours[row.ours]).contiguous()
-        for row in expanded(table, layers)
+        for row in expanded(table, num_layers)
     }
 
 
 @torch.no_grad()
 def from_theirs(
-    model: nn.Module, tensors: Mapping[str, Tensor], table: Sequence[Weight], layers: int
+    model: nn.Module, tensors: Mapping[str, Tensor], table: Sequence[Weight], num_layers: int
 ) -> None:
     """Copy tensors of a file into a model; nothing is copied unless everything fits.
 
     Raises:
         WeightsError: If tensors are missing, left over, or of another shape; `names` has them.
     """
-    rows, ours = list(expanded(table, layers)), model.state_dict()
+    rows, ours = list(expanded(table, num_layers)), model.state_dict()
     known = {row.theirs for row in rows}
     missing = tuple(sorted(known - tensors.keys()))
     unexpected = tuple(sorted(tensors.keys() - known))

@@ -11,7 +11,7 @@ from torch_models.training import TokenWindows, Trainer, TrainingConfig
 
 pytestmark = pytest.mark.gpu
 
-CONFIG = GPTConfig(vocabulary=512, context=128, layers=4, heads=4, width=128)
+CONFIG = GPTConfig(vocab_size=512, context_length=128, num_layers=4, num_heads=4, hidden_size=128)
 
 
 @pytest.fixture(scope="module")

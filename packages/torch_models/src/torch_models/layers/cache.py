@@ -11,7 +11,7 @@ class LayerCache:
 
     Args:
         batch: Sequences side by side.
-        kv_heads: Key and value heads.
+        num_kv_heads: Key and value heads.
         capacity: Most tokens it can hold for each sequence.
         head_dim: Size of one head.
         dtype: Of keys and values.
@@ -21,36 +21,36 @@ class LayerCache:
     def __init__(
         self,
         batch: int,
-        kv_heads: int,
+        num_kv_heads: int,
         capacity: int,
         head_dim: int,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        if min(batch, kv_heads, capacity, head_dim) < 1:
+        if min(batch, num_kv_heads, capacity, head_dim) < 1:
             raise ConfigError(
-                f"a cache needs positive sizes, got batch {batch}, kv_heads {kv_heads}, "
+                f"a cache needs positive sizes, got batch {batch}, num_kv_heads {num_kv_heads}, "
                 f"capacity {capacity}, head_dim {head_dim}"
             )
-        shape = (batch, kv_heads, capacity, head_dim)
+        shape = (batch, num_kv_heads, capacity, head_dim)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
         self.length = 0
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add keys and values (batch, kv_heads, new, head_dim); return all held so far.
+        """Add keys and values (batch, num_kv_heads, new, head_dim); return all held so far.
 
         Raises:
             CacheFullError: If there is no room for the new tokens; nothing is stored then.
             CacheError: If gradients are being recorded.
             ShapeError: If the shapes are not the cache's.
         """
-        batch, kv_heads, _, head_dim = self.keys.shape
+        batch, num_kv_heads, _, head_dim = self.keys.shape
         if key.requires_grad or value.requires_grad:
             raise CacheError("a cache is for inference: run under torch.inference_mode()")
-        if key.shape != value.shape or key.shape != (batch, kv_heads, key.shape[2], head_dim):
+        if key.shape != value.shape or key.shape != (batch, num_kv_heads, key.shape[2], head_dim):
             raise ShapeError(
-                f"this cache takes keys and values ({batch}, {kv_heads}, new, {head_dim}), "
+                f"this cache takes keys and values ({batch}, {num_kv_heads}, new, {head_dim}), "
                 f"got {tuple(key.shape)} and {tuple(value.shape)}"
             )
         self.check_room(key.shape[2])
@@ -66,7 +66,7 @@ class LayerCache:
         if self.length + new > capacity:
             raise CacheFullError(
                 f"cache of {capacity} tokens holds {self.length}, no room for {new} more; "
-                "make it with a larger capacity, at most the model's context"
+                "make it with a larger capacity, at most the model's context_length"
             )
 
 

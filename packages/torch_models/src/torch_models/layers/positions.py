@@ -7,14 +7,14 @@ from torch_models.errors import ConfigError, ShapeError
 
 
 class LearnedPositions(nn.Module):
-    """One learned vector for each position up to `context` (Radford et al. 2019)."""
+    """One learned vector for each position up to `context_length` (Radford et al. 2019)."""
 
-    def __init__(self, context: int, width: int) -> None:
+    def __init__(self, context_length: int, hidden_size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(context, width))
+        self.weight = nn.Parameter(torch.zeros(context_length, hidden_size))
 
     def forward(self, positions: Tensor) -> Tensor:
-        """Vectors (..., width) for int64 positions (...)."""
+        """Vectors (..., hidden_size) for int64 positions (...)."""
         return nn.functional.embedding(positions, self.weight)
 
 

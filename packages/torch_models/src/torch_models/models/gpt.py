@@ -23,10 +23,10 @@ from torch_models.layers import (
 )
 
 _PRESETS: dict[str, dict[str, int]] = {
-    "gpt2": {"layers": 12, "heads": 12, "width": 768},  # 124M parameters
-    "gpt2-medium": {"layers": 24, "heads": 16, "width": 1024},  # 355M
-    "gpt2-large": {"layers": 36, "heads": 20, "width": 1280},  # 774M
-    "gpt2-xl": {"layers": 48, "heads": 25, "width": 1600},  # 1558M
+    "gpt2": {"num_layers": 12, "num_heads": 12, "hidden_size": 768},  # 124M parameters
+    "gpt2-medium": {"num_layers": 24, "num_heads": 16, "hidden_size": 1024},  # 355M
+    "gpt2-large": {"num_layers": 36, "num_heads": 20, "hidden_size": 1280},  # 774M
+    "gpt2-xl": {"num_layers": 48, "num_heads": 25, "hidden_size": 1600},  # 1558M
 }
 
 
@@ -35,41 +35,45 @@ class GPTConfig:
     """Sizes of a GPT.
 
     Args:
-        vocabulary: Number of token ids.
-        context: Longest sequence, in tokens.
-        layers: Blocks.
-        heads: Attention heads; they divide width.
-        width: Size of the residual stream.
-        hidden: Size inside the feed-forward layers; 0 for 4 * width.
+        vocab_size: Number of token ids.
+        context_length: Longest sequence, in tokens.
+        num_layers: Blocks.
+        num_heads: Attention heads; they divide hidden_size.
+        hidden_size: Size of the residual stream.
+        intermediate_size: Size inside the feed-forward layers; 0 for 4 * hidden_size.
         dropout: Probability of dropping a value in training.
         norm_eps: Added to the variance before its root.
 
     Raises:
-        ConfigError: If a value is of the wrong type or out of range, or heads do not divide width.
+        ConfigError: If a value is of the wrong type or out of range, or num_heads does not divide
+            hidden_size.
     """
 
-    vocabulary: int = 50257
-    context: int = 1024
-    layers: int = 12
-    heads: int = 12
-    width: int = 768
-    hidden: int = 0
+    vocab_size: int = 50257
+    context_length: int = 1024
+    num_layers: int = 12
+    num_heads: int = 12
+    hidden_size: int = 768
+    intermediate_size: int = 0
     dropout: float = 0.0
     norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary", "context", "layers", "heads", "width", "hidden"):
-            value, least = getattr(self, name), 0 if name == "hidden" else 1
+        sizes = ("vocab_size", "context_length", "num_layers", "num_heads", "hidden_size")
+        for name in (*sizes, "intermediate_size"):
+            value, least = getattr(self, name), 1 if name in sizes else 0
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"{name} must be an integer >= {least}, got {value!r}")
-        if self.width % self.heads:
-            raise ConfigError(f"heads must divide width, got {self.heads} and {self.width}")
+        if self.hidden_size % self.num_heads:
+            raise ConfigError(
+                f"num_heads must divide hidden_size, got {self.num_heads} and {self.hidden_size}"
+            )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout!r}")
         if not self.norm_eps > 0:
             raise ConfigError(f"norm_eps must be positive, got {self.norm_eps!r}")
-        if not self.hidden:
-            object.__setattr__(self, "hidden", 4 * self.width)
+        if not self.intermediate_size:
+            object.__setattr__(self, "intermediate_size", 4 * self.hidden_size)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -91,7 +95,7 @@ class GPTOutput(NamedTuple):
     """What a forward pass returns.
 
     Args:
-        logits: (batch, sequence, vocabulary).
+        logits: (batch, sequence, vocab_size).
         loss: Mean cross-entropy in nats a token, if targets were given.
     """
 
@@ -104,15 +108,19 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.attention_norm = LayerNorm(config.width, config.norm_eps)
-        self.attention = CausalSelfAttention(config.width, config.heads, dropout=config.dropout)
-        self.feed_forward_norm = LayerNorm(config.width, config.norm_eps)
-        self.feed_forward = FeedForward(config.width, config.hidden, config.dropout)
+        self.attention_norm = LayerNorm(config.hidden_size, config.norm_eps)
+        self.attention = CausalSelfAttention(
+            config.hidden_size, config.num_heads, dropout=config.dropout
+        )
+        self.feed_forward_norm = LayerNorm(config.hidden_size, config.norm_eps)
+        self.feed_forward = FeedForward(
+            config.hidden_size, config.intermediate_size, config.dropout
+        )
 
     def forward(
         self, x: Tensor, positions: Tensor, cache: LayerCache | None, mask: Tensor | None
     ) -> Tensor:
-        """Map the residual stream (batch, sequence, width) to the next one."""
+        """Map the residual stream (batch, sequence, hidden_size) to the next one."""
         x = x + self.attention(self.attention_norm(x), positions, cache, mask)
         result: Tensor = x + self.feed_forward(self.feed_forward_norm(x))
         return result
@@ -124,11 +132,11 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
-        self.token_embedding = nn.Embedding(config.vocabulary, config.width)
-        self.position_embedding = LearnedPositions(config.context, config.width)
+        self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position_embedding = LearnedPositions(config.context_length, config.hidden_size)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = LayerNorm(config.width, config.norm_eps)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.norm = LayerNorm(config.hidden_size, config.norm_eps)
         self._initialise()
 
     def forward(
@@ -165,12 +173,12 @@ class GPT(nn.Module):
     def new_cache(
         self, batch: int, capacity: int | None = None, starts: Tensor | None = None
     ) -> KVCache:
-        """An empty cache in the model's dtype and device; `capacity` defaults to the context."""
+        """An empty cache in the model's dtype and device; `capacity` defaults to context_length."""
         c = self.config
-        capacity = c.context if capacity is None else min(capacity, c.context)
+        capacity = c.context_length if capacity is None else min(capacity, c.context_length)
         weight = self.token_embedding.weight
-        sizes = (batch, c.heads, capacity, c.width // c.heads)
-        layers = [LayerCache(*sizes, weight.dtype, weight.device) for _ in range(c.layers)]
+        sizes = (batch, c.num_heads, capacity, c.hidden_size // c.num_heads)
+        layers = [LayerCache(*sizes, weight.dtype, weight.device) for _ in range(c.num_layers)]
         return KVCache(layers, starts)
 
     def parameter_count(self, embeddings: bool = True) -> int:
@@ -182,7 +190,7 @@ class GPT(nn.Module):
     def _initialise(self) -> None:
         for name, parameter in self.named_parameters():
             if name.endswith("project.weight"):  # writes to the residual stream, 2 in each block
-                nn.init.normal_(parameter, std=0.02 / (2 * self.config.layers) ** 0.5)
+                nn.init.normal_(parameter, std=0.02 / (2 * self.config.num_layers) ** 0.5)
             elif parameter.dim() == 2:
                 nn.init.normal_(parameter, std=0.02)
             elif name.endswith("bias"):
@@ -200,16 +208,16 @@ class GPT(nn.Module):
                 f"got {tuple(targets.shape)}"
             )
         if cache is not None and (len(cache.layers), cache.batch) != (
-            self.config.layers,
+            self.config.num_layers,
             tokens.shape[0],
         ):
             raise ShapeError(
                 f"cache is for {len(cache.layers)} layers and batch {cache.batch}, the model has "
-                f"{self.config.layers} and the tokens {tokens.shape[0]}; use model.new_cache"
+                f"{self.config.num_layers} and the tokens {tokens.shape[0]}; use model.new_cache"
             )
-        if not 1 <= tokens.shape[1] <= self.config.context:
+        if not 1 <= tokens.shape[1] <= self.config.context_length:
             raise ShapeError(
-                f"the model reads 1 to {self.config.context} tokens (its context), "
+                f"the model reads 1 to {self.config.context_length} tokens (its context_length), "
                 f"got {tokens.shape[1]}"
             )
         if cache is not None:
@@ -217,7 +225,7 @@ class GPT(nn.Module):
         # On a GPU this check would wait for the device; there an id out of range is torch's error.
         if tokens.device.type == "cpu" and not torch.compiler.is_compiling():
             low, high = int(tokens.min()), int(tokens.max())
-            if low < 0 or high >= self.config.vocabulary:
+            if low < 0 or high >= self.config.vocab_size:
                 raise ShapeError(
-                    f"token ids must be in 0..{self.config.vocabulary - 1}, got {low}..{high}"
+                    f"token ids must be in 0..{self.config.vocab_size - 1}, got {low}..{high}"
                 )

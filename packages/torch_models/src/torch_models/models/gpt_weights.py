@@ -39,11 +39,11 @@ TABLE = (
 
 # Our field -> their key. Their defaults, for a config.json that leaves keys out, are GPT-2's.
 _SIZES = {
-    "vocabulary": ("vocab_size", 50257),
-    "context": ("n_positions", 1024),
-    "layers": ("n_layer", 12),
-    "heads": ("n_head", 12),
-    "width": ("n_embd", 768),
+    "vocab_size": ("vocab_size", 50257),
+    "context_length": ("n_positions", 1024),
+    "num_layers": ("n_layer", 12),
+    "num_heads": ("n_head", 12),
+    "hidden_size": ("n_embd", 768),
     "norm_eps": ("layer_norm_epsilon", 1e-5),
 }
 _DROPOUTS = ("resid_pdrop", "embd_pdrop", "attn_pdrop")
@@ -73,7 +73,7 @@ def load_hf(folder: str | Path, dtype: torch.dtype = torch.float32) -> GPT:
     with torch.device("meta"):
         model = GPT(config)
     model = model.to_empty(device="cpu").to(dtype)
-    weights.from_theirs(model, tensors, TABLE, config.layers)
+    weights.from_theirs(model, tensors, TABLE, config.num_layers)
     return model.eval()
 
 
@@ -83,7 +83,7 @@ def save_hf(model: GPT, folder: str | Path) -> None:
     Raises:
         OSError: If the folder cannot be written; the files already there are untouched.
     """
-    tensors = weights.to_theirs(model, TABLE, model.config.layers)
+    tensors = weights.to_theirs(model, TABLE, model.config.num_layers)
     config = config_to_hf(model.config) | {"dtype": str(next(model.parameters()).dtype)[6:]}
     weights.write_folder(Path(folder), tensors, config)
 
@@ -105,8 +105,8 @@ def config_from_hf(theirs: dict[str, Any]) -> GPTConfig:
     if len(set(dropouts.values())) > 1:
         raise WeightsError(f"this GPT has one dropout probability, the configuration {dropouts}")
     sizes = {ours: theirs.get(key, default) for ours, (key, default) in _SIZES.items()}
-    hidden = theirs.get("n_inner") or 0
-    return GPTConfig(**sizes, hidden=hidden, dropout=dropouts["resid_pdrop"])
+    inner = theirs.get("n_inner") or 0
+    return GPTConfig(**sizes, intermediate_size=inner, dropout=dropouts["resid_pdrop"])
 
 
 def config_to_hf(config: GPTConfig) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def config_to_hf(config: GPTConfig) -> dict[str, Any]:
     theirs |= {key: getattr(config, ours) for ours, (key, _) in _SIZES.items()}
     theirs |= dict.fromkeys(_DROPOUTS, config.dropout)
     # transformers would otherwise assume GPT-2's own ids, which may lie outside the vocabulary.
-    theirs |= {"bos_token_id": None, "eos_token_id": None, "n_inner": config.hidden}
+    theirs |= {"bos_token_id": None, "eos_token_id": None, "n_inner": config.intermediate_size}
     return theirs | {"architectures": ["GPT2LMHeadModel"]}
 
 

@@ -26,7 +26,7 @@ _Pair = tuple[int, int]
 
 def train_bpe(
     texts: Iterable[str],
-    vocabulary_size: int,
+    vocab_size: int,
     special_tokens: Sequence[str] = (),
     progress: bool = False,
 ) -> BPETokenizer:
@@ -34,19 +34,19 @@ def train_bpe(
 
     Args:
         texts: Documents; no pre-token reaches over the end of one.
-        vocabulary_size: Ids in all: special tokens (the first ids), 256 bytes, one a merge. Fewer
-            if the text has no pair left to merge.
+        vocab_size: Ids in all: special tokens (the first ids), 256 bytes, one a merge. Fewer if
+            the text has no pair left to merge.
         special_tokens: Tokens that stand for themselves and are not learned from.
         progress: Whether to draw a progress bar.
 
     Raises:
-        ConfigError: If vocabulary_size has no room for the bytes and special tokens, or a special
+        ConfigError: If vocab_size has no room for the bytes and special tokens, or a special
             token is empty or given twice.
         DataError: If `texts` is one string or holds something else than strings.
     """
     least = 256 + len(special_tokens)
-    if vocabulary_size < least:
-        raise ConfigError(f"vocabulary_size must be at least {least}, got {vocabulary_size}")
+    if vocab_size < least:
+        raise ConfigError(f"vocab_size must be at least {least}, got {vocab_size}")
     if len(set(special_tokens)) != len(special_tokens) or "" in special_tokens:
         raise ConfigError(f"special tokens must be different and not empty, got {special_tokens}")
     special = {token: index for index, token in enumerate(special_tokens)}
@@ -55,8 +55,8 @@ def train_bpe(
     vocabulary = {token: len(special) + i for i, token in enumerate(tokens[len(special) :])}
     words = _Words(_count(texts), vocabulary)
     merges: list[tuple[bytes, bytes]] = []
-    with tqdm(total=vocabulary_size - least, desc="merges", disable=not progress) as bar:
-        while len(tokens) < vocabulary_size and (pair := words.best()) is not None:
+    with tqdm(total=vocab_size - least, desc="merges", disable=not progress) as bar:
+        while len(tokens) < vocab_size and (pair := words.best()) is not None:
             left, right = tokens[pair[0]], tokens[pair[1]]
             merges.append((left, right))
             # Two different pairs can give the same bytes; they share the id.

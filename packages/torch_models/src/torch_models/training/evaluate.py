@@ -23,7 +23,7 @@ def bits_per_byte(
     documents: Iterable[str],
     *,
     start_token: int,
-    context: int,
+    context_length: int,
     stride: int | None = None,
     batch_size: int = 32,
 ) -> float:
@@ -32,29 +32,30 @@ def bits_per_byte(
     sum over tokens of -ln p(token | tokens before it in its window) / (ln 2 * number of bytes)
 
     Every token of every document is predicted exactly once, the first one from `start_token`
-    alone. A document is read in windows of `context` tokens that advance by `stride`, so a token
-    is predicted from at least context - stride tokens before it where the document has them. The
-    sum is the length in bits of a code for the documents by this tokenizer's encoding; a text has
-    other encodings too, whose probability is not counted, so the figure is an upper bound.
+    alone. A document is read in windows of `context_length` tokens that advance by `stride`, so a
+    token is predicted from at least context_length - stride tokens before it where the document has
+    them. The sum is the length in bits of a code for the documents by this tokenizer's encoding; a
+    text has other encodings too, whose probability is not counted, so the figure is an upper bound.
 
     Args:
         model: Called with tokens (batch, sequence); its result has `.logits`.
         tokenizer: Turns a document into ids.
         documents: Texts to predict.
         start_token: Id that stands before every document.
-        context: Tokens the model reads at once.
-        stride: 1 to context; half the context if None. The smaller, the slower and the lower.
+        context_length: Tokens the model reads at once.
+        stride: 1 to context_length; half of context_length if None. The smaller, the slower and the
+            lower.
         batch_size: Windows computed at once.
 
     Raises:
-        ConfigError: If context, stride or batch_size is out of range.
+        ConfigError: If context_length, stride or batch_size is out of range.
         DataError: If the documents hold no byte.
     """
-    stride = max(1, context // 2) if stride is None else stride
-    if not 1 <= stride <= context or batch_size < 1:
+    stride = max(1, context_length // 2) if stride is None else stride
+    if not 1 <= stride <= context_length or batch_size < 1:
         raise ConfigError(
-            f"stride must be in 1..context and batch_size positive, "
-            f"got {stride}, context {context}, batch_size {batch_size}"
+            f"stride must be in 1..context_length and batch_size positive, "
+            f"got {stride}, context_length {context_length}, batch_size {batch_size}"
         )
     device = next(model.parameters()).device
     nats, byte_count = 0.0, 0
@@ -65,7 +66,7 @@ def bits_per_byte(
             for document in documents:
                 byte_count += len(document.encode("utf-8", "surrogatepass"))
                 tokens = torch.tensor([start_token, *tokenizer.encode(document)])
-                for inputs, targets in _batches(tokens, context, stride, batch_size):
+                for inputs, targets in _batches(tokens, context_length, stride, batch_size):
                     logits = model(inputs.to(device)).logits.float().flatten(0, 1)
                     nats += functional.cross_entropy(
                         logits, targets.to(device).flatten(), reduction="sum", ignore_index=_IGNORED
@@ -77,9 +78,9 @@ def bits_per_byte(
     return nats / math.log(2) / byte_count
 
 
-def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
+def windows(length: int, context_length: int, stride: int) -> Iterator[tuple[int, int, int]]:
     """Windows (begin, size, scored before) that predict positions 1 to length - 1 once each."""
-    size = min(context, length - 1)
+    size = min(context_length, length - 1)
     done = 0  # targets scored so far
     while done < length - 1:
         end = min(done + (stride if done else size), length - 1)
@@ -88,9 +89,9 @@ def windows(length: int, context: int, stride: int) -> Iterator[tuple[int, int, 
 
 
 def _batches(
-    tokens: Tensor, context: int, stride: int, batch_size: int
+    tokens: Tensor, context_length: int, stride: int, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    rows: Sequence[tuple[int, int, int]] = list(windows(len(tokens), context, stride))
+    rows: Sequence[tuple[int, int, int]] = list(windows(len(tokens), context_length, stride))
     for first in range(0, len(rows), batch_size):
         inputs, targets = [], []
         for begin, size, scored in rows[first : first + batch_size]:
