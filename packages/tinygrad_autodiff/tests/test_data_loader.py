@@ -87,6 +87,15 @@ def lists(loader):
     return [batch.tolist() for batch in loader]
 
 
+def eventually(condition):
+    """Whether it becomes true, given time on a busy machine."""
+    for _ in range(1000):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 # ---- the same batches ----------------------------------------------------------------------------
 
 
@@ -198,22 +207,50 @@ def test_workers_work_at_the_same_time():
     assert lists(loader) == [[0], [1], [2]]
 
 
-def test_batches_are_not_kept_alive():
-    class Batch:
-        alive = 0
+class Batch:
+    """Counts the batches that are alive, and the most there were."""
 
-        def __init__(self, found):
-            Batch.alive += 1
+    alive = most = 0
 
-        def __del__(self):
-            Batch.alive -= 1
+    def __init__(self, found):
+        Batch.alive += 1
+        Batch.most = max(Batch.most, Batch.alive)
 
-    for way in ({}, {"num_workers": 1, "prefetch_factor": 1}):
-        for _ in DataLoader(Items(8), 1, collate_fn=Batch, **way):
-            assert Batch.alive <= 3  # this one, the next, and one that is being made
-        assert Batch.alive <= 1  # the loop's variable
-        del _
-        assert Batch.alive == 0
+    def __del__(self):
+        Batch.alive -= 1
+
+
+@pytest.mark.parametrize(("options", "most"), [({}, 1), ({"num_workers": 1}, 4)])
+def test_batches_are_not_kept_alive(options, most):
+    Batch.most = 0
+    for batch in DataLoader(Items(20), 1, collate_fn=Batch, **options):
+        del batch  # or it would live while the next is made
+    assert Batch.alive == 0
+    assert Batch.most <= most  # prefetched: two that wait, one made, one just dropped
+
+
+def test_batches_of_an_epoch_that_is_left_are_not_kept_alive():
+    loader = DataLoader(Items(20), 1, collate_fn=Batch, persistent_workers=True, **THREADS)
+    next(iter(loader))
+    assert eventually(lambda: Batch.alive == 0)
+
+
+def test_an_epoch_that_is_left_is_not_fetched_further():
+    fetched, started, gate = [], threading.Event(), threading.Event()
+
+    def hook(index):
+        fetched.append(index)
+        started.set()
+        assert gate.wait(30)
+
+    options = {"num_workers": 1, "prefetch_factor": 4, "persistent_workers": True}
+    loader = DataLoader(Items(4, hook), 1, **options)
+    epoch = iter(loader)
+    assert started.wait(30)
+    del epoch
+    gate.set()
+    assert lists(loader) == [[0], [1], [2], [3]]
+    assert fetched == [0, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("options", [THREADS, FORKS])
@@ -223,15 +260,19 @@ def test_workers_know_who_they_are(options):
             info = get_worker_info()
             return info.id, info.num_workers, info.seed, info.dataset is self, self.mark
 
+    calls = []
+
     def init(number):
         get_worker_info().dataset.mark = 10 + number
+        calls.append(number)
 
     random.manual_seed(0)
-    data = Informed(4)
+    data = Informed(6)
     found = list(DataLoader(data, 1, worker_init_fn=init, collate_fn=lambda b: b[0], **options))
     base = found[0][2]
-    assert found == [(w, 2, base + w, True, 10 + w) for w in (0, 1, 0, 1)]
+    assert found == [(w, 2, base + w, True, 10 + w) for w in (0, 1, 0, 1, 0, 1)]
     assert not hasattr(data, "mark")
+    assert sorted(calls) == ([0, 1] if options is THREADS else [])
     assert get_worker_info() is None
 
 
@@ -427,7 +468,12 @@ def test_persistent_workers_stay_until_their_loader_goes(options):
     assert running() == first
     del loader
     assert running() == []
-    assert lists(DataLoader(Items(2), persistent_workers=True, **options)) == [[0], [1]]
+
+
+@pytest.mark.parametrize("options", [THREADS, FORKS])
+def test_a_loader_that_only_its_epoch_refers_to(options):
+    options = options | {"persistent_workers": True, "timeout": 30}
+    assert [batch.item() for batch in DataLoader(Items(9), **options)] == list(range(9))
 
 
 def test_an_epoch_given_up_by_the_next_says_so():
@@ -478,12 +524,7 @@ def test_processes_end_when_the_program_is_killed():
     assert code == -signal.SIGKILL
     workers = [int(pid) for pid in out.split()]
     assert len(workers) == 3
-    for _ in range(600):
-        workers = [pid for pid in workers if _alive(pid)]
-        if not workers:
-            break
-        time.sleep(0.05)
-    assert workers == []
+    assert eventually(lambda: not any(map(_alive, workers)))
 
 
 def _alive(pid):

@@ -128,6 +128,12 @@ def test_bfloat16_is_read_exactly_as_float32():
     assert np.isnan(st.load(st.save({"w": read}, bfloat16={"w"}))["w"][~finite]).all()
 
 
+def test_every_nan_stays_nan_in_bfloat16():
+    """Rounding must neither carry into the sign nor cut the payload down to infinity."""
+    nans = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, 0xFF800001], np.uint32).view(np.float32)
+    assert np.isnan(st.load(st.save({"w": nans}, bfloat16=["w"]))["w"]).all()
+
+
 def test_bfloat16_of_what_is_not_float32():
     with pytest.raises(st.SafetensorError, match="'n' is I64, not F32"):
         st.save({"n": np.arange(3)}, bfloat16=["n"])

@@ -234,7 +234,7 @@ def test_division_by_zero():
 
 @pytest.fixture
 def drawn():
-    x = Value(2, label='x "1"')
+    x = Value(2, label='x "1\\2"')
     y = x * x + 3
     y.label = "y"
     y.backward()
@@ -246,7 +246,7 @@ def test_dot(drawn):
         "digraph {",
         "  rankdir=LR",
         "  node [shape=box]",
-        r'  v0 [label="x \"1\"\n2\ngrad 4"]',
+        r'  v0 [label="x \"1\\2\"\n2\ngrad 4"]',
         r'  v1 [label="*\n4\ngrad 1"]',
         r'  v2 [label="y = +\n7\ngrad 1"]',
         '  v2c1 [label="3"]',
@@ -261,7 +261,7 @@ def test_dot(drawn):
 def test_mermaid(drawn):
     assert drawn.to_mermaid().splitlines() == [
         "flowchart LR",
-        '  v0["x #quot;1#quot;<br>2<br>grad 4"]',
+        '  v0["x #quot;1\\2#quot;<br>2<br>grad 4"]',
         '  v1["*<br>4<br>grad 1"]',
         '  v2["y = +<br>7<br>grad 1"]',
         '  v2c1["3"]',

@@ -149,8 +149,8 @@ class WeightedRandomSampler(Sampler[int]):
             found = np.searchsorted(reached / reached[-1], draws)
         else:
             waits = -np.log1p(-generator.uniform(len(self.weights), float64))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                keys = np.where(self.weights > 0, self.weights / waits, -1)
+            with np.errstate(divide="ignore", invalid="ignore"):  # a wait can be 0; NaN sorts last
+                keys = self.weights / waits
             found = np.argsort(-keys, kind="stable")[: self.num_samples]
         yield from found.tolist()
 
