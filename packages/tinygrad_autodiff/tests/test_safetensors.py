@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from tinygrad_autodiff import nn
 from tinygrad_autodiff import safetensors as st
 from tinygrad_autodiff.errors import ArgumentError, ArgumentTypeError, AutodiffError
 from tinygrad_autodiff.tensor import Tensor
@@ -78,6 +79,14 @@ def test_tensors_in_and_out():
     assert isinstance(loaded, Tensor)
     assert not loaded.requires_grad
     np.testing.assert_array_equal(loaded.numpy(), np.array([[1, 2]], np.float32), strict=True)
+
+
+def test_a_module_travels_through_a_file(tmp_path):
+    first, second = nn.Linear(3, 2), nn.Linear(3, 2)
+    st.save_file(first.state_dict(), tmp_path / "linear.safetensors")
+    second.load_state_dict(st.load_file(tmp_path / "linear.safetensors", framework="tensor"))
+    np.testing.assert_array_equal(second.weight.detach().numpy(), first.weight.detach().numpy())
+    np.testing.assert_array_equal(second.bias.detach().numpy(), first.bias.detach().numpy())
 
 
 def test_wide_dtypes_come_first_then_names():
