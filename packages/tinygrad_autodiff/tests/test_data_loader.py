@@ -581,3 +581,5 @@ def test_what_cannot_be_changed():
     loader = DataLoader(Items(3))
     with pytest.raises(ArgumentError, match="batch_size cannot be changed any more"):
         loader.batch_size = 2
+    loader.collate_fn = tuple
+    assert list(loader) == [(0,), (1,), (2,)]

@@ -19,6 +19,8 @@ from .worker import Answer, DataLoaderError, Epoch, Exhausted, Fetcher, Job, Poo
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
+_FIXED = {"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"}
+
 
 class DataLoader:
     """Iterates over batches of a dataset; each ``for`` loop over it is one epoch.
@@ -102,7 +104,7 @@ class DataLoader:
         self._fixed = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._fixed and not name.startswith("_"):
+        if self._fixed and name in _FIXED:
             raise ArgumentError(f"DataLoader: {name} cannot be changed any more; make a new loader")
         super().__setattr__(name, value)
 
