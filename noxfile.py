@@ -217,7 +217,7 @@ def bench(session: nox.Session) -> None:
     package = PACKAGES[session.posargs[0]]
     sync_package(session, package, "--group", "bench")
     wanted = session.posargs[1:]
-    for program in sorted(Path("benchmarks").glob("bench_*.py")):
+    for program in sorted(Path("benchmarks").glob("bench*.py")):
         if not wanted or program.stem.removeprefix("bench_") in wanted:
             session.run("python", str(program))
 
