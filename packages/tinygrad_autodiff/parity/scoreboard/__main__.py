@@ -103,6 +103,7 @@ def run(infos: list[Any], libraries: list[Library], jobs: int, limit: float) -> 
             end.close()
             record = {"op": info.formatted_name, "family": family(info), "results": {}}
             running[pipe] = [process, record, time.monotonic() + limit]
+            record["seconds"] = -time.monotonic()
         ready = wait(list(running), timeout=0.5)
         for pipe in list(running):
             process, record, deadline = running[pipe]
@@ -120,6 +121,7 @@ def run(infos: list[Any], libraries: list[Library], jobs: int, limit: float) -> 
                 process.kill()
                 process.join()
             del running[pipe]
+            record["seconds"] = round(record["seconds"] + time.monotonic(), 1)
             if process.exitcode:
                 reason = "timeout" if process.exitcode == -9 else f"died ({process.exitcode})"
                 unfinished(record["results"], libraries, reason)

@@ -176,8 +176,8 @@ class Stored:
             tensor = tensor.resolve_conj().resolve_neg()
         try:
             array = tensor.detach().numpy()
-        except TypeError as error:
-            raise UntranslatableError(f"{tensor.dtype} has no form in NumPy") from error
+        except (TypeError, ValueError) as error:  # bfloat16, more than 64 dimensions
+            raise UntranslatableError(f"has no form in NumPy: {error}") from error
         dense = np.array(array, order="K")
         if dense.strides == array.strides or not array.size:
             return cls(dense)

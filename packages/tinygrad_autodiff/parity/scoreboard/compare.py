@@ -79,9 +79,10 @@ def tolerances(info: Any, dtype: torch.dtype, result: torch.dtype) -> tuple[floa
     """rtol and atol: assert_close's for `result`, or the loosest that op_db grants on the CPU."""
     rtol, atol = default_tolerances(result)
     for decorate in info.decorators:
-        if not isinstance(decorate, DecorateInfo) or not decorate.is_active(
-            decorate.cls_name, decorate.test_name, "cpu", dtype, {}
-        ):
+        if not isinstance(decorate, DecorateInfo):
+            continue
+        active: Any = decorate.is_active
+        if not active(decorate.cls_name, decorate.test_name, "cpu", dtype, {}):
             continue
         for decorator in decorate.decorators:
             granted = getattr(decorator, "d", {}).get(dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,57 +53,57 @@ def totals(records: Sequence[dict[str, Any]], library: str) -> dict[str, int]:
 
 
 def page(records: Sequence[dict[str, Any]], libraries: Sequence[str]) -> str:
-    """The page: totals of all `libraries`, table and failures of the first."""
-    subject = libraries[0]
-    parts = [INTRODUCTION.format(libraries=" ".join(libraries), version=torch.__version__)]
-    parts.append(
-        _table(
-            ["", *COLUMNS, BOTH],
-            [[name, *map(str, totals(records, name).values())] for name in ("torch", *libraries)],
-        )
-    )
-    families = sorted({record["family"] for record in records})
-    rows = []
-    for family in families:
-        members = [record for record in records if record["family"] == family]
-        mine, whole = totals(members, subject), totals(members, "torch")
-        rows.append([family, *(f"{mine[k]} / {whole[k]}" for k in (*COLUMNS, BOTH))])
-    parts += [f"## {subject} by family", _table(["family", *COLUMNS, BOTH], rows)]
+    """The page: totals of all `libraries`; families, operations and failures of the first."""
+    subject, columns = libraries[0], (*COLUMNS, BOTH)
+    counted = [r for r in records if any(passes(r, "torch", check) for check in COLUMNS)]
+    families: dict[str, list[dict[str, Any]]] = {}
+    for record in sorted(counted, key=lambda record: record["family"]):
+        families.setdefault(record["family"], []).append(record)
     marks = {True: "✓", False: "✗", None: "–"}
-    parts += [
+    sums = [[name, *map(str, totals(records, name).values())] for name in ("torch", *libraries)]
+    shares = [[name, *_shares(members, subject)] for name, members in families.items()]
+    rows = [[_code(r), *(marks[passes(r, subject, check)] for check in COLUMNS)] for r in counted]
+    left_out = [_code(r) for r in records if r not in counted]
+    parts = [
+        INTRODUCTION.format(libraries=" ".join(libraries), version=torch.__version__),
+        _table(["library", *columns], sums),
+        f"Not counted, because torch does not pass: {', '.join(left_out) or 'nothing'}.",
+        f"## {subject} by family",
+        _table(["family", *columns], shares),
         "## By operation",
-        _table(
-            ["operation", *COLUMNS],
-            [
-                [f"`{r['op']}`", *(marks[passes(r, subject, check)] for check in COLUMNS)]
-                for r in records
-                if any(passes(r, "torch", check) for check in COLUMNS)
-            ],
-        ),
+        _table(["operation", *COLUMNS], rows),
+        "## What fails, and why",
+        *(_failures(name, members, subject) for name, members in families.items()),
     ]
-    parts += ["## What fails, and why", *(_failures(records, subject, f) for f in families)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def _failures(records: Sequence[dict[str, Any]], subject: str, family: str) -> str:
-    lines = []
+def _shares(records: Sequence[dict[str, Any]], library: str) -> list[str]:
+    mine, whole = totals(records, library), totals(records, "torch")
+    return [f"{mine[check]} / {whole[check]}" for check in whole]
+
+
+def _failures(family: str, records: Sequence[dict[str, Any]], subject: str) -> str:
+    """What is missing, in one line, and the first reason of every other check that fails."""
+    missing, lines = [], []
     for record in records:
-        if record["family"] != family:
-            continue
-        reasons: Counter[str] = Counter()
-        checks: dict[str, list[str]] = {}
+        reasons: dict[str, list[str]] = {}
         for check in COLUMNS:
             if passes(record, subject, check) is False:
                 result = record["results"].get(subject, {}).get(check, {})
-                reason = result.get("reason") or "values are wrong"
-                reason = "missing" if "missing:" in reason else reason
-                reasons[reason] += 1
-                checks.setdefault(reason, []).append(check)
-        lines += [
-            f"- `{record['op']}` ({', '.join(checks[reason])}): {_escaped(reason)}"
-            for reason in reasons
-        ]
+                reasons.setdefault(result.get("reason") or "the values are wrong", []).append(check)
+        if reasons and all(reason.startswith("missing: no ") for reason in reasons):
+            missing.append(_code(record))
+            continue
+        for reason, checks in reasons.items():
+            lines.append(f"- {_code(record)} ({', '.join(checks)}): {_escaped(reason)}")
+    if missing:
+        lines.insert(0, f"- missing: {', '.join(missing)}")
     return f"### {family}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _code(record: dict[str, Any]) -> str:
+    return f"`{record['op']}`"
 
 
 def _escaped(text: str) -> str:
