@@ -9,7 +9,8 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from . import autograd, errors, forward_ad, functions, linalg, nn, optim, random, special
 from .creation import (
@@ -62,6 +63,11 @@ from .tensor import Tensor
 
 long = int64
 
+if TYPE_CHECKING:
+    from . import data as data
+    from . import safetensors as safetensors
+    from . import scalar as scalar
+
 __all__ = [
     "AutodiffError",
     "Generator",
@@ -72,6 +78,7 @@ __all__ = [
     "autograd",
     "bernoulli",
     "bool_",
+    "data",
     "double",
     "empty",
     "empty_like",
@@ -113,7 +120,9 @@ __all__ = [
     "random",
     "randperm",
     "result_type",
+    "safetensors",
     "save",
+    "scalar",
     "set_default_dtype",
     "set_grad_enabled",
     "set_rng_state",
@@ -125,10 +134,14 @@ __all__ = [
 ]
 __all__ += functions.__all__
 
+_LAZY = ("data", "safetensors", "scalar")  # imported when first named
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("tinygrad-autodiff")
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
