@@ -115,10 +115,10 @@ def test_training_mode_is_restored(model) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"temperature": -1}, "temperature must be >= 0"),
+        ({"temperature": -1}, "temperature must be a finite number >= 0"),
         ({"temperature": float("nan")}, "temperature"),
-        ({"top_k": 0}, "top_k must be >= 1"),
-        ({"top_p": 0.0}, r"top_p must be in \(0, 1\]"),
+        ({"top_k": 0}, "top_k must be an integer >= 1"),
+        ({"top_p": 0.0}, "top_p must be a finite number > 0 and <= 1"),
         ({"top_p": 1.5}, "top_p"),
     ],
 )

@@ -1,3 +1,6 @@
+import dataclasses
+import json
+
 import pytest
 import torch
 from torch_models import ops
@@ -30,14 +33,22 @@ def tokens() -> torch.Tensor:
         ({"vocab_size": 2.0}, "vocab_size must be an integer"),
         ({"hidden_size": True}, "hidden_size must be an integer"),
         ({"context_length": "8"}, "context_length must be an integer"),
-        ({"intermediate_size": -1}, "intermediate_size must be an integer >= 0"),
-        ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-        ({"norm_eps": 0.0}, "norm_eps must be positive"),
+        ({"intermediate_size": 0}, "intermediate_size must be an integer >= 1, got 0"),
+        ({"dropout": 1.0}, "dropout must be a finite number >= 0 and < 1, got 1.0"),
+        ({"norm_eps": 0.0}, "norm_eps must be a finite number > 0, got 0.0"),
     ],
 )
 def test_impossible_configurations(change, message) -> None:
     with pytest.raises(ConfigError, match=message):
         GPTConfig(**{**SMALL.to_dict(), **change})
+
+
+def test_the_size_inside_follows_hidden_size_unless_given() -> None:
+    for given, expected in ((None, 4 * 24), (40, 40)):
+        config = dataclasses.replace(SMALL, intermediate_size=given)
+        wider = dataclasses.replace(config, hidden_size=24)
+        assert GPT(wider).blocks[0].feed_forward.expand.weight.shape == (expected, 24)
+        assert GPTConfig(**json.loads(json.dumps(wider.to_dict()))) == wider
 
 
 def test_presets_have_the_published_sizes() -> None:

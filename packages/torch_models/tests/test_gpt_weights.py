@@ -71,6 +71,15 @@ def test_loading_and_saving_changes_nothing(original, tmp_path) -> None:
     assert load_hf(tmp_path).config == load_hf(original).config
 
 
+@pytest.mark.parametrize("inner", [None, 40])
+def test_the_size_inside_survives_saving(tmp_path, inner) -> None:
+    model = GPT(GPTConfig(61, 16, 1, 4, 24, intermediate_size=inner))
+    save_hf(model, tmp_path)
+    assert load_hf(tmp_path).config == model.config
+    theirs = GPT2LMHeadModel.from_pretrained(tmp_path)
+    assert theirs.transformer.h[0].mlp.c_fc.nf == (96 if inner is None else inner)
+
+
 def test_shards(theirs, tmp_path) -> None:
     theirs.save_pretrained(tmp_path, max_shard_size="20KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
@@ -165,6 +174,12 @@ def test_cut_weights(folder, keep) -> None:
         ({"attn_pdrop": 0.3}, WeightsError, "one dropout probability"),
         ({"n_head": 5}, ConfigError, "num_heads must divide hidden_size"),
         ({"n_layer": "3"}, ConfigError, "num_layers must be an integer"),
+        ({"n_inner": 0}, ConfigError, "intermediate_size must be an integer >= 1, got 0"),
+        ({"n_inner": False}, ConfigError, "intermediate_size must be an integer >= 1, got False"),
+        ({"vocab_size": None}, ConfigError, "vocab_size must be an integer >= 1, got None"),
+        ({"layer_norm_epsilon": "x"}, ConfigError, "norm_eps must be a finite number > 0, got 'x'"),
+        ({"resid_pdrop": "0.1"}, ConfigError, "resid_pdrop must be a finite number .*, got '0.1'"),
+        ({"embd_pdrop": []}, ConfigError, r"embd_pdrop must be a finite number .*, got \[\]"),
         ({"n_layer": 4}, WeightsError, "missing transformer.h.3"),
         ({"n_layer": 2}, WeightsError, "unexpected transformer.h.2"),
     ],

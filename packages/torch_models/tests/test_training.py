@@ -225,14 +225,14 @@ def test_rate_warms_up_and_follows_a_cosine() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": 0}, "steps must be >= 1, got 0"),
-        ({"learning_rate": 0}, "learning_rate must be > 0"),
-        ({"warmup_steps": 8}, "warmup_steps must be < steps, got 8"),
-        ({"final_fraction": 2}, r"final_fraction must be in \[0, 1\]"),
+        ({"steps": 0}, "steps must be an integer >= 1, got 0"),
+        ({"learning_rate": 0}, "learning_rate must be a finite number > 0"),
+        ({"warmup_steps": 8}, "warmup_steps must be an integer >= 0 and < 8, got 8"),
+        ({"final_fraction": 2}, "final_fraction must be a finite number >= 0 and <= 1"),
         ({"optimizer": "sgd"}, "optimizer must be one of adamw, muon, got 'sgd'"),
         ({"precision": "float16"}, "precision must be one of float32, bfloat16"),
-        ({"beta2": 1}, r"beta2 must be in \[0, 1\)"),
-        ({"micro_batch": -1}, "micro_batch must be >= 0"),
+        ({"beta2": 1}, "beta2 must be a finite number >= 0 and < 1"),
+        ({"micro_batch": -1}, "micro_batch must be an integer >= 0"),
     ],
 )
 def test_wrong_configurations(changes, message) -> None:

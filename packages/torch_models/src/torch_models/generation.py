@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from torch_models import ops
-from torch_models.errors import ConfigError, ShapeError
+from torch_models.checks import check_number
+from torch_models.errors import ShapeError
 from torch_models.layers.cache import KVCache
 
 
@@ -37,7 +38,7 @@ class Sampling:
             2020); None for all.
 
     Raises:
-        ConfigError: If a value is out of range.
+        ConfigError: If a value is of the wrong type or out of range.
     """
 
     temperature: float = 1.0
@@ -45,12 +46,11 @@ class Sampling:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise ConfigError(f"temperature must be >= 0 and finite, got {self.temperature!r}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigError(f"top_k must be >= 1, got {self.top_k!r}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ConfigError(f"top_p must be in (0, 1], got {self.top_p!r}")
+        check_number("temperature", self.temperature, float, ge=0)
+        if self.top_k is not None:
+            check_number("top_k", self.top_k, int, ge=1)
+        if self.top_p is not None:
+            check_number("top_p", self.top_p, float, gt=0, le=1)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """The distribution that is drawn from, float32 (batch, vocab_size), of logits alike."""
@@ -102,7 +102,7 @@ def generate(
     Raises:
         ShapeError: If there is no prompt, one is empty or longer than the model's context_length,
             or an id is outside the vocabulary.
-        ConfigError: If max_new_tokens is negative.
+        ConfigError: If max_new_tokens is negative or no integer.
         CacheFullError: If the longest prompt and the new tokens, the last of which is not read,
             exceed the model's context_length.
     """
@@ -126,8 +126,7 @@ def stream(
     generator: torch.Generator | None = None,
 ) -> Iterator[list[int | None]]:
     """As `generate`, one token of each prompt at a time; None for a prompt that is finished."""
-    if max_new_tokens < 0:
-        raise ConfigError(f"max_new_tokens must be >= 0, got {max_new_tokens}")
+    check_number("max_new_tokens", max_new_tokens, int, ge=0)
     tokens, starts = _padded(prompts)
     return _steps(
         model, tokens, starts, max_new_tokens, sampling, frozenset(stop_tokens), generator

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from torch_models import ops
+from torch_models.checks import check_number
 from torch_models.errors import ConfigError, ShapeError
 from torch_models.layers import (
     CausalSelfAttention,
@@ -40,7 +41,7 @@ class GPTConfig:
         num_layers: Blocks.
         num_heads: Attention heads; they divide hidden_size.
         hidden_size: Size of the residual stream.
-        intermediate_size: Size inside the feed-forward layers; 0 for 4 * hidden_size.
+        intermediate_size: Size inside the feed-forward layers; None for 4 * hidden_size.
         dropout: Probability of dropping a value in training.
         norm_eps: Added to the variance before its root.
 
@@ -54,26 +55,22 @@ class GPTConfig:
     num_layers: int = 12
     num_heads: int = 12
     hidden_size: int = 768
-    intermediate_size: int = 0
+    intermediate_size: int | None = None
     dropout: float = 0.0
     norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         sizes = ("vocab_size", "context_length", "num_layers", "num_heads", "hidden_size")
-        for name in (*sizes, "intermediate_size"):
-            value, least = getattr(self, name), 1 if name in sizes else 0
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"{name} must be an integer >= {least}, got {value!r}")
+        for name in sizes:
+            check_number(name, getattr(self, name), int, ge=1)
+        if self.intermediate_size is not None:
+            check_number("intermediate_size", self.intermediate_size, int, ge=1)
+        check_number("dropout", self.dropout, float, ge=0, lt=1)
+        check_number("norm_eps", self.norm_eps, float, gt=0)
         if self.hidden_size % self.num_heads:
             raise ConfigError(
                 f"num_heads must divide hidden_size, got {self.num_heads} and {self.hidden_size}"
             )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be in [0, 1), got {self.dropout!r}")
-        if not self.norm_eps > 0:
-            raise ConfigError(f"norm_eps must be positive, got {self.norm_eps!r}")
-        if not self.intermediate_size:
-            object.__setattr__(self, "intermediate_size", 4 * self.hidden_size)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -113,9 +110,8 @@ class Block(nn.Module):
             config.hidden_size, config.num_heads, dropout=config.dropout
         )
         self.feed_forward_norm = LayerNorm(config.hidden_size, config.norm_eps)
-        self.feed_forward = FeedForward(
-            config.hidden_size, config.intermediate_size, config.dropout
-        )
+        inner = config.intermediate_size or 4 * config.hidden_size
+        self.feed_forward = FeedForward(config.hidden_size, inner, config.dropout)
 
     def forward(
         self, x: Tensor, positions: Tensor, cache: LayerCache | None, mask: Tensor | None

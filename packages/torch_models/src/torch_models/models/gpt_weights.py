@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from torch_models import weights
+from torch_models.checks import check_number
 from torch_models.errors import WeightsError
 from torch_models.models.gpt import GPT, GPTConfig
 from torch_models.weights import Weight
@@ -93,7 +94,7 @@ def config_from_hf(theirs: dict[str, Any]) -> GPTConfig:
 
     Raises:
         WeightsError: If it asks for something this model does not compute.
-        ConfigError: If the sizes are not those of any model.
+        ConfigError: If a value is of the wrong type, or the sizes are not those of any model.
     """
     for key, values in _SUPPORTED.items():
         if theirs.get(key, values[0]) not in values:
@@ -102,10 +103,12 @@ def config_from_hf(theirs: dict[str, Any]) -> GPTConfig:
                 f"the configuration says {theirs[key]!r}"
             )
     dropouts = {key: theirs.get(key, 0.1) for key in _DROPOUTS}
+    for key, value in dropouts.items():
+        check_number(key, value, float, ge=0, lt=1)
     if len(set(dropouts.values())) > 1:
         raise WeightsError(f"this GPT has one dropout probability, the configuration {dropouts}")
     sizes = {ours: theirs.get(key, default) for ours, (key, default) in _SIZES.items()}
-    inner = theirs.get("n_inner") or 0
+    inner = theirs.get("n_inner")
     return GPTConfig(**sizes, intermediate_size=inner, dropout=dropouts["resid_pdrop"])
 
 

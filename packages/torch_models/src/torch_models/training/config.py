@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch_models.errors import ConfigError
+from torch_models.checks import check_choice, check_number
 
 _CHOICES = {"optimizer": ("adamw", "muon"), "precision": ("float32", "bfloat16")}
 
@@ -16,7 +16,7 @@ class TrainingConfig:
     Args:
         steps: Optimizer steps in all.
         learning_rate: Highest rate, reached after the warm-up.
-        warmup_steps: Steps of linear growth from zero.
+        warmup_steps: Steps of linear growth from zero; fewer than steps.
         final_fraction: Rate at the end, as a fraction of the highest; a cosine leads there.
         optimizer: "adamw", or "muon" (matrices inside blocks by Muon, the rest by AdamW).
         embedding_rate: With Muon, the rate of embeddings, norms and biases as a multiple of
@@ -32,7 +32,7 @@ class TrainingConfig:
         checkpoint_every: Steps between checkpoints; 0 for one at the end alone.
 
     Raises:
-        ConfigError: If a value is out of range or not among the choices.
+        ConfigError: If a value is of the wrong type, out of range or not among the choices.
     """
 
     steps: int
@@ -51,20 +51,20 @@ class TrainingConfig:
     checkpoint_every: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("log_every", 1), ("warmup_steps", 0)):
-            _check(name, getattr(self, name), getattr(self, name) >= least, f">= {least}")
+        for name in ("steps", "log_every"):
+            check_number(name, getattr(self, name), int, ge=1)
+        for name in ("micro_batch", "checkpoint_every"):
+            check_number(name, getattr(self, name), int, ge=0)
+        check_number("warmup_steps", self.warmup_steps, int, ge=0, lt=self.steps)
         for name in ("learning_rate", "embedding_rate"):
-            _check(name, getattr(self, name), getattr(self, name) > 0, "> 0")
-        for name in ("weight_decay", "clip_norm", "micro_batch", "checkpoint_every"):
-            _check(name, getattr(self, name), getattr(self, name) >= 0, ">= 0")
+            check_number(name, getattr(self, name), float, gt=0)
+        for name in ("weight_decay", "clip_norm"):
+            check_number(name, getattr(self, name), float, ge=0)
         for name in ("beta1", "beta2"):
-            _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "in [0, 1)")
-        fraction = self.final_fraction
-        _check("final_fraction", fraction, 0 <= fraction <= 1, "in [0, 1]")
-        _check("warmup_steps", self.warmup_steps, self.warmup_steps < self.steps, "< steps")
-        for name, values in _CHOICES.items():
-            value = getattr(self, name)
-            _check(name, value, value in values, f"one of {', '.join(values)}")
+            check_number(name, getattr(self, name), float, ge=0, lt=1)
+        check_number("final_fraction", self.final_fraction, float, ge=0, le=1)
+        for name, choices in _CHOICES.items():
+            check_choice(name, getattr(self, name), choices)
 
     def rate(self, step: int) -> float:
         """Learning rate of step 0, 1, ..., steps - 1."""
@@ -77,8 +77,3 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for JSON."""
         return asdict(self)
-
-
-def _check(name: str, value: object, right: bool, expected: str) -> None:
-    if not right:
-        raise ConfigError(f"{name} must be {expected}, got {value!r}")
