@@ -1,7 +1,7 @@
 """Tokens a second of our GPT-2 and of transformers' GPT-2, with the same weights, in one run.
 
-    python benchmarks/gpt.py                     small configuration on the CPU, float32
-    python benchmarks/gpt.py --device cuda       124M on a GPU, bfloat16, torch.compile
+    python benchmarks/bench_gpt.py                 small configuration on the CPU, float32
+    python benchmarks/bench_gpt.py --device cuda   124M on a GPU, bfloat16, torch.compile
 
 Rounds of the two are interleaved and the medians reported. The training step is forward, backward
 and a fused AdamW step; generation is greedy, one sequence, with a cache. A model's FLOPs for each

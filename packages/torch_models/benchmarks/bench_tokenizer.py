@@ -1,6 +1,6 @@
 """Speed of our byte-level BPE and of Hugging Face's `tokenizers`, same merges, in one run.
 
-    python benchmarks/tokenizer.py [--vocab-size 4096]
+    python benchmarks/bench_tokenizer.py [--vocab-size 4096]
 
 Trains both on Shakespeare (extra `examples`), then encodes the plays with each: once with a new
 tokenizer, whose cache is empty, and again with the same one. Rounds are interleaved, one thread,
