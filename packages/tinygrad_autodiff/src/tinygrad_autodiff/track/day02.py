@@ -115,15 +115,11 @@ def total_derivative(partials, branches, branch_derivatives, x):
     # SOLUTION
     values = [u(x) for u in branches]
     # MUTANT: values = [x for u in branches]
-    return sum((partial(*values) * du(x) for partial, du in zip(partials, branch_derivatives)), 0.0)
-    # MUTANT: return math.prod(
-    # MUTANT|     partial(*values) * du(x) for partial, du in zip(partials, branch_derivatives)
-    # MUTANT| )
-    # MUTANT: return sum((partial(*values) for partial in partials), 0.0)
-    # MUTANT: return max(
-    # MUTANT|     (partial(*values) * du(x) for partial, du in zip(partials, branch_derivatives)),
-    # MUTANT|     default=0.0,
-    # MUTANT| )
+    paths = zip(partials, branch_derivatives, strict=True)
+    return sum((partial(*values) * du(x) for partial, du in paths), 0.0)
+    # MUTANT: return math.prod(partial(*values) * du(x) for partial, du in paths)
+    # MUTANT: return sum((partial(*values) for partial, _ in paths), 0.0)
+    # MUTANT: return max((partial(*values) * du(x) for partial, du in paths), default=0.0)
     # END SOLUTION
 
 
@@ -297,7 +293,7 @@ def reverse_chain(steps, x):
         values.append(f(values[-1]))
     adjoints = [1.0]
     # MUTANT: adjoints = [values[-1]]
-    for (_, f_prime), value in zip(reversed(steps), reversed(values[:-1])):
+    for (_, f_prime), value in zip(reversed(steps), reversed(values[:-1]), strict=True):
         adjoints.append(adjoints[-1] * f_prime(value))
         # MUTANT: adjoints.append(f_prime(value))
         # MUTANT: adjoints.append(adjoints[-1] + f_prime(value))
