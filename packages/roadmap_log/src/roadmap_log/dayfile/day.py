@@ -108,7 +108,8 @@ class DayFile:
         for exercise in self.exercises:
             if exercise.number in still_open:
                 for region in exercise.regions:
-                    body = [region.indent + line for line in region.refusal(exercise.label)]
+                    indent = self._indent(region.body)
+                    body = [indent + line for line in region.refusal(exercise.label)]
                     _replace(lines, region.first, region.last, body)
         return _text(lines)
 
@@ -118,7 +119,8 @@ class DayFile:
 
     def _mutant(self, exercise: int, change: Change) -> Mutant:
         lines = self._solved()
-        body = [change.indent + line if line else "" for line in change.code.split("\n")]
+        indent = self._indent(change.first)
+        body = [indent + line if line else "" for line in change.code.split("\n")]
         _replace(lines, change.first, change.last, body)
         return Mutant(exercise, change.line, change.code, _text(lines))
 
@@ -129,6 +131,11 @@ class DayFile:
             None if n in hidden else line[: trailing[n]].rstrip() if n in trailing else line
             for n, line in enumerate(self.source.split("\n"), 1)
         ]
+
+    def _indent(self, line: int) -> str:
+        """The blanks, spaces or tabs, before the code of a line (1-based)."""
+        text = self.source.split("\n")[line - 1]
+        return text[: len(text) - len(text.lstrip())]
 
     def task_markdown(self) -> str:
         """The day's text as Markdown: objectives, background, exercises, how to be judged."""

@@ -77,7 +77,12 @@ def _field(
     """The value of the line `name: value`, and the line it stands on."""
     found = [(n, line) for n, line in enumerate(lines) if line.startswith(name + ":")]
     if len(found) > 1:
-        raise DayFileError(path, first + found[1][0], f'"{name}:" stands twice in the docstring')
+        raise DayFileError(
+            path,
+            first + found[1][0],
+            f'"{name}:" stands twice in the docstring',
+            expected="one such line",
+        )
     value = found[0][1][len(name) + 1 :].strip() if found else ""
     if value:
         return value, first + found[0][0]
@@ -99,7 +104,12 @@ def _sections(lines: list[str], path: Path, first: int) -> dict[str, list[str]]:
         heading = line.rstrip()
         if heading in _SECTIONS:
             if heading in at:
-                raise DayFileError(path, first + n, f'"{heading}" stands twice in the docstring')
+                raise DayFileError(
+                    path,
+                    first + n,
+                    f'"{heading}" stands twice in the docstring',
+                    expected="one such section",
+                )
             at[heading] = n
     for heading in _SECTIONS:
         if heading not in at:
@@ -144,7 +154,12 @@ def _minutes(text: str, path: Path, line: int) -> tuple[int, int]:
     unit = 60 if match[3] == "hour" else 1
     least, most = float(match[1]), float(match[2] or match[1])
     if not 0 < least <= most:
-        raise DayFileError(path, line, f"the estimated time {text!r} runs backwards")
+        raise DayFileError(
+            path,
+            line,
+            f"the estimated time {text!r} is no range",
+            expected="the shorter time first, above zero",
+        )
     return round(least * unit), round(most * unit)
 
 

@@ -39,7 +39,7 @@ def parse(path: Path) -> DayFile:
             path, tests_line, 'no test stands below "# TESTS"', expected="def test_…(): …"
         )
     if twice := {name for name in tests if tests.count(name) > 1}:
-        raise DayFileError(path, tests_line, f"two tests are named {min(twice)}")
+        raise DayFileError(path, tests_line, f"two tests are named {min(twice)}", fix="rename one")
     day = DayFile(
         path=path,
         **vars(head),
@@ -50,7 +50,7 @@ def parse(path: Path) -> DayFile:
         tests_source=tests_source,
         layout=_layout(tree, above, exercises, path),
     )
-    _importable(day.skeleton(), path)
+    _importable(day)
     return day
 
 
@@ -90,12 +90,12 @@ def _tests_marker(found: tuple[Marker, ...], source: str, path: Path) -> int:
     if not tests or tests[0].column:
         raise DayFileError(
             path,
-            tests[0].line if tests else source.count("\n") + 1,
+            tests[0].line if tests else source.rstrip("\n").count("\n") + 1,
             'the file has no line "# TESTS" in column 0',
             expected='"# TESTS" between the exercises and their tests',
         )
     if len(tests) > 1:
-        raise DayFileError(path, tests[1].line, '"# TESTS" stands twice')
+        raise DayFileError(path, tests[1].line, '"# TESTS" stands twice', expected="it once")
     for marker in found:
         if marker.line > tests[0].line and marker.kind in (*_AUTHORS_ONLY, Kind.EXERCISE):
             raise DayFileError(
@@ -120,14 +120,22 @@ def _regions(tree: ast.Module, above: tuple[Marker, ...], path: Path) -> tuple[R
             begin, skeleton = marker, []
         elif marker.kind is Kind.END:
             if begin is None:
-                raise DayFileError(path, marker.line, '"# END SOLUTION" without "# SOLUTION"')
+                raise DayFileError(
+                    path,
+                    marker.line,
+                    '"# END SOLUTION" without "# SOLUTION"',
+                    expected='"# SOLUTION" above it',
+                )
             regions.append(region(tree, begin, marker, tuple(skeleton), path))
             begin = None
         elif marker.kind is Kind.SKELETON and begin is not None:
             skeleton.append(marker.text)
         elif marker.kind in _AUTHORS_ONLY and begin is None:
             raise DayFileError(
-                path, marker.line, f'"{marker.kind.value}" stands outside a solution'
+                path,
+                marker.line,
+                f'"{marker.kind.value}" stands outside a solution',
+                expected='it between "# SOLUTION" and "# END SOLUTION"',
             )
         elif marker.kind in (Kind.EXERCISE, Kind.TODO, Kind.HINT) and begin is not None:
             raise DayFileError(
@@ -156,7 +164,10 @@ def _exercises(
     for marker in above:
         if marker.line < heads[0].line:
             raise DayFileError(
-                path, marker.line, f'"{marker.kind.value}" stands before the first exercise'
+                path,
+                marker.line,
+                f'"{marker.kind.value}" stands before the first exercise',
+                expected='"# Exercise 1: title" above it',
             )
     ends = [*(m.line - 1 for m in heads[1:]), tests_line - 1]
     exercises = []
@@ -246,12 +257,17 @@ def _changes(tree: ast.Module, above: tuple[Marker, ...], own: Region, path: Pat
     return changes
 
 
-def _importable(skeleton: str, path: Path) -> None:
+def _importable(day: DayFile) -> None:
     """What the learner gets must be valid Python from the first moment."""
+    skeleton = day.skeleton()
     try:
-        compile(skeleton, str(path), "exec", dont_inherit=True)
+        compile(skeleton, "<skeleton>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        line = (error.text or "").strip()
+        text = skeleton.split("\n")[(error.lineno or 1) - 1].strip()
+        written = (n for n, line in enumerate(day.source.split("\n"), 1) if text in line)
         raise DayFileError(
-            path, 1, f"the skeleton is not valid Python at {line!r}: {error.msg}", fix="mend it"
+            day.path,
+            next(written, 1),
+            f"the skeleton is not valid Python at {text!r}: {error.msg}",
+            fix="mend it",
         ) from error

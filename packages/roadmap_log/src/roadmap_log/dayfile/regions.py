@@ -18,13 +18,14 @@ _LANGUAGES = {
 class Region:
     """One `# SOLUTION` … `# END SOLUTION`: lines of the two markers, and what stands between.
 
-    `skeleton` are the lines a learner gets in its place, without indentation; empty means the
-    usual refusal, written in the language of the enclosing function by `refusal`.
+    `body` is the line of the first statement, whose indentation the refusal takes. `skeleton` are
+    the lines a learner gets in its place, without indentation; empty means the usual refusal,
+    written in the language of the enclosing function by `refusal`.
     """
 
     first: int
     last: int
-    indent: str
+    body: int
     skeleton: tuple[str, ...]
     static_assert: str | None
 
@@ -44,7 +45,6 @@ class Change:
     line: int
     first: int
     last: int
-    indent: str
     code: str
 
 
@@ -70,7 +70,7 @@ def region(
     return Region(
         begin.line,
         end.line,
-        " " * statements[0].col_offset,
+        _start(statements[0]),
         skeleton,
         _static_assert(functions[-1], tree) if functions else None,
     )
@@ -135,7 +135,16 @@ def change(
     try:
         wrong = ast.parse(code)
     except SyntaxError as error:
-        raise DayFileError(path, mutant.line, f"the mutant is not Python: {error.msg}") from error
+        raise DayFileError(
+            path,
+            mutant.line + (error.lineno or 1) - 1,
+            f"the mutant is not Python: {error.msg}",
+            expected='whole statements, further lines as "# MUTANT| code"',
+        ) from error
+    if not wrong.body:
+        raise DayFileError(
+            path, mutant.line, "the mutant holds no statement", expected='code, at least "pass"'
+        )
     if [ast.dump(s) for s in wrong.body] == [ast.dump(statement)]:
         raise DayFileError(
             path,
@@ -143,7 +152,7 @@ def change(
             "the mutant equals the solution",
             expected="a plausible wrong answer",
         )
-    return Change(mutant.line, _start(statement), latest, " " * statement.col_offset, code)
+    return Change(mutant.line, _start(statement), latest, code)
 
 
 def _start(statement: ast.stmt) -> int:
