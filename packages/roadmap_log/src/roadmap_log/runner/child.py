@@ -45,24 +45,30 @@ class Guard:
     """Notices when the learner's code replaces what the tests rely on.
 
     Remembers every function and class of the modules the tests import, and of builtins; a name
-    that later holds something else was overwritten (`numpy.allclose = …`). Names of builtins that
+    that later holds something else was overwritten (`numpy.allclose = …`), and so was a module of
+    which `sys.modules` holds another. Names of builtins that
     the tests use must not be redefined in the learner's file either.
     """
 
     def __init__(self, modules: list[str], names: list[str]) -> None:
         self._names = names
+        self._modules: dict[str, types.ModuleType] = {}
         self._known: list[tuple[types.ModuleType, str, object]] = []
         for name in ["builtins", "pytest", *modules]:
             try:
                 module = importlib.import_module(name)
             except Exception:
                 continue  # the test file's own import will say it better
+            self._modules[name] = module
             self._known += [
                 (module, key, value) for key, value in vars(module).items() if callable(value)
             ]
 
     def broken(self, learner: types.ModuleType | None) -> str | None:
         """What was overwritten, or None."""
+        for name, module in self._modules.items():
+            if sys.modules.get(name) is not module:
+                return f"the module {name} was replaced"
         for module, key, value in self._known:
             if vars(module).get(key, value) is not value:
                 return f"{module.__name__}.{key} was replaced"
@@ -96,7 +102,12 @@ class Judge:
 
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
         """While a file is imported: keep what it raised for the report of the collection."""
+        import pytest
+
         self._raised = call.excinfo
+        cause = call.excinfo.value.__cause__
+        if isinstance(call.excinfo.value, pytest.Collector.CollectError) and cause is not None:
+            self._raised = pytest.ExceptionInfo.from_exception(cause)  # an ImportError, wrapped
 
     def pytest_collectreport(self, report: Any) -> None:
         """A file that cannot be imported has no tests; say why."""
@@ -152,9 +163,11 @@ class Judge:
         elif outcome["status"] != "passed" and self._first_failure_ends:
             self._session.shouldstop = "one failure is enough"
 
-    def pytest_internalerror(self, excrepr: Any) -> None:
-        """pytest itself broke, most often because its parts were replaced."""
-        self._records.write("broken", message=_clip(str(excrepr), _LONGEST_MESSAGE))
+    def pytest_internalerror(self, excinfo: Any) -> None:
+        """SystemExit out of the file, or pytest broke, most often as its parts were replaced."""
+        kind = "aborted" if excinfo.errisinstance(SystemExit) else "broken"
+        message = _clip(excinfo.exconly(), _LONGEST_MESSAGE)
+        self._records.write(kind, message=message, line=self._line(excinfo))
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """KeyboardInterrupt or pytest.exit, raised by the file itself."""

@@ -56,7 +56,7 @@ def read_channel(path: Path, token: str, shown: Callable[[str], str]) -> Channel
                 channel.outcomes.append(TestOutcome(**record))
             case "finish":
                 channel.finish = record
-            case kind:
+            case kind if channel.trouble is None:  # what follows the first is its consequence
                 channel.trouble = {**record, "kind": kind, "message": shown(record["message"])}
     return channel
 
