@@ -3,7 +3,6 @@
 Run by ``pytest packages/tinygrad_autodiff/parity`` where torch is installed; without torch this
 fails at import, so that nothing counts as passed that was not compared.
 """
-# ruff: noqa: D102, D103
 
 import numpy as np
 import pytest
