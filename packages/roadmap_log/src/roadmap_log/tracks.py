@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -93,18 +94,16 @@ class BrokenTrack:
 def discover() -> dict[str, Track | BrokenTrack]:
     """All tracks of this environment by name, in alphabetical order; imports none of them."""
     found: dict[str, Track | BrokenTrack] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    for name, offers in groupby(entries, key=lambda entry: entry.name):
+        first, *others = offers
         try:
-            track: Track | BrokenTrack = _load(entry)
+            if others:
+                givers = sorted(entry.dist.name for entry in (first, *others) if entry.dist)
+                raise TrackError(f"{' and '.join(givers)} offer a track of this name")
+            found[name] = _load(first)
         except TrackError as error:
-            track = BrokenTrack(entry.name, str(error))
-        earlier = found.get(entry.name)
-        if isinstance(earlier, Track) and isinstance(track, Track) and earlier != track:
-            track = BrokenTrack(
-                entry.name,
-                f"both {earlier.distribution} and {track.distribution} offer a track of this name",
-            )
-        found[entry.name] = track
+            found[name] = BrokenTrack(name, str(error))
     return found
 
 
@@ -165,7 +164,9 @@ def _check(table: dict[str, Any], name: str, path: Path) -> None:
 
 def _load(entry: EntryPoint) -> Track:
     """The track an entry point names; only the finders are asked, nothing is executed."""
-    top, *rest = entry.module.split(".")
+    top, *rest = entry.value.split(".")  # entry.module gives up on what is no name
+    if not all(part.isidentifier() for part in (top, *rest)):
+        raise TrackError(f"the entry point says {entry.value!r}", expected="package.folder")
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError) as error:
