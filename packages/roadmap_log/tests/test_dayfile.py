@@ -412,6 +412,22 @@ def test_a_solution_in_a_branch_leaves_the_rest_standing(tmp_path: Path) -> None
     ) in skeleton
 
 
+def test_a_mutant_below_an_elif_replaces_the_whole_chain(tmp_path: Path) -> None:
+    chain = "    if whole:\n        pass\n    elif numbers:\n        whole = 2\n"
+    source = DAY.replace("    return whole\n", chain + "    # MUTANT: pass\n    return whole\n")
+    day = parse(written(tmp_path, source))
+    mutant = next(m for m in day.mutants() if m.code == "pass")
+    assert mutant.source == day.solution().replace(chain, "    pass\n")
+
+
+def test_comments_elsewhere_are_no_part_of_a_todo(tmp_path: Path) -> None:
+    source = DAY.replace(
+        "    # HINT: a list", "    #  and more\n\n    #   no more\n    # HINT: a list"
+    )
+    two = parse(written(tmp_path, source)).exercises[1]
+    assert (two.todo, two.hints) == ("divide each by the whole and more", ("a list comprehension",))
+
+
 @pytest.mark.parametrize(
     "encoded",
     [
