@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tinygrad_autodiff as tg
 from tinygrad_autodiff import autograd
-from tinygrad_autodiff.errors import GraphError
+from tinygrad_autodiff.errors import ArgumentError, GraphError
 
 
 def leaf(*values, dtype=np.float64):
@@ -404,6 +404,26 @@ def test_gradcheck_notices(wrong):
     with pytest.raises(RuntimeError, match="input 0"):
         autograd.gradcheck(Wrong.apply, x)
     assert not autograd.gradcheck(Wrong.apply, x, raise_exception=False)
+
+
+@pytest.mark.parametrize(
+    ("func", "got"),
+    [
+        (lambda v: None, "NoneType"),
+        (lambda v: (), "an empty tuple"),
+        (lambda v: v.detach().numpy(), "ndarray"),
+        (lambda v: (v > 0, None), "bool tensor, NoneType"),
+    ],
+)
+def test_gradcheck_wants_something_to_compare(func, got):
+    for check in (autograd.gradcheck, autograd.gradgradcheck):
+        with pytest.raises(ArgumentError, match=f"expected a floating tensor .*got {got}"):
+            check(func, leaf(1.0, 2.0), raise_exception=False)
+
+
+def test_gradgradcheck_wants_an_output_that_requires_grad():
+    with pytest.raises(ArgumentError, match="requires grad from func, got float64 tensor"):
+        autograd.gradgradcheck(lambda v: v.detach() * 2, leaf(1.0))
 
 
 def test_gradcheck_wants_float64():

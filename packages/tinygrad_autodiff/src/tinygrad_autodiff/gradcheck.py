@@ -39,7 +39,7 @@ def gradcheck(
 
     Raises:
         GradcheckError: Names the output, the input, its element and both values.
-        ArgumentError: No input requires grad, or one is not float64.
+        ArgumentError: No input requires grad, or one is not float64; no output is a floating tensor.
     """
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, v in enumerate(args) if isinstance(v, Tensor) and v.requires_grad]
@@ -50,6 +50,10 @@ def gradcheck(
             raise ArgumentError(
                 f"gradcheck: input {i} is {args[i].dtype}; differences need float64"
             )
+    if not _outputs(result := func(*_fresh(args))):
+        raise ArgumentError(
+            f"gradcheck: expected a floating tensor from func, got {_kinds(result)}"
+        )
     try:
         for i in checked:
             numerical = _numerical(func, args, i, eps)
@@ -77,10 +81,20 @@ def gradgradcheck(
 
     The gradient is taken for random `grad_outputs` (or the given ones), which are checked as
     inputs too. With `check_forward_ad` also forward mode over reverse mode.
+
+    Raises:
+        GradcheckError: As `gradcheck`, for the gradient.
+        ArgumentError: As `gradcheck`, or no output of `func` requires grad.
     """
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     places = [i for i, v in enumerate(args) if isinstance(v, Tensor) and v.requires_grad]
-    outputs = [out for out in _outputs(func(*args)) if out.requires_grad]
+    result = func(*args)
+    outputs = [out for out in _outputs(result) if out.requires_grad]
+    if not outputs:
+        raise ArgumentError(
+            "gradgradcheck: expected a floating tensor that requires grad from func, "
+            f"got {_kinds(result)}"
+        )
     random = np.random.default_rng(0)
     seeds = list(grad_outputs or (wrap(random.standard_normal(out.shape)) for out in outputs))
     seeds = [wrap(seed._data).requires_grad_() for seed in seeds]
@@ -103,6 +117,12 @@ def gradgradcheck(
 def _outputs(result: Any) -> list[Tensor]:
     several = result if isinstance(result, (tuple, list)) else (result,)
     return [out for out in several if isinstance(out, Tensor) and out.dtype.kind == "f"]
+
+
+def _kinds(result: Any) -> str:
+    several = result if isinstance(result, (tuple, list)) else (result,)
+    kinds = [f"{o.dtype} tensor" if isinstance(o, Tensor) else type(o).__name__ for o in several]
+    return ", ".join(kinds) or "an empty tuple"
 
 
 def _fresh(args: Sequence[Any]) -> list[Any]:
