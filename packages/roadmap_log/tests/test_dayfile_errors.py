@@ -136,6 +136,13 @@ MARKERS = {
         "continues nothing",
         "# MUTANT:",
     ),
+    "mutant of a crowded line": (
+        "    result = 1\n",
+        "    result = 1; other = 2\n",
+        "# MUTANT",
+        "shares its line",
+        "one statement a line",
+    ),
     "mutant that is right": (WRONG, "    # MUTANT: result=1\n", "# MUTANT", "equals the", "wrong"),
     "mutant that is empty": (WRONG, "    # MUTANT: # 2\n", "# MUTANT", "no statement", "pass"),
     "mutant without code": (WRONG, "    # MUTANT:\n", "# MUTANT", "is not a marker", "# MUTANT:"),

@@ -119,7 +119,8 @@ def change(
     """What a `# MUTANT:` replaces: the statement that ends last before it, in the same column.
 
     Raises:
-        DayFileError: no such statement in the region, or the mutant says the same as it.
+        DayFileError: no such statement in the region, one that shares its line with another, or
+            a mutant that is no Python, or says the same as it.
     """
     before = [s for s in _statements(tree) if within[0] < _start(s) and _stop(s) < mutant.line]
     latest = max(map(_stop, before), default=0)
@@ -132,6 +133,14 @@ def change(
             expected="the mutant right below the statement it replaces, equally indented",
         )
     statement = min(aligned, key=_start)
+    within_it = {id(node) for node in ast.walk(statement)}
+    if any(_start(s) >= _start(statement) and id(s) not in within_it for s in before):
+        raise DayFileError(
+            path,
+            mutant.line,
+            "the statement before this mutant shares its line with another",
+            expected="one statement a line, not two with a semicolon",
+        )
     try:
         wrong = ast.parse(code)
     except SyntaxError as error:
