@@ -72,17 +72,12 @@ def _written(file: Path) -> list[int]:
 def _alive(pid: int) -> bool:
     """Whether it runs; one that is dead and only waits to be reaped does not."""
     try:
+        if LINUX:
+            return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
         os.kill(pid, 0)
-        return not LINUX or f"{pid} (" not in (stat := _stat(pid)) or ") Z " not in stat
-    except ProcessLookupError:
-        return False
-
-
-def _stat(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        raise ProcessLookupError from None
+        return False
+    return True
 
 
 def _all_gone(pids: list[int]) -> bool:
@@ -361,20 +356,18 @@ def test_tests_that_never_run_are_missed(judged: Judged, line: str) -> None:
     assert report.missing == TESTS
 
 
-@pytest.mark.parametrize("text", [WRONG, RIGHT], ids=["wrong", "right"])
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
-        ("pytestmark = pytest.mark.skip(reason='no')", "skipped"),
-        ("pytestmark = pytest.mark.xfail(reason='no')", "xfailed"),
-        ("@pytest.fixture(autouse=True)\ndef skip(): pytest.skip('no')", "skipped"),
+        ("pytestmark = pytest.mark.skip(reason='no')\n" + WRONG, "skipped"),
+        ("pytestmark = pytest.mark.xfail(reason='no')\n" + WRONG, "xfailed"),
+        ("pytestmark = pytest.mark.xfail(reason='no')\n" + RIGHT, "xfailed"),
+        ("@pytest.fixture(autouse=True)\ndef skip(): pytest.skip('no')\n" + RIGHT, "skipped"),
     ],
-    ids=["skip", "xfail", "fixture"],
+    ids=["skip", "xfail wrong", "xfail right", "fixture"],
 )
-def test_marks_on_the_tests_count_as_no_pass(
-    judged: Judged, lines: str, status: str, text: str
-) -> None:
-    report = judged(f"import pytest\n{lines}\n{text}")
+def test_marks_on_the_tests_count_as_no_pass(judged: Judged, lines: str, status: str) -> None:
+    report = judged(f"import pytest\n{lines}")
     assert not report.passed
     assert {outcome.status for outcome in report.tests} == {status}
     assert report.reason.startswith(f"test_answer does not count: {status}")
@@ -399,7 +392,6 @@ def test_what_only_looks_like_a_judge_is_ignored(judged: Judged, lines: str) -> 
     report = judged(f"{lines}\n{WRONG}")
     assert not report.passed
     assert [outcome.status for outcome in report.tests] == ["failed", "passed", "passed"]
-    assert judged(f"{lines}\n{RIGHT}").passed
 
 
 @pytest.mark.parametrize(
@@ -409,7 +401,6 @@ def test_what_only_looks_like_a_judge_is_ignored(judged: Judged, lines: str) -> 
         ("import builtins\nbuiltins.callable = lambda _: True", "builtins.callable"),
         ("import pytest\npytest.raises = None", "pytest.raises"),
         ("import pytest\npytest.approx = lambda *_: None", "pytest.approx"),
-        ("import sys, types\nsys.modules['pytest'] = types.SimpleNamespace()", "module pytest"),
         ("def callable(value): return True", "'callable'"),
         (
             "import pytest\npytest.Function.runtest = lambda self: None",
@@ -426,7 +417,6 @@ def test_what_only_looks_like_a_judge_is_ignored(judged: Judged, lines: str) -> 
         "builtin",
         "raises",
         "approx",
-        "module",
         "hidden",
         "canary: runtest",
         "canary: fixture",
@@ -445,7 +435,7 @@ def test_tampering_with_what_the_tests_rely_on_is_detected(
     "lines",
     [
         "import math\nmath.isclose = lambda *_: True",
-        "import sys, types\nsys.modules['math'] = fake",
+        "import sys\nsys.modules['math'] = fake",
     ],
     ids=["function", "module"],
 )

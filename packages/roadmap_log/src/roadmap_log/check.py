@@ -6,6 +6,7 @@ must be missed by some test when it alone is left open.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from roadmap_log.dayfile import DayFile, split_upper
-from roadmap_log.runner import Limits, Report, judge
+from roadmap_log.runner import Limits, Report, TestOutcome, judge
 from roadmap_log.runner.run import lacks
 from roadmap_log.tracks import Track
 
@@ -186,12 +187,21 @@ def _must_pass(day: DayFile, seed: int) -> Callable[[Report], Iterator[Problem]]
         bad = next((o for o in report.tests if o.status != "passed"), None)
         said = f"\n{bad.id}: {bad.message}" if bad else ""
         yield Problem(
-            f"{day.path}:{(bad and bad.line) or 1}",
+            f"{day.path}:{_authors_line(day, bad) if bad else 1}",
             f"the solution does not pass with seed {seed}: {report.reason}{said}",
             f"mend it; ROADMAP_SEED={seed} repeats the run",
         )
 
     return complaints
+
+
+def _authors_line(day: DayFile, bad: TestOutcome) -> int:
+    """Where the solution went wrong in the author's file; else where the test that failed is."""
+    lines = enumerate(day.source.split("\n"), 1)
+    if bad.line is not None:
+        return [n for n, _ in lines if n not in day.layout.hidden][bad.line - 1]
+    name = bad.function.rpartition("::")[2]
+    return next((n for n, line in lines if re.match(rf"\s*(async )?def {name}\(", line)), 1)
 
 
 def _must_fail_everywhere(day: DayFile) -> Callable[[Report], Iterator[Problem]]:
