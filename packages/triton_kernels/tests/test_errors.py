@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 import torch
-from triton_kernels import record_backends, registry
-from triton_kernels.errors import KernelError, ShapeError
+from triton_kernels import explain, record_backends, registry, vector_add
+from triton_kernels.errors import DtypeError, KernelError, ShapeError
 
 DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
 CASES = [
@@ -30,6 +30,27 @@ def test_bad_input(op, index, device):
 def test_every_op_has_errors_of_shape_and_dtype(op):
     kinds = {bad.error.__name__ for bad in op.errors(torch.device("cpu"))}
     assert {"ShapeError", "DtypeError"} <= kinds
+
+
+@pytest.mark.parametrize("layout", ["sparse_coo", "sparse_csr"])
+def test_sparse_tensors_are_told_from_dense_ones(layout):
+    dense = torch.eye(3)
+    sparse = dense.to_sparse(layout=getattr(torch, layout))
+    for x, y, name in ((sparse, dense, "x"), (dense, sparse, "y")):
+        with pytest.raises(DtypeError) as caught:
+            vector_add(x, y)
+        assert f"got {name} of layout {layout}; expected dense strided" in str(caught.value)
+        assert f"{name}.to_dense()" in str(caught.value)
+
+
+@pytest.mark.parametrize("op", registry.op_names())
+def test_explain_without_the_arguments_of_the_op(op):
+    with pytest.raises(DtypeError, match=rf"^{op}: got .*missing.*; expected explain\('{op}', \w+"):
+        explain(op)
+    with pytest.raises(DtypeError, match="unexpected keyword argument 'axis'"):
+        explain(
+            op, *next(registry.get(op).samples(torch.device("cpu"), torch.float32)).args, axis=1
+        )
 
 
 def test_errors_survive_pickling():

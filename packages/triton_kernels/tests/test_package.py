@@ -102,6 +102,35 @@ def test_self_test_runs():
     assert result.returncode == 0, result.stderr
     assert "softmax" in result.stdout
     assert "reference" in result.stdout
+    covered = "covered the references only" in result.stdout
+    assert covered == ("portable   ok" not in result.stdout)
+
+
+def test_the_command_line_knows_its_arguments():
+    told = process("-m", "triton_kernels", "--help")
+    assert told.returncode == 0
+    assert "usage: python -m triton_kernels" in told.stdout
+    assert "self-test" not in told.stdout
+    wrong = process("-m", "triton_kernels", "--fast")
+    assert wrong.returncode == 2
+    assert "unrecognized arguments: --fast" in wrong.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
+def test_a_reader_that_leaves_early_gets_no_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        result = subprocess.run(
+            [sys.executable, "-m", "triton_kernels"],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert result.returncode != 0
+    assert result.stderr == ""
 
 
 def test_a_backend_that_cannot_is_an_error_not_a_fallback():

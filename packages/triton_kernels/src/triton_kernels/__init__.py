@@ -6,6 +6,7 @@ Importing the package imports neither torch nor triton; the first use of an op d
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from triton_kernels import errors
@@ -49,11 +50,19 @@ def explain(op: str, *args: Any, backend: str | None = None, **kwargs: Any) -> E
 
     Raises:
         BackendError: no such op or backend, or the backend asked for refuses these inputs.
+        DtypeError: arguments are missing, or the op has no such.
         ShapeError, DtypeError, DeviceError: as the op itself.
     """
     from triton_kernels import registry
 
     entry = registry.get(op)
+    signature = inspect.signature(entry.checked)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        given = f"arguments that do not fit ({error})"
+        call = f"explain({op!r}, {', '.join(signature.parameters)})"
+        raise errors.DtypeError(op, given, call, "pass what the op itself takes") from None
     return entry.kernel.explain(*entry.checked(*args, **kwargs), backend=backend)
 
 

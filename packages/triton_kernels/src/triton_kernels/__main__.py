@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
+import signal
 import sys
+from collections.abc import Sequence
 
 import torch
 
@@ -44,11 +47,17 @@ def _passes(op: Op, sample: Sample, backend: str) -> bool:
     )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Prints what is there and tests every op with every backend that can run here."""
+    parser = argparse.ArgumentParser(
+        "python -m triton_kernels",
+        description="Print the environment, the ops and their backends, and test each that can "
+        "run here against torch in float64. Status 1 if one is wrong.",
+    )
+    parser.parse_args(arguments)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     print(_environment(device))
-    failures = 0
+    failures, tested = 0, set()
     for name in registry.op_names():
         op = registry.get(name)
         print(f"\n{name}: {op.summary}")
@@ -61,10 +70,18 @@ def main() -> int:
                 continue
             passed = _passes(op, sample, backend.name)
             failures += not passed
+            tested.add(backend.name)
             print(f"  {backend.name:<10} {'ok' if passed else 'WRONG RESULT'}")
     print(f"\nself-test: {failures} failed")
+    if tested == {"reference"}:
+        print(
+            "It covered the references only: no kernel can run here. Run it on a GPU, or with "
+            "TRITON_INTERPRET=1 for the kernels in triton's interpreter."
+        )
     return 1 if failures else 0
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # end in silence when the reader of a pipe has gone
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -14,10 +14,10 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: Any) -> None:
-    """All are tensors of one allowed dtype on one device.
+    """All are dense tensors of one allowed dtype on one device.
 
     Raises:
-        DtypeError: not a tensor, a dtype the op does not take, or two dtypes.
+        DtypeError: not a tensor, a sparse one, a dtype the op does not take, or two dtypes.
         DeviceError: two devices.
     """
     first_name, first = next(iter(tensors.items()))
@@ -26,6 +26,11 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
             raise DtypeError(
                 op, f"{name} of type {type(tensor).__name__}", "a torch.Tensor", "wrap it"
             )
+        if tensor.layout is not torch.strided:
+            raise DtypeError(
+                op, f"{name} of layout {_short(tensor.layout)}", "dense strided tensors",
+                f"convert it: {name}.to_dense()",
+            )  # fmt: skip
         if tensor.dtype not in dtypes:
             raise DtypeError(
                 op, f"{name} of dtype {_short(tensor.dtype)}",
@@ -48,5 +53,5 @@ def shapes_in_words(**tensors: torch.Tensor) -> str:
     return " and ".join(f"{name} of shape {tuple(t.shape)}" for name, t in tensors.items())
 
 
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+def _short(kind: torch.dtype | torch.layout) -> str:
+    return str(kind).removeprefix("torch.")
