@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tinygrad_autodiff as tg
 from tinygrad_autodiff import nn
+from tinygrad_autodiff.errors import ArgumentError, ArgumentTypeError
 
 
 def model():
@@ -198,6 +199,22 @@ def test_init():
         nn.init.kaiming_uniform_(w, mode="fan")
     with pytest.raises(ValueError, match="'swish'"):
         nn.init.calculate_gain("swish")
+
+
+def test_linear_wants_sizes_and_a_tensor():
+    with pytest.raises(ArgumentError, match="in_features of at least 0, got -1"):
+        nn.Linear(-1, 2)
+    with pytest.raises(ArgumentTypeError, match="out_features as an int, got 'a'"):
+        nn.Linear(2, "a")
+    with pytest.raises(ArgumentTypeError, match=r"linear: expected a tensor.* got None"):
+        nn.Linear(2, 3)(None)
+
+
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])
+def test_a_linear_layer_of_nothing_is_allowed_with_a_warning(sizes):
+    with pytest.warns(UserWarning, match="zero-element"):
+        layer = nn.Linear(*sizes)
+    assert layer(tg.ones(2, sizes[0])).tolist() == [[0.0] * sizes[1]] * 2
 
 
 def test_containers_want_modules():

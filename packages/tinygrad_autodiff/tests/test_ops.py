@@ -196,7 +196,8 @@ def test_bad_input(cls, bad):
     with pytest.raises(bad.error, match=bad.message) as caught:
         cls.call(*args, **bad.kwargs)
     assert isinstance(caught.value, AutodiffError)
-    assert cls.name in str(caught.value)
+    if cls.spaces or cls.operator:  # an internal op leaves the name to the one that calls it
+        assert cls.name in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(OPS))

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import tinygrad_autodiff as tg
+from tinygrad_autodiff.errors import ArgumentTypeError
 
 f16, f32, f64, i32, i64, u8 = tg.float16, tg.float32, tg.float64, tg.int32, tg.int64, tg.uint8
 
@@ -123,7 +124,7 @@ def test_operators_with_arrays_and_numbers_on_the_left():
     assert (-x).tolist() == [-1, -2]
     assert (~(x > 1)).tolist() == [True, False]
     assert ((x > 0) & (x > 1)).tolist() == [False, True]
-    with pytest.raises(TypeError, match="add: expected a tensor"):
+    with pytest.raises(TypeError, match=r"add: expected a tensor"):
         x + "text"
     with pytest.raises(TypeError):
         "text" + x
@@ -193,6 +194,35 @@ def test_creation():
         tg.ones(2, dtype=i64, requires_grad=True)
     with pytest.raises(TypeError, match="expected a dtype"):
         tg.zeros(2, dtype="colour")
+
+
+@pytest.mark.parametrize("make", [tg.randn, tg.rand, tg.zeros, tg.ones(2).reshape])
+@pytest.mark.parametrize("size", ["a", None, 2.0, (1, "b")])
+def test_sizes_are_ints(make, size):
+    with pytest.raises(ArgumentTypeError, match="expected an int or a sequence of ints, got"):
+        make(size)
+
+
+def test_none_is_not_a_missing_argument():
+    with pytest.raises(ArgumentTypeError, match=r"add: expected a tensor.* for 'other', got None"):
+        tg.ones(1) + None
+    with pytest.raises(ArgumentTypeError, match="add: missing argument 'other'"):
+        tg.add(tg.ones(1))
+    assert (tg.ones(1) == None) is False  # noqa: E711
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: x @ x, r"^matmul: the shapes \(2, 3\) and \(2, 3\) do not fit"),
+        (lambda x: tg.mm(x, x), "^mm: the shapes"),
+        (lambda x: tg.dot(x[0], x[:, 0]), r"^dot: the shapes \(3,\) and \(2,\)"),
+        (lambda x: x @ x.T.to(tg.float64), "^matmul: expected operands of one dtype"),
+    ],
+)
+def test_an_error_names_the_op_that_was_called(call, message):
+    with pytest.raises(RuntimeError, match=message):
+        call(tg.ones(2, 3))
 
 
 def test_default_dtype():

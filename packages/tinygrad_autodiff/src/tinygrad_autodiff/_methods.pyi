@@ -186,10 +186,6 @@ class Methods:
         """Whether ``input > other``."""
         ...
 
-    def inner_product(self, tensor: Any) -> Tensor:
-        """Sum of the products of two vectors."""
-        ...
-
     def isfinite(self) -> Tensor:
         """Whether the element is neither infinite nor NaN."""
         ...

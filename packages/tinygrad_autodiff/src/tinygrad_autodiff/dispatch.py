@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _new = Tensor.__new__
 _NUMBERS = (float, int, bool)
+_ABSENT: Any = object()  # an argument that was not given; None is one that was
 
 
 def door(cls: type[Op]) -> Callable[..., Any]:
@@ -52,11 +53,9 @@ def unary(cls: Any) -> Callable[..., Any]:
     pick = save.pick if save is not None else None
     slow, quiet = general(cls), cls.quiet
 
-    def call(input: Any = None, **kwargs: Any) -> Any:
-        if kwargs:
-            return slow(**kwargs) if input is None else slow(input, **kwargs)
-        if not isinstance(input, Tensor) or mode.levels:
-            return slow() if input is None else slow(input)
+    def call(input: Any = _ABSENT, **kwargs: Any) -> Any:
+        if kwargs or mode.levels or not isinstance(input, Tensor):
+            return slow(**kwargs) if input is _ABSENT else slow(input, **kwargs)
         data = input._data
         if float_only and data.dtype.kind not in "fc":
             data = data.astype(get_default_dtype())
@@ -94,16 +93,16 @@ def binary(cls: Any) -> Callable[..., Any]:
     pick_input, pick_other = cls.saves[0].pick, cls.saves[1].pick
     slow, quiet, scales = general(cls), cls.quiet, cls.scales
 
-    def call(input: Any = None, other: Any = None, **kwargs: Any) -> Any:
+    def call(input: Any = _ABSENT, other: Any = _ABSENT, **kwargs: Any) -> Any:
         if kwargs:
             alpha = kwargs.pop("alpha", 1) if scales else 1
             given = {"input": input, "other": other, **kwargs}
-            given = {name: value for name, value in given.items() if value is not None}
-            if alpha != 1:
+            given = {name: value for name, value in given.items() if value is not _ABSENT}
+            if alpha != 1 and "other" in given:
                 given["other"] = op.mul(given["other"], alpha)
             return slow(**given)
-        if mode.levels or other is None or not isinstance(input, Tensor):
-            return slow(*(value for value in (input, other) if value is not None))
+        if mode.levels or other is _ABSENT or not isinstance(input, Tensor):
+            return slow(*(value for value in (input, other) if value is not _ABSENT))
         a, b = input._data, other
         left = input._requires_grad
         if isinstance(other, Tensor):
@@ -201,10 +200,15 @@ def general(cls: type[Op]) -> Callable[..., Any]:
         if variadic and not isinstance(inputs, (list, tuple)):
             raise ArgumentTypeError(f"{cls.name}: expected a sequence of tensors, got {inputs!r}")
         recorded = any_tensor = False
-        for value in inputs:
+        for i, value in enumerate(inputs):
             if isinstance(value, Tensor):
                 any_tensor = True
                 recorded = recorded or value._requires_grad
+            elif value is None and (variadic or i < cls.required):
+                name = f"{cls.inputs[0]}[{i}]" if variadic else cls.inputs[i]
+                raise ArgumentTypeError(
+                    f"{cls.name}: expected a tensor, an array or a number for {name!r}, got None"
+                )
         if cls.promote is not None:
             inputs = promoted(cls, inputs, any_tensor)
         arrays = [_plain(cls, value) for value in inputs]
@@ -357,7 +361,9 @@ def _plain(cls: type[Op], value: Any) -> Any:
 def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Exception:
     """A complaint as the package's own error, with the op and, if it is NumPy's, the shapes."""
     if isinstance(error, AutodiffError):
-        return error if cls.name in str(error) else type(error)(f"{cls.name}: {error}")
+        internal = not cls.spaces and cls.operator is None  # its caller gives the name
+        named = internal or cls.name in str(error)
+        return error if named else type(error)(f"{cls.name}: {error}")
     shapes = " and ".join(str(np.shape(array)) for array in arrays if array is not None)
     dtypes = " and ".join(str(asarray(array).dtype) for array in arrays if array is not None)
     if isinstance(error, TypeError):

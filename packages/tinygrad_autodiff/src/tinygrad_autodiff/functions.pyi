@@ -201,10 +201,6 @@ def gt(input: _Operand, other: _Operand) -> Tensor:
     """Whether ``input > other``."""
     ...
 
-def inner_product(input: Any, tensor: Any) -> Tensor:
-    """Sum of the products of two vectors."""
-    ...
-
 def isfinite(input: _Operand) -> Tensor:
     """Whether the element is neither infinite nor NaN."""
     ...

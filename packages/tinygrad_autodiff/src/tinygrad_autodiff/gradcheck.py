@@ -39,7 +39,7 @@ def gradcheck(
 
     Raises:
         GradcheckError: Names the output, the input, its element and both values.
-        ArgumentError: No input requires grad, or one is not float64; no output is a floating tensor.
+        ArgumentError: No input requires grad, one is not float64, or no output is floating.
     """
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, v in enumerate(args) if isinstance(v, Tensor) and v.requires_grad]

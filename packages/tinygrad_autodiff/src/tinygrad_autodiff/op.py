@@ -315,7 +315,9 @@ class Elementwise(Op):
         """Something that is no number, and shapes that do not broadcast."""
         rest = (array((3,)),) * (cls.required - 1)
         yield Bad(("text", *rest), {}, ArgumentTypeError, "expected a tensor")
+        yield Bad((None, *rest), {}, ArgumentTypeError, f"for {cls.inputs[0]!r}, got None")
         if len(cls.inputs) == 2:
+            yield Bad((array((3,)), None), {}, ArgumentTypeError, "for 'other', got None")
             yield Bad((array((3,)), array((4,))), {}, ShapeError, r"\(3,\) and \(4,\)")
 
 

@@ -73,5 +73,8 @@ def _flattened(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         elif isinstance(value, (Tensor, np.ndarray, np.generic, int, float, bool)):
             arrays[name] = value if isinstance(value, float) else array_of(value)
         else:
-            raise ArgumentTypeError(f"save: {name!r} is a {type(value).__name__}, not a tensor")
+            raise ArgumentTypeError(
+                f"save: expected a tensor, an array or a number for {name!r}, "
+                f"got {type(value).__name__}"
+            )
     return arrays

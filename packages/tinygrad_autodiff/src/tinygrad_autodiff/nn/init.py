@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 
@@ -76,6 +77,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
+def _is_empty(tensor: Tensor) -> bool:
+    if not tensor.numel():
+        warnings.warn("initializing zero-element tensors is a no-op", stacklevel=3)
+    return not tensor.numel()
+
+
 def _fan(tensor: Tensor, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ArgumentError(f"mode is 'fan_in' or 'fan_out', not {mode!r}")
@@ -86,6 +93,8 @@ def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
     """Uniform with variance gain²/fan (He et al. 2015)."""
+    if _is_empty(tensor):
+        return tensor
     bound = math.sqrt(3) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
     return uniform_(tensor, -bound, bound)
 
@@ -94,15 +103,21 @@ def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
 ) -> Tensor:
     """Normal with variance gain²/fan (He et al. 2015)."""
+    if _is_empty(tensor):
+        return tensor
     return normal_(tensor, 0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Uniform with variance 2·gain²/(fan in + fan out) (Glorot & Bengio 2010)."""
+    if _is_empty(tensor):
+        return tensor
     bound = gain * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Normal with variance 2·gain²/(fan in + fan out) (Glorot & Bengio 2010)."""
+    if _is_empty(tensor):
+        return tensor
     return normal_(tensor, 0, gain * math.sqrt(2 / sum(fans(tensor))))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import as_dtype, get_default_dtype
+from ..errors import ArgumentError, ArgumentTypeError
 from ..registry import op
 from ..tensor import wrap
 from . import init
@@ -19,12 +20,21 @@ class Linear(Module):
     """``y = x·weightᵀ + bias`` for x (…, in_features); weight (out, in), bias (out,).
 
     Both start uniform in ±1/√in_features, as in torch and from the same stream.
+
+    Raises:
+        ArgumentTypeError: A number of features that is no int.
+        ArgumentError: A negative one; 0 is allowed, with a warning that nothing was drawn.
     """
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = None
     ) -> None:
         super().__init__()
+        for name, size in (("in_features", in_features), ("out_features", out_features)):
+            if not isinstance(size, (int, np.integer)):
+                raise ArgumentTypeError(f"Linear: expected {name} as an int, got {size!r}")
+            if size < 0:
+                raise ArgumentError(f"Linear: expected {name} of at least 0, got {size}")
         self.in_features, self.out_features = in_features, out_features
         dtype = as_dtype(dtype or get_default_dtype())
         self.weight = Parameter(wrap(np.empty((out_features, in_features), dtype)))

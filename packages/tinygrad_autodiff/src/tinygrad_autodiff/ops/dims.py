@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -45,10 +46,13 @@ def all_dims(dim: Dims, ndim: int) -> tuple[int, ...]:
 
 
 def ints(sizes: Any) -> tuple[int, ...]:
-    """Sizes given as one int or as a sequence of ints."""
+    """Sizes given as one int or as a sequence of ints; a TypeError for anything else."""
     if isinstance(sizes, (int, np.integer)):
         return (int(sizes),)
-    return tuple(int(size) for size in sizes)
+    try:
+        return tuple(map(index, sizes))
+    except TypeError as error:
+        raise ArgumentTypeError(f"expected an int or a sequence of ints, got {sizes!r}") from error
 
 
 def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:

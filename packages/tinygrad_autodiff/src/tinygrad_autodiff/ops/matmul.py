@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from ..op import Bad, Composite, Op, Sample, op
 from ..samples import array
 
@@ -25,12 +25,10 @@ def _product(a: Array, b: Array) -> Array:
     return out
 
 
-def _same_dtype(name: str, *arrays: Any) -> None:
+def _same_dtype(*arrays: Any) -> None:
     dtypes = [array.dtype for array in arrays if array is not None]
     if any(dtype != dtypes[0] for dtype in dtypes):
-        raise DtypeError(
-            f"{name}: expected operands of one dtype, got {' and '.join(map(str, dtypes))}"
-        )
+        raise DtypeError(f"expected operands of one dtype, got {' and '.join(map(str, dtypes))}")
 
 
 class BatchedProduct(Op, name="batched_product", spaces=()):
@@ -43,10 +41,10 @@ class BatchedProduct(Op, name="batched_product", spaces=()):
 
     def forward(self, input: Array, other: Array) -> Array:
         """Values."""
-        _same_dtype("matmul", input, other)
+        _same_dtype(input, other)
         self.shapes = (input.shape, other.shape)
         if input.shape[-1] != other.shape[-2]:
-            raise ShapeError(f"matmul: the shapes {input.shape} and {other.shape} do not fit")
+            raise ShapeError(f"the shapes {input.shape} and {other.shape} do not fit")
         return _product(input, other)
 
     def backward_input(self, g: Any, other: Any, shapes: Any) -> Any:
@@ -71,7 +69,7 @@ class BatchedProduct(Op, name="batched_product", spaces=()):
     def error_inputs(cls) -> Iterator[Bad]:
         """Unequal inner sizes, unequal dtypes."""
         x, y = array((2, 3)), array((2, 3))
-        yield Bad((x, y), {}, ShapeError, r"matmul: the shapes \(2, 3\) and \(2, 3\)")
+        yield Bad((x, y), {}, ShapeError, r"the shapes \(2, 3\) and \(2, 3\)")
         yield Bad((x, y.T.astype(np.float32)), {}, DtypeError, "float64 and float32")
 
 
@@ -82,10 +80,15 @@ class Matmul(Composite, name="matmul", operator="matmul"):
     def forward(input: Any, other: Any) -> Any:
         """A vector is a matrix of one row (left) or one column (right)."""
         left, right = np.ndim(input), np.ndim(other)
+        if input is None or other is None:
+            raise ArgumentTypeError("expected two tensors or arrays, got None")
         if not left or not right:
-            raise ShapeError("matmul: both arguments need at least one dimension")
+            raise ShapeError("both arguments need at least one dimension")
         if left == 2 and right == 2:
             return op.batched_product(input, other)
+        first, second = np.shape(input), np.shape(other)
+        if first[-1] != second[-2 if right > 1 else 0]:
+            raise ShapeError(f"the shapes {first} and {second} do not fit")
         if left == 1:
             input = op.unsqueeze(input, 0)
         if right == 1:
@@ -111,8 +114,11 @@ class Matmul(Composite, name="matmul", operator="matmul"):
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
         """Sizes that do not fit, and no dimension."""
-        yield Bad((array((2, 3)), array((4,))), {}, ShapeError, "do not fit")
+        yield Bad((array((2, 3)), array((2, 3))), {}, ShapeError, "^matmul: the shapes")
+        shapes = r"^matmul: the shapes \(2, 3\) and \(4,\) do not fit"
+        yield Bad((array((2, 3)), array((4,))), {}, ShapeError, shapes)
         yield Bad((array((2, 3)), array(())), {}, ShapeError, "at least one dimension")
+        yield Bad((array((2, 3)), None), {}, ArgumentTypeError, "^matmul: .*got None")
 
 
 def _fixed(name: str, input: Any, other: Any, dims: tuple[int, int]) -> None:
@@ -165,13 +171,15 @@ class Bmm(Composite, name="bmm"):
         yield Bad((array((1, 2, 3)), array((2, 3, 4))), {}, ShapeError, "differ in length")
 
 
-class Dot(Composite, name="dot", aliases=("inner_product",)):
+class Dot(Composite, name="dot"):
     """Sum of the products of two vectors."""
 
     @staticmethod
     def forward(input: Any, tensor: Any) -> Any:
         """Composed of matmul."""
         _fixed("dot", input, tensor, (1, 1))
+        if input.shape != tensor.shape:
+            raise ShapeError(f"the shapes {input.shape} and {tensor.shape} do not fit")
         return op.matmul(input, tensor)
 
     @classmethod
@@ -213,7 +221,7 @@ class Linear(Op, name="linear", spaces=("nn.functional",)):
 
     def forward(self, input: Array, weight: Array, bias: Array | None = None) -> Array:
         """Values: one product of matrices, the bias added in place."""
-        _same_dtype("linear", input, weight, bias)
+        _same_dtype(input, weight, bias)
         if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
             raise ShapeError(
                 f"linear: an input of shape {input.shape} does not fit a weight of {weight.shape}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ArgumentTypeError
 from .optimizer import Optimizer, buffer
 
 
@@ -46,7 +47,13 @@ class Adam(Optimizer):
     def check(self, group: dict[str, Any]) -> None:
         """Both betas are in [0, 1)."""
         super().check(group)
-        for i, beta in enumerate(group["betas"]):
+        betas = group["betas"]
+        if (
+            not isinstance(betas, (tuple, list))
+            or [isinstance(b, Real) for b in betas] != [True] * 2
+        ):
+            raise ArgumentTypeError(f"betas: expected two numbers, got {betas!r}")
+        for i, beta in enumerate(betas):
             if not 0 <= beta < 1:
                 raise ArgumentError(f"invalid beta parameter at index {i}: {beta}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,9 @@ class Optimizer:
     """
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
-        if isinstance(params, Tensor):
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise ArgumentTypeError(
-                "params: expected an iterable of tensors or dicts, got a tensor"
+                f"params: expected an iterable of tensors or dicts, got {type(params).__name__}"
             )
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = {}
@@ -41,9 +42,11 @@ class Optimizer:
             self.add_param_group(group)
 
     def check(self, group: dict[str, Any]) -> None:
-        """Raise ArgumentError for an option out of range."""
-        for name in ("lr", "weight_decay", "momentum", "eps"):
-            if name in group and not group[name] >= 0:
+        """Raise ArgumentTypeError for an option that is no number, ArgumentError for one < 0."""
+        for name in {"lr", "weight_decay", "momentum", "dampening", "eps"} & set(group):
+            if not isinstance(group[name], Real):
+                raise ArgumentTypeError(f"{name}: expected a number, got {group[name]!r}")
+            if name != "dampening" and not group[name] >= 0:
                 raise ArgumentError(f"invalid {name}: {group[name]} (expected >= 0)")
 
     def add_param_group(self, group: dict[str, Any]) -> None:
