@@ -1,6 +1,8 @@
 """Saving and loading: exact, without pickle, and never half a file."""
 
 import io
+import os
+import stat
 import zipfile
 
 import numpy as np
@@ -53,6 +55,17 @@ def test_an_interrupted_save_keeps_the_old_file(tmp_path, monkeypatch):
         tg.save({"x": tg.zeros(2)}, path)
     assert tg.load(path)["x"].tolist() == [1, 1]
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_file_and_folder_are_flushed_and_links_written_through(tmp_path, monkeypatch):
+    flushed = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(os.fstat(fd).st_mode), real(fd)))
+    (tmp_path / "link").symlink_to(tmp_path / "a.npz")
+    tg.save({"x": tg.ones(2)}, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert tg.load(tmp_path / "a.npz")["x"].tolist() == [1, 1]
+    assert [stat.S_ISDIR(kind) for kind in flushed] == [False, True]
 
 
 def test_bad_files_and_values(tmp_path):

@@ -21,15 +21,14 @@ import json
 import math
 import mmap
 import os
-import secrets
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .atomic import replacing
 from .dtypes import Array, Dtype
 from .errors import ArgumentError, ArgumentTypeError, AutodiffError
 from .tensor import Tensor, wrap
@@ -392,29 +391,9 @@ def save_file(
         OSError: The file cannot be written; the temporary file is gone again.
     """
     chunks = _serialized(tensor_dict, metadata, bfloat16)
-    target = os.path.realpath(filename)
-    temporary = f"{target}.{secrets.token_hex(4)}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(os.path.dirname(target))
-
-
-def _sync_folder(folder: str) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with replacing(filename) as file:
+        for chunk in chunks:
+            file.write(chunk)
 
 
 def _serialized(

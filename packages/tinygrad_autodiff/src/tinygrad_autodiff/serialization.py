@@ -7,7 +7,6 @@ a file and an interrupted run keeps the old one.
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .atomic import replacing
 from .errors import ArgumentError, ArgumentTypeError
 from .tensor import Tensor, array_of, wrap
 
@@ -27,20 +27,10 @@ def save(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
         OSError: The file cannot be written; an older one at `path` stays as it was.
     """
     arrays = _flattened(state, "")
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for key, array in arrays.items():
-                    with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
-                        np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
