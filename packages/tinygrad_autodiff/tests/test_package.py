@@ -41,10 +41,25 @@ def test_every_op_is_where_it_says():
     places = {"": tg, "nn.functional": tg.nn.functional, "special": tg.special, "linalg": tg.linalg}
     for cls in OPS.values():
         for space in cls.spaces:
-            for name in (cls.name, *cls.aliases):
+            for name in (cls.name, *(a for a in cls.aliases if "." not in a)):
                 found = getattr(tg.Tensor if space == "Tensor" else places[space], name)
                 assert found is cls.call, (space, name)
     assert set(api.names_in("")) <= set(dir(tg))
+
+
+def test_names_are_only_where_torch_has_them():
+    assert tg.special.expit is tg.sigmoid
+    assert tg.linalg.vector_norm is tg.norm
+    for name in ("expit", "vector_norm", "inner_product"):
+        for place in (tg, tg.Tensor, tg.nn.functional):
+            assert not hasattr(place, name), (place, name)
+    assert not hasattr(tg.special, "sigmoid")
+
+
+def test_dtypes_with_the_names_of_builtins():
+    assert (tg.bool, tg.float, tg.int) == (tg.bool_, tg.float32, tg.int32)
+    assert tg.zeros(2, dtype=tg.bool).dtype == tg.bool_
+    assert not {"bool", "float", "int"} & set(vars(tg))
 
 
 def test_version_is_read_when_asked_for():

@@ -134,6 +134,8 @@ __all__ = [
 ]
 __all__ += functions.__all__
 
+# torch.bool and its like, which must not hide the built-ins in this module.
+_DTYPES = {"bool": bool_, "float": float32, "int": int32}
 _LAZY = ("data", "safetensors", "scalar")  # imported when first named
 
 
@@ -142,6 +144,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("tinygrad-autodiff")
+    if name in _DTYPES:
+        return _DTYPES[name]
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

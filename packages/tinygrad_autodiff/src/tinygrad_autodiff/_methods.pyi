@@ -146,10 +146,6 @@ class Methods:
         """Repeated along dimensions of size 1 and new leading ones, without a copy; -1 keeps."""
         ...
 
-    def expit(self) -> Tensor:
-        """``1/(1 + exp(-input))``; ∂out/∂input = out·(1 - out)."""
-        ...
-
     def expm1(self) -> Tensor:
         """``exp(input) - 1``, exact near 0; ∂out/∂input = out + 1."""
         ...
@@ -482,13 +478,6 @@ class Methods:
         """Variance over `dim`: Σ(x - x̄)²/(N - correction).
 
         ∂out/∂x = 2·(x - x̄)/(N - correction).
-        """
-        ...
-
-    def vector_norm(self, p: Any = 2, dim: _Dims = None, keepdim: bool = False) -> Any:
-        """Vector norm (Σ|x|^p)^(1/p) over `dim`; p is a number, ±inf, or "fro" (2).
-
-        The gradient of the 2-norm at 0 is 0.
         """
         ...
 

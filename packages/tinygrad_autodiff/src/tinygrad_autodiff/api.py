@@ -23,13 +23,17 @@ REFLECTED = {"add", "sub", "mul", "truediv", "pow", "matmul", "and", "or", "xor"
 
 
 def names_in(space: str) -> dict[str, Any]:
-    """Every op class of a namespace by each of its names there."""
-    return {
-        name: cls
-        for cls in OPS.values()
-        if space in cls.spaces
-        for name in (cls.name, *cls.aliases)
-    }
+    """Every op class of a namespace by each of its names there.
+
+    An alias such as "special.expit" is a name in that one namespace, a bare one in all of the op's.
+    """
+    found = {}
+    for cls in OPS.values():
+        for qualified in (cls.name, *cls.aliases):
+            place, _, name = qualified.rpartition(".")
+            if place == space if place else space in cls.spaces:
+                found[name] = cls
+    return found
 
 
 def fill_methods() -> None:

@@ -161,10 +161,6 @@ def expand(input: _Operand, *size: int | tuple[int, ...] | list[int]) -> Tensor:
     """Repeated along dimensions of size 1 and new leading ones, without a copy; -1 keeps."""
     ...
 
-def expit(input: _Operand) -> Tensor:
-    """``1/(1 + exp(-input))``; ∂out/∂input = out·(1 - out)."""
-    ...
-
 def expm1(input: _Operand) -> Tensor:
     """``exp(input) - 1``, exact near 0; ∂out/∂input = out + 1."""
     ...
@@ -489,13 +485,6 @@ def var(input: _Operand, dim: _Dims = None, correction: _Number = 1, keepdim: bo
     """Variance over `dim`: Σ(x - x̄)²/(N - correction).
 
     ∂out/∂x = 2·(x - x̄)/(N - correction).
-    """
-    ...
-
-def vector_norm(input: Any, p: Any = 2, dim: _Dims = None, keepdim: bool = False) -> Any:
-    """Vector norm (Σ|x|^p)^(1/p) over `dim`; p is a number, ±inf, or "fro" (2).
-
-    The gradient of the 2-norm at 0 is 0.
     """
     ...
 

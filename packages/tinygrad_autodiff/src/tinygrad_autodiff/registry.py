@@ -26,7 +26,7 @@ op = _Functions()
 
 def register(cls: type[Op]) -> None:
     """Enter `cls` under its name and aliases; a name can be taken only once."""
-    for name in (cls.name, *cls.aliases):
+    for name in (cls.name, *(alias.rpartition(".")[2] for alias in cls.aliases)):
         if name in vars(op):
             raise TypeError(f"{cls.__name__}: the operation name {name!r} is taken")
         setattr(op, name, cls.call)

@@ -33,10 +33,6 @@ def logsumexp(input: _Operand, dim: _Dims, keepdim: bool = False) -> Tensor:
     """``log Σexp(x)`` over `dim`; ∂out/∂x = exp(x - out)."""
     ...
 
-def sigmoid(input: _Operand) -> Tensor:
-    """``1/(1 + exp(-input))``; ∂out/∂input = out·(1 - out)."""
-    ...
-
 def softmax(input: _Operand, dim: _Number, dtype: Any = None) -> Tensor:
     """``exp(x)/Σexp(x)`` along `dim`.
 

@@ -25,10 +25,6 @@ def dropout(input: Any, p: _Number = 0.5, training: bool = True) -> Tensor:
     """
     ...
 
-def expit(input: _Operand) -> Tensor:
-    """``1/(1 + exp(-input))``; ∂out/∂input = out·(1 - out)."""
-    ...
-
 def gelu(input: _Operand, approximate: str = 'none') -> Tensor:
     """``input · Φ(input)``, Φ the normal distribution function (Hendrycks & Gimpel 2016).
 

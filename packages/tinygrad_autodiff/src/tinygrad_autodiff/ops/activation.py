@@ -29,7 +29,7 @@ class Relu(Elementwise, name="relu", spaces=_EVERYWHERE):
         return np.maximum(input, 0)
 
 
-class Sigmoid(Elementwise, name="sigmoid", spaces=(*_EVERYWHERE, "special"), aliases=("expit",)):
+class Sigmoid(Elementwise, name="sigmoid", spaces=_EVERYWHERE, aliases=("special.expit",)):
     """``1/(1 + exp(-input))``; ∂out/∂input = out·(1 - out)."""
 
     promote, quiet = "float", True

@@ -459,7 +459,9 @@ def _summed(dtype: Any) -> Any:
     return np.dtype(np.int64) if dtype.kind in "bui" else dtype
 
 
-class Norm(Composite, name="norm", spaces=("", "Tensor", "linalg"), aliases=("vector_norm",)):
+class Norm(
+    Composite, name="norm", spaces=("", "Tensor", "linalg"), aliases=("linalg.vector_norm",)
+):
     """Vector norm (Σ|x|^p)^(1/p) over `dim`; p is a number, ±inf, or "fro" (2).
 
     The gradient of the 2-norm at 0 is 0.
