@@ -206,6 +206,9 @@ def test_wrong_values(trained) -> None:
         trained.encode(b"bytes")
     with pytest.raises(TokenizerError, match="id 1500 is not among"):
         trained.decode([5, 1500])
+    for ids in ("a", "12", [1.5], [[1, 2]], 5, None):
+        with pytest.raises(TokenizerError, match="decode takes integer ids, got "):
+            trained.decode(ids)
     with pytest.raises(ConfigError, match="at least 257, got 256"):
         train_bpe(["text"], 256, [END])
     with pytest.raises(ConfigError, match="must be different"):
@@ -214,10 +217,13 @@ def test_wrong_values(trained) -> None:
         train_bpe("text", 300)
     with pytest.raises(DataError, match="got int"):
         train_bpe([3], 300)
+    for nothing in ([], [""], iter(())):
+        with pytest.raises(DataError, match="learns from text, got none"):
+            train_bpe(nothing, 300)
 
 
 def test_too_little_text_gives_fewer_merges() -> None:
     tokenizer = train_bpe(["abab"], 1000)
     assert tokenizer.merges == [(b"a", b"b"), (b"ab", b"ab")]
     assert len(tokenizer) == 258
-    assert train_bpe([], 300).encode("é") == [BYTE_ORDER.index(byte) for byte in "é".encode()]
+    assert train_bpe(["a"], 300).encode("é") == [BYTE_ORDER.index(byte) for byte in "é".encode()]

@@ -131,6 +131,11 @@ def test_wrong_prompts(model) -> None:
     for prompts in ([], [[1], []]):
         with pytest.raises(ShapeError, match="at least one prompt, and a token in each"):
             generate(model, prompts, 3)
+    for prompts in ([1, 2], "ab", ["ab"], [[1.5]], None, 3):
+        with pytest.raises(ShapeError, match=r"prompts must be lists of token ids.*put a single"):
+            generate(model, prompts, 4)
+    with pytest.raises(ConfigError, match="needs a model such as GPT, got NoneType"):
+        generate(None, [[1]], 4)
     with pytest.raises(ShapeError, match=r"ids must be in 0..60"):
         generate(model, [[61]], 3)
     with pytest.raises(ConfigError, match="max_new_tokens"):
@@ -139,7 +144,12 @@ def test_wrong_prompts(model) -> None:
 
 def test_the_context_is_the_limit(model) -> None:
     assert len(generate(model, [[1] * 30], 3, GREEDY)[0]) == 3
-    with pytest.raises(CacheFullError, match="cache of 32 tokens holds 32"):
-        generate(model, [[1] * 30], 4, GREEDY)
+    calls = []
+    hook = model.register_forward_pre_hook(lambda *_: calls.append(1))
+    for begin in (generate, stream):  # at the call, before anything is computed
+        with pytest.raises(CacheFullError, match=r"30 tokens .* 4 exceed .* 32; ask for at most 3"):
+            begin(model, [[1] * 30, [1]], 4, GREEDY)
+    hook.remove()
+    assert calls == []
     with pytest.raises(ShapeError, match="1 to 32 tokens"):
         generate(model, [[1] * 33], 1, GREEDY)

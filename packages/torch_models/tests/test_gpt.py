@@ -140,6 +140,21 @@ def test_wrong_tokens(model, tokens, message) -> None:
         model(tokens)
 
 
+@pytest.mark.parametrize("config", [None, {}, "gpt2"])
+def test_a_model_needs_a_config(config) -> None:
+    with pytest.raises(ConfigError, match=f"takes a GPTConfig, got {type(config).__name__}; make"):
+        GPT(config)
+
+
+def test_lists_are_no_tensors(model, tokens) -> None:
+    with pytest.raises(ShapeError, match=r"tokens must be a tensor .* got list; wrap it"):
+        model([[1, 2]])
+    with pytest.raises(ShapeError, match=r"tokens must be a tensor .* got NoneType"):
+        model(None)
+    with pytest.raises(ShapeError, match=r"targets must be a tensor .* got ndarray"):
+        model(tokens, tokens.numpy())
+
+
 def test_wrong_targets_and_caches(model, tokens) -> None:
     with pytest.raises(ShapeError, match="targets must have the shape of tokens"):
         model(tokens, tokens[:, 1:])

@@ -212,6 +212,15 @@ def test_a_failed_save_leaves_the_old_files(original, folder, monkeypatch) -> No
     assert {p.name for p in folder.iterdir()} == {p.name for p in original.iterdir()}
 
 
+def test_what_cannot_be_saved(tmp_path) -> None:
+    with pytest.raises(WeightsError, match="takes a GPT and a folder, got int"):
+        save_hf(3, tmp_path)
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(WeightsError, match="file is a file; name another"):
+        save_hf(GPT(GPTConfig(61, 16, 1, 4, 24)), tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_other_dtypes(original, tmp_path) -> None:
     model = load_hf(original, dtype=torch.bfloat16)
     save_hf(model, tmp_path)

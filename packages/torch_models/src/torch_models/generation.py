@@ -1,5 +1,6 @@
 """Sampling text from a model, token by token, each token computed once."""
 
+import operator
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from torch_models import ops
 from torch_models.checks import check_number
-from torch_models.errors import ShapeError
+from torch_models.errors import CacheFullError, ConfigError, ShapeError
 from torch_models.layers.cache import KVCache
 
 
@@ -101,15 +102,16 @@ def generate(
 
     Raises:
         ShapeError: If there is no prompt, one is empty or longer than the model's context_length,
-            or an id is outside the vocabulary.
-        ConfigError: If max_new_tokens is negative or no integer.
+            or an id is no integer or outside the vocabulary.
+        ConfigError: If max_new_tokens is negative or no integer, or model is no module.
         CacheFullError: If the longest prompt and the new tokens, the last of which is not read,
-            exceed the model's context_length.
+            exceed the model's context_length; before anything is computed.
     """
-    result: list[list[int]] = [[] for _ in prompts]
-    for tokens in stream(
+    steps = stream(
         model, prompts, max_new_tokens, sampling, stop_tokens=stop_tokens, generator=generator
-    ):
+    )
+    result: list[list[int]] = [[] for _ in prompts]
+    for tokens in steps:
         for row, token in zip(result, tokens, strict=True):
             if token is not None:
                 row.append(token)
@@ -127,14 +129,24 @@ def stream(
 ) -> Iterator[list[int | None]]:
     """As `generate`, one token of each prompt at a time; None for a prompt that is finished."""
     check_number("max_new_tokens", max_new_tokens, int, ge=0)
+    if not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"generation needs a model such as GPT, got {type(model).__name__}")
+    device = next(model.parameters()).device
     tokens, starts = _padded(prompts)
-    return _steps(
-        model, tokens, starts, max_new_tokens, sampling, frozenset(stop_tokens), generator
-    )
+    tokens, starts = tokens.to(device), None if starts is None else starts.to(device)
+    cache = _cache_for(model, tokens, starts, max_new_tokens)
+    return _steps(model, tokens, cache, max_new_tokens, sampling, frozenset(stop_tokens), generator)
 
 
 def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
     """Prompts as one tensor, padded on the left, and where each begins."""
+    try:
+        prompts = [[operator.index(token) for token in prompt] for prompt in prompts]
+    except TypeError:
+        raise ShapeError(
+            f"prompts must be lists of token ids, such as [[1, 2], [3]], got {prompts!r:.60}; "
+            "encode text with a tokenizer, and put a single prompt in a list"
+        ) from None
     lengths = [len(prompt) for prompt in prompts]
     if min(lengths, default=0) < 1:
         raise ShapeError("generation needs at least one prompt, and a token in each")
@@ -144,20 +156,30 @@ def _padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor | None]:
     return torch.tensor(rows), starts if starts.any() else None
 
 
+def _cache_for(model: Generative, tokens: Tensor, starts: Tensor | None, count: int) -> KVCache:
+    """A cache with room for the prompts and what will be read of the new tokens."""
+    longest = tokens.shape[1]
+    needed = longest + max(count - 1, 0)  # the last token drawn is not read again
+    cache = model.new_cache(len(tokens), needed, starts)
+    room = cache.layers[0].keys.shape[2]
+    if longest <= room < needed:  # a prompt that is too long by itself is the model's to refuse
+        raise CacheFullError(
+            f"a prompt of {longest} tokens and max_new_tokens {count} exceed the model's context "
+            f"of {room}; ask for at most {room - longest + 1} or shorten the prompt"
+        )
+    return cache
+
+
 def _steps(
     model: Generative,
     tokens: Tensor,
-    starts: Tensor | None,
+    cache: KVCache,
     count: int,
     sampling: Sampling,
     stop: frozenset[int],
     generator: torch.Generator | None,
 ) -> Iterator[list[int | None]]:
     assert isinstance(model, torch.nn.Module)
-    device = next(model.parameters()).device
-    tokens, starts = tokens.to(device), None if starts is None else starts.to(device)
-    # The last token drawn is not read again, so it takes no room.
-    cache = model.new_cache(len(tokens), tokens.shape[1] + max(count - 1, 0), starts)
     done = [False] * len(tokens)
     training = model.training
     model.eval()

@@ -127,8 +127,11 @@ def write_folder(folder: Path, tensors: dict[str, Tensor], config: Mapping[str, 
     """Write model.safetensors and config.json, each atomically; other files are left alone.
 
     Raises:
+        WeightsError: If there is a file in the folder's place.
         OSError: If the folder cannot be written; the files already there are untouched.
     """
+    if folder.exists() and not folder.is_dir():
+        raise WeightsError(f"weights are written into a folder, {folder} is a file; name another")
     folder.mkdir(parents=True, exist_ok=True)
     on_cpu = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
     # transformers reads the metadata to know that these are PyTorch's tensors.

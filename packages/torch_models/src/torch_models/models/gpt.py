@@ -91,7 +91,7 @@ class GPTConfig:
 class GPTOutput(NamedTuple):
     """What a forward pass returns.
 
-    Args:
+    Attributes:
         logits: (batch, sequence, vocab_size).
         loss: Mean cross-entropy in nats a token, if targets were given.
     """
@@ -123,9 +123,18 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """The model; initial values are drawn from torch's default generator."""
+    """The model; initial values are drawn from torch's default generator.
+
+    Raises:
+        ConfigError: If config is no GPTConfig.
+    """
 
     def __init__(self, config: GPTConfig) -> None:
+        if not isinstance(config, GPTConfig):
+            raise ConfigError(
+                f"GPT takes a GPTConfig, got {type(config).__name__}; "
+                'make one: GPTConfig(num_layers=2, …) or GPTConfig.preset("gpt2")'
+            )
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.hidden_size)
@@ -146,7 +155,7 @@ class GPT(nn.Module):
             cache: Holds the tokens before these; they are added to it.
 
         Raises:
-            ShapeError: If shapes, dtypes or ids do not fit the model.
+            ShapeError: If types, shapes, dtypes or ids do not fit the model.
             CacheFullError: If the cache has no room for the tokens.
         """
         self._check(tokens, targets, cache)
@@ -193,6 +202,15 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
 
     def _check(self, tokens: Tensor, targets: Tensor | None, cache: KVCache | None) -> None:
+        for name, value in (
+            ("tokens", tokens),
+            ("targets", tokens if targets is None else targets),
+        ):
+            if not isinstance(value, Tensor):
+                raise ShapeError(
+                    f"{name} must be a tensor of integers (batch, sequence), "
+                    f"got {type(value).__name__}; wrap it: torch.tensor({name})"
+                )
         if tokens.dim() != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
             raise ShapeError(
                 f"tokens must be integers of shape (batch, sequence), "

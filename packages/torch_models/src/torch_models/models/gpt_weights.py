@@ -82,8 +82,11 @@ def save_hf(model: GPT, folder: str | Path) -> None:
     """Write a GPT as model.safetensors and config.json, which transformers loads as GPT-2.
 
     Raises:
+        WeightsError: If model is no GPT, or there is a file in the folder's place.
         OSError: If the folder cannot be written; the files already there are untouched.
     """
+    if not isinstance(model, GPT):
+        raise WeightsError(f"save_hf takes a GPT and a folder, got {type(model).__name__}")
     tensors = weights.to_theirs(model, TABLE, model.config.num_layers)
     config = config_to_hf(model.config) | {"dtype": str(next(model.parameters()).dtype)[6:]}
     weights.write_folder(Path(folder), tensors, config)

@@ -7,6 +7,7 @@ decodes to itself.
 """
 
 import heapq
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -90,7 +91,7 @@ class BPETokenizer:
         """Text of ids; bytes that are not UTF-8 become the replacement character.
 
         Raises:
-            TokenizerError: If an id is not in the vocabulary.
+            TokenizerError: If an id is no integer or not in the vocabulary.
         """
         data = self.decode_bytes(ids)
         try:
@@ -102,10 +103,12 @@ class BPETokenizer:
         """Bytes of ids, exact also where a character is cut in two.
 
         Raises:
-            TokenizerError: If an id is not in the vocabulary.
+            TokenizerError: If an id is no integer or not in the vocabulary.
         """
         try:
-            return b"".join([self._bytes[int(i)] for i in ids])
+            return b"".join([self._bytes[operator.index(i)] for i in ids])
+        except TypeError as error:
+            raise TokenizerError(f"decode takes integer ids, got {ids!r:.60}: {error}") from None
         except KeyError as error:
             raise TokenizerError(f"id {error} is not among the {len(self._bytes)} known") from None
 

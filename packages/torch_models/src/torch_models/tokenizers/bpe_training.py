@@ -42,7 +42,7 @@ def train_bpe(
     Raises:
         ConfigError: If vocab_size has no room for the bytes and special tokens, or a special
             token is empty or given twice.
-        DataError: If `texts` is one string or holds something else than strings.
+        DataError: If `texts` is one string, holds something else than strings, or no text.
     """
     least = 256 + len(special_tokens)
     if vocab_size < least:
@@ -76,6 +76,8 @@ def _count(texts: Iterable[str]) -> Counter[bytes]:
         if not isinstance(text, str):
             raise DataError(f"documents must be strings, got {type(text).__name__}")
         counts.update(PRE_TOKEN.findall(text))
+    if not counts:
+        raise DataError("train_bpe learns from text, got none; an iterator may be used up")
     return Counter({word.encode("utf-8", "surrogatepass"): n for word, n in counts.items()})
 
 
