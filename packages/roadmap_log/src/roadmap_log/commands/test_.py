@@ -83,7 +83,9 @@ def _shown(journey: "Journey", day: Day, report: "Report") -> list[str]:
             + (f", {hints} hint{'s' * (hints != 1)} used" if hints else "")
         )
         return [*lines, *_after_pass(journey)]
-    lines.append(terminal.paint("Not yet: ", "bold red") + terminal.clean(report.reason))
+    reason, *more = report.reason.splitlines() or [""]
+    lines.append(terminal.paint("Not yet: ", "bold red") + terminal.clean(reason))
+    lines += [f"  {terminal.clean(line)}" for line in more]
     lines.append(f"  the same inputs again: roadmap test {day_name(day)} --seed {report.seed}")
     if not report.blocked:
         lines.append(f"  edit {file}, then: roadmap test      stuck? roadmap hint")

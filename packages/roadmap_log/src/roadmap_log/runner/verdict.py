@@ -102,7 +102,8 @@ def _stopped(channel: Channel, ended: Ended, limits: Limits) -> str | None:
 def _never_tested(file: Path, channel: Channel) -> str | None:
     if channel.trouble is None:
         return None
-    message = channel.trouble["message"].strip().split("\n")[0]
+    lines = channel.trouble["message"].strip().split("\n")
+    message, last = lines[0], lines[-1]
     line = channel.trouble.get("line")
     place = f"{file}:{line}" if line else str(file)
     match channel.trouble["kind"]:
@@ -110,12 +111,14 @@ def _never_tested(file: Path, channel: Channel) -> str | None:
             return f"{place}: {message}"
         case "import":
             return f"{place}: the file cannot be imported: {message}"
+        case "aborted" if message.startswith("SystemExit"):
+            return f"{place}: the file ended the tests by itself: it calls exit ({message})"
         case "aborted":
             return f"{place}: the file ended the tests by itself: {message}"
         case "no pytest":
             return f"the tests need pytest, which is not installed here: {message}"
         case _:
-            return f"{place}: pytest itself broke, was a part of it replaced? {message}"
+            return f"{place}: pytest itself broke, was a part of it replaced? {last}"
 
 
 def _tests(channel: Channel) -> str | None:
