@@ -132,6 +132,26 @@ def test_names_of_a_day(journey: Journey, roadmap: Command, name: str) -> None:
     assert roadmap("start", name, "--json").json["day"] == "sample/1"
 
 
+@pytest.mark.parametrize("text", ["\nraise SystemExit(0)\n", "import sys\nsys.exit()\n"])
+def test_a_file_that_calls_exit_is_told_so(journey: Journey, roadmap: Command, text: str) -> None:
+    roadmap("start", "1")
+    journey.work_file("sample", 1).write_text(text)
+    result = roadmap("test", "1")
+    assert result.code == 1
+    assert "day01.py:2: the file ended the tests by itself: it calls exit" in result.out
+    assert "pytest itself broke" not in result.out
+
+
+def test_a_file_that_cannot_be_read_is_told_in_lines(journey: Journey, roadmap: Command) -> None:
+    roadmap("start", "1")
+    journey.work_file("sample", 1).write_bytes(b"x = 1\ny = '\xff'\n")
+    lines = roadmap("test", "1").out.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("Not yet: "))
+    assert lines[first].endswith("day01.py:2: byte 0xff is not UTF-8")
+    assert lines[first + 1].startswith("  expected: ")
+    assert lines[first + 2].startswith("  what to do: ")
+
+
 def test_a_run_is_recorded_with_all_that_is_needed_to_repeat_it(
     journey: Journey, roadmap: Command
 ) -> None:
@@ -177,6 +197,51 @@ def test_solution_opens_after_a_pass_or_by_giving_up(journey: Journey, roadmap: 
     assert roadmap("test", "2").code == 0
     assert "result = 2" in roadmap("solution", "2", "-e", "1").out
     assert roadmap("status", "--json").json["items"][1]["gave_up"] is False
+
+
+def test_without_day_the_one_worked_on_last_is_meant(journey: Journey, roadmap: Command) -> None:
+    roadmap("start", "1")
+    solve(journey, 1)
+    assert roadmap("test").code == 0
+    again = roadmap("test")
+    assert again.code == 0, "a day that passed stays in hand until another is started"
+    assert "sample/1" in again.err
+    assert "result = 1" in roadmap("solution").out
+    assert roadmap("hint", "--json").json["day"] == "sample/1"
+    assert roadmap("start", "--json").json["day"] == "sample/2"
+    assert "sample/2" in roadmap("test").err
+    roadmap("solution", "1")
+    assert "sample/2" in roadmap("test").err, "a look at a solution takes no other day in hand"
+    roadmap("start", "1")
+    assert "sample/1" in roadmap("test").err
+    assert roadmap("start", "--json").json["day"] == "sample/2"
+
+
+def test_a_day_beyond_the_track_is_not_called_planned(journey: Journey, roadmap: Command) -> None:
+    for command in ("start", "test", "solution"):
+        beyond = roadmap(command, "sample/99")
+        assert beyond.code == 4
+        assert "the track ends at day 3" in beyond.err
+        assert "not written yet" not in beyond.err
+
+
+def test_a_day_passed_after_giving_up_has_a_mark_of_its_own(
+    journey: Journey, roadmap: Command
+) -> None:
+    for number in ("1", "2"):
+        roadmap("start", number)
+        solve(journey, int(number))
+        if number == "2":
+            roadmap("solution", number, "--give-up")
+        assert roadmap("test").code == 0
+        roadmap("solution", number)
+    shown = roadmap("status").out
+    assert "✔◇·" in shown
+    assert "◇ 1 day passed after giving up" in shown
+    every = {line.split()[1]: line for line in roadmap("status", "--all").out.splitlines()[4:7]}
+    assert every["sample/01"].endswith("verified")
+    assert every["sample/02"].endswith("given up")
+    assert roadmap("status", "--json").json["counts"]["verified"] == 2
 
 
 def test_next_prefers_the_day_in_hand(journey: Journey, roadmap: Command) -> None:

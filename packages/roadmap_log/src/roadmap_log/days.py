@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.roadmaps import Roadmap
-from roadmap_log.state import Day, ItemState, State, Status, day_name, next_items
+from roadmap_log.state import Day, State, Status, day_name, next_items
 
 if TYPE_CHECKING:
     from roadmap_log.dayfile import DayFile
     from roadmap_log.tracks import Track
 
 _NAMED = re.compile(r"(?:([a-z0-9_-]+)/)?(?:day)?0*(\d{1,4})(?:\.(?:py|md|ipynb))?")
+_WORK = frozenset({"day.started", "day.tested", "day.reset", "hint.shown"})  # no mere look
 _DAY_FILE = re.compile(r"day(\d{2,3})\.py")
 
 
@@ -49,6 +50,9 @@ class Library:
             return "blocked", f"the {track} track comes with {distribution}, not installed here"
         if "problem" in known:
             return "blocked", f"the {track} track is broken: {known['problem']}"
+        if number > known["planned"] and number not in self.days_of(track):
+            end = f"the track ends at day {known['planned']}"
+            return "blocked", f"there is no {day_name(day)}: {end}"
         if number not in self.days_of(track):
             return "planned", f"the exercises of {day_name(day)} are not written yet"
         return "todo", ""
@@ -127,12 +131,27 @@ class Library:
     def resolve(self, text: str | None, state: State) -> Day:
         """The day meant by "autodiff/3", "3", "day03", a file's path, or nothing at all.
 
-        A bare number belongs to the track worked on last; nothing means the day in hand.
+        A bare number belongs to the track worked on last; nothing means the day worked on last,
+        passed or not, until another is started.
 
         Raises:
             UnknownItemError: the text names no day of the journey's roadmaps or tracks.
         """
         day = self._in_hand(state) if text is None else self.named(text, state)
+        return self._checked(day, state)
+
+    def upcoming(self, state: State) -> Day:
+        """The day to be started next: one begun and not done, else the first that is ready.
+
+        Raises:
+            UnknownItemError: no track offers a day.
+        """
+        for each in next_items(state):
+            if each.item.day and each.startable:
+                return each.item.day
+        return self._checked(worked_last(state) or self._first(), state)
+
+    def _checked(self, day: Day, state: State) -> Day:
         if state.by_day(day) is None and self.available(day)[0] != "todo":
             raise self._refusal(day)
         return day
@@ -155,14 +174,9 @@ class Library:
         return track, int(found[2])
 
     def _in_hand(self, state: State) -> Day:
-        for each in next_items(state):
-            if each.item.day and each.startable:
-                return each.item.day
-        worked = [each for each in state.items.values() if each.item.day and each.work.latest]
-        if worked:
-            last = max(worked, key=_latest)
-            assert last.item.day
-            return last.item.day
+        return worked_last(state) or self.upcoming(state)
+
+    def _first(self) -> Day:
         for name, known in self.tracks.items():
             if "folder" in known and self.days_of(name):
                 return name, self.days_of(name)[0]
@@ -227,8 +241,14 @@ def _stamp(body: bytes) -> bytes:
     return b"1 %08x" % zlib.crc32(body)
 
 
-def _latest(each: ItemState) -> float:
-    return each.work.latest.timestamp() if each.work.latest else 0.0
+def worked_last(state: State) -> Day | None:
+    """The day that was started, tested, reset or asked a hint for last; None if there was none."""
+    for event in reversed(state.history.events):
+        if event.kind in _WORK and (found := _NAMED.fullmatch(str(event.data.get("day")))):
+            day = (found[1] or "", int(found[2]))
+            if state.by_day(day):
+                return day
+    return None
 
 
 def _installed(watched: list[str]) -> list[Any]:

@@ -72,6 +72,11 @@ class ItemState:
         return self.status in DONE
 
     @property
+    def mark(self) -> str:
+        """What to show it as: its status, or "given up" if it passed after one had given up."""
+        return "given up" if self.status == "verified" and self.work.gave_up else self.status
+
+    @property
     def startable(self) -> bool:
         """Whether it is a day that can be handed out here and is not done."""
         return bool(self.item.day) and not self.done and self.status not in ("planned", "blocked")

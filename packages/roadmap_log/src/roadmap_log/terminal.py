@@ -28,6 +28,7 @@ _COMMAND = re.compile(
 
 MARKS = {
     "verified": ("✔", "x", "green"),
+    "given up": ("◇", "g", "cyan"),
     "claimed": ("✓", "c", "cyan"),
     "stale": ("↻", "~", "yellow"),
     "regressed": ("✘", "!", "red"),
@@ -36,7 +37,7 @@ MARKS = {
     "planned": ("·", ".", "dim"),
     "blocked": ("▪", "#", "dim"),
 }
-"""For every status its mark, the mark in ASCII, and its colour."""
+"""For every status and "given up" its mark, the mark in ASCII, and its colour."""
 
 
 def coloured() -> bool:

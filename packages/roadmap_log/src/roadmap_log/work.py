@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadmap_log.days import worked_last
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.files import storage_error, write_new, write_whole
 from roadmap_log.state import Day, day_name
@@ -42,7 +43,8 @@ def hand_out(journey: "Journey", day: Day) -> Handout:
     with suppress(FileExistsError):  # one may have taken notes in it
         write_new(task, parsed.task_markdown())
     each = journey.state.by_day(day)
-    if new or each is None or each.work.started is None:
+    # Started once more after work on another day, it is the day in hand again.
+    if new or each is None or each.work.started is None or worked_last(journey.state) != day:
         journey.record("day.started", day=day_name(day), file=str(file.relative_to(journey.root)))
     return Handout(parsed, file, task, new)
 

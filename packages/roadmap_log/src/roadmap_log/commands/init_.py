@@ -39,11 +39,11 @@ def command(
         title=title,
         cadence=cadence,
         time_zone=time_zone,
-        follow=tuple(Path(each) if each.endswith(".md") else each for each in follow)
+        follow=tuple(Path(each) if each.endswith(".md") or "/" in each else each for each in follow)
         or ("programme",),
     )
     try:
-        first = journey.library.resolve(None, journey.state)
+        first = journey.library.upcoming(journey.state)
         handout = hand_out(journey, first)
     except UnknownItemError as error:
         if as_json:

@@ -19,7 +19,8 @@ def command(ctx: click.Context, day: str | None, as_json: bool) -> None:
     Work that is already there is never overwritten.
     """
     journey = journey_of(ctx)
-    chosen = journey.library.resolve(day, journey.state)
+    library, state = journey.library, journey.state
+    chosen = library.upcoming(state) if day is None else library.resolve(day, state)
     handout = hand_out(journey, chosen)
     if as_json:
         exercises = [{"number": e.number, "title": e.title} for e in handout.day.exercises]

@@ -45,6 +45,10 @@ def screen(journey: Journey, *, every: bool = False) -> list[str]:
     lines = _heading(journey)
     for roadmap in journey.roadmaps:
         lines += ["", *_roadmap(roadmap, state, every)]
+    if given_up := sum(each.mark == "given up" for each in state.items.values()):
+        days = "day" if given_up == 1 else "days"
+        note = f"{given_up} {days} passed after giving up: the solution was seen first"
+        lines += ["", f"  {terminal.mark('given up')} {terminal.paint(note, 'dim')}"]
     lines += ["", _strip(state), "", *advice(journey, next_items(state))]
     return lines + _notes(journey)
 
@@ -95,8 +99,8 @@ def _part(part: Section, state: State, every: bool) -> list[str]:
     if every:
         for each in states:
             name = terminal.fit(f"{each.item.id:<12} {each.item.title}", room - 22)
-            word = each.status if each.status != "todo" else ""
-            lines.append(f"    {terminal.mark(each.status)} {name} {terminal.paint(word, 'dim')}")
+            word = each.mark if each.mark != "todo" else ""
+            lines.append(f"    {terminal.mark(each.mark)} {name} {terminal.paint(word, 'dim')}")
         return lines
     if all(each.status == "blocked" for each in states):
         return [*lines, "    " + terminal.paint(states[0].why, "dim")]
@@ -106,7 +110,7 @@ def _part(part: Section, state: State, every: bool) -> list[str]:
         if all(each.status in ("planned", "blocked") for each in week):
             later += week
             continue
-        marks = "".join(terminal.mark(each.status) for each in week)
+        marks = "".join(terminal.mark(each.mark) for each in week)
         title = terminal.fit(section.title, room - 15).rstrip()
         lines.append(f"    {marks}{' ' * (7 - len(week))}  {terminal.paint(title, 'dim')}")
     if later:
