@@ -315,8 +315,10 @@ def test_a_clock_going_back_keeps_the_order_of_each_device(store: EventStore) ->
 
 def test_events_of_a_newer_version_are_kept_and_named(store: EventStore) -> None:
     append(store, 1)
-    store.append("a", "moon.landed", {"crater": 7}, NOW)
     path = store.folder / "a.jsonl"
+    newer = events.Event("y", NOW, "a", "moon.landed", {"crater": 7})
+    with path.open("ab") as stream:
+        stream.write(events.encode(newer))
     body = json.dumps(
         {"id": "x", "time": NOW.isoformat(), "device": "a", "kind": "item.ticked"}
         | {"data": {"item": "n/2", "mood": "good"}, "colour": "blue"}

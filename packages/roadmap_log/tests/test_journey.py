@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from roadmap_log import files
-from roadmap_log.errors import JourneyError, StorageError, UnknownItemError
+from roadmap_log.errors import EventError, JourneyError, StorageError, UnknownItemError
 from roadmap_log.journey import Journey
 from sample import ROADMAP, Command
 
@@ -212,3 +212,57 @@ def test_write_new_never_writes_over(
         files.write_new(path, "second")
     assert path.read_text() == "first"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_create_takes_a_path_as_text(tmp_path: Path) -> None:
+    assert Journey.create(str(tmp_path / "journey")).root == tmp_path / "journey"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "error"),
+    [
+        (3, {}, EventError),
+        ("foo bar", {}, EventError),
+        ("day.reset", {"day": object()}, EventError),
+        ("day.tested", {"seconds": float("nan")}, EventError),
+        ("item.ticked", {"item": object()}, UnknownItemError),
+        ("item.ticked", {"item": "no/such"}, UnknownItemError),
+        ("item.unticked", {}, UnknownItemError),
+    ],
+)
+def test_what_is_no_event_is_never_recorded(
+    journey: Journey, kind: str, data: dict[str, object], error: type[Exception]
+) -> None:
+    before = journey.store.read()
+    with pytest.raises(error):
+        journey.record(kind, **data)
+    assert journey.store.read() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "told"),
+    [
+        ("/etc/passwd", None, "/etc/passwd cannot be a roadmap"),
+        ("no-such", None, "no roadmap 'no-such'"),
+        ("no-such.md", None, "no-such.md cannot be read"),
+        ("My Map.md", "- [ ] A <!-- id: a -->", "cannot be a roadmap by its name"),
+        ("empty.md", "# Nothing", "empty.md:1: a roadmap without a box"),
+        ("broken.md", "- [ ] A", "broken.md:1: a box without an id"),
+    ],
+)
+def test_init_says_what_is_wrong_with_the_roadmap_given(
+    tmp_path: Path,
+    roadmap: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    text: str | None,
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        (tmp_path / given).write_text(text)
+    result = roadmap("init", "journey", "--roadmap", given)
+    assert result.code == 4
+    assert told in result.err
+    assert "journey.toml" not in result.err
+    assert not (tmp_path / "journey").exists()

@@ -59,6 +59,12 @@ class UnknownItemError(RoadmapError):
     exit_code: ClassVar[int] = 4
 
 
+class EventError(RoadmapError):
+    """What was to be recorded is no event that could be read back; nothing was written."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class StorageError(RoadmapError):
     """A file could not be read or written; nothing was changed."""
 

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from roadmap_log.errors import EventError
 from roadmap_log.files import locked, storage_error, sync_folder
 
 KINDS = frozenset(
@@ -102,6 +103,7 @@ def encode(event: Event) -> bytes:
             "data": event.data,
         },
         ensure_ascii=False,
+        allow_nan=False,
         separators=(",", ":"),
     ).encode("utf-8", "surrogatepass")[:-1]
     return body + b',"sum":"%08x"}\n' % zlib.crc32(body)
@@ -146,10 +148,24 @@ class EventStore:
         """Write one event and return it once it is safely on the disk.
 
         Raises:
+            EventError: the kind is unknown, or the data cannot be written as JSON.
             StorageError: it could not be written; the file is as it was.
         """
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise EventError(
+                f"{kind!r} is no kind of event",
+                expected="one of " + ", ".join(sorted(KINDS)),
+                fix="nothing was recorded; correct the kind",
+            )
         event = Event(new_id(), when, device, kind, data)
-        line = encode(event)
+        try:
+            line = encode(event)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise EventError(
+                f"the data of {kind} cannot be written as JSON: {error}",
+                expected="texts, whole and finite numbers, true, false, null, lists and dicts",
+                fix="nothing was recorded; correct the data",
+            ) from error
         path = self.folder / f"{device}.jsonl"
         try:
             with locked(self.lock):

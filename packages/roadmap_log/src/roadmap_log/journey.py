@@ -23,7 +23,7 @@ from typing import Any
 from roadmap_log import clock, roadmaps
 from roadmap_log.cadence import parse_cadence
 from roadmap_log.days import Library
-from roadmap_log.errors import JourneyError, StorageError
+from roadmap_log.errors import JourneyError, StorageError, UnknownItemError
 from roadmap_log.events import Event, EventStore, History, new_id
 from roadmap_log.files import storage_error, write_whole
 from roadmap_log.state import State, fold
@@ -94,7 +94,7 @@ class Journey:
     @classmethod
     def create(
         cls,
-        target: Path,
+        target: str | Path,
         *,
         title: str = "My journey",
         cadence: str = "daily",
@@ -115,7 +115,7 @@ class Journey:
             UnknownItemError: a roadmap does not exist.
             StorageError: the folder is not empty or cannot be written.
         """
-        target = target.expanduser().absolute()
+        target = Path(target).expanduser().absolute()
         if not title.strip() or not title.isprintable():
             raise JourneyError(
                 f"{title!r} cannot be a title",
@@ -124,7 +124,7 @@ class Journey:
             )
         parse_cadence(cadence)
         now = clock.now(time_zone)
-        own = [roadmaps.parse(path) for path in follow if isinstance(path, Path)]
+        own = [roadmaps.parse_own(path) for path in follow if isinstance(path, Path)]
         names = tuple(each.stem if isinstance(each, Path) else each for each in follow)
         for name in follow:
             if isinstance(name, str):
@@ -178,12 +178,24 @@ class Journey:
         """Append an event; when this returns it is safely on the disk.
 
         Raises:
+            UnknownItemError: a box is ticked that no roadmap of the journey has.
+            EventError: the kind is unknown, or the data cannot be written as JSON.
             StorageError: it could not be written.
         """
+        if kind in ("item.ticked", "item.unticked"):
+            self._know(data.get("item"))
         event = self.store.append(self.device, kind, data, self.now())
         self.__dict__.pop("history", None)
         self.__dict__.pop("state", None)
         return event
+
+    def _know(self, name: object) -> None:
+        if all(name != item.id for roadmap in self.roadmaps for item in roadmap.items()):
+            raise UnknownItemError(
+                f"no roadmap of this journey has an item {name!r}",
+                expected="an id, as autodiff/03",
+                fix="see them all: roadmap status --all",
+            )
 
     @cached_property
     def device(self) -> str:

@@ -124,7 +124,9 @@ def load(name: str, folder: Path | None = None) -> Roadmap:
     raise UnknownItemError(
         f"there is no roadmap {name!r}",
         expected="one of " + ", ".join(names(folder)),
-        fix="correct the name in journey.toml, or put the file into the journey's roadmaps/",
+        fix="give one of these, or a Markdown file of your own (its path ends in .md)"
+        if folder is None
+        else "correct the name in journey.toml, or put the file into the journey's roadmaps/",
     )
 
 
@@ -140,7 +142,7 @@ def parse(path: Path) -> Roadmap:
         raise UnknownItemError(
             f"{path} cannot be read: {error}",
             expected="a UTF-8 Markdown file",
-            fix="restore the file or take the roadmap out of journey.toml",
+            fix="see whether the file is there and saved as UTF-8",
         ) from error
     header, start = _front_matter(path, lines)
     version = header.get("version", "1")
@@ -151,6 +153,24 @@ def parse(path: Path) -> Roadmap:
     title, summary = header.get("title", name), header.get("summary", "")
     tracks = dict(_TRACK.findall(header.get("tracks", "")))
     return Roadmap(name, int(version), title, summary, tracks, path, root)
+
+
+def parse_own(path: Path) -> Roadmap:
+    """Read a learner's file that is to become a roadmap of a new journey.
+
+    Raises:
+        UnknownItemError: its name cannot be a roadmap's, it has no box, or it is broken.
+    """
+    if path.suffix != ".md" or not _ID.fullmatch(path.stem):
+        raise UnknownItemError(
+            f"{path} cannot be a roadmap by its name",
+            expected="a Markdown file as my-roadmap.md: lower-case letters, digits, . _ -",
+            fix="give another file, or the name of a built-in roadmap: " + ", ".join(names()),
+        )
+    roadmap = parse(path)
+    if next(roadmap.items(), None) is None:
+        raise _broken(path, 1, "a roadmap without a box", "- [ ] Text <!-- id: name -->")
+    return roadmap
 
 
 def _broken(path: Path, line: int, problem: str, expected: str) -> UnknownItemError:
