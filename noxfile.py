@@ -78,12 +78,17 @@ def pytest(session: nox.Session, *arguments: str, **env: str) -> None:
     session.run("python", "-m", "pytest", *arguments, *session.posargs, env=env)
 
 
+def pytest_on_every_core(session: nox.Session, *arguments: str, **env: str) -> None:
+    """The same, one process a core; threads within them would only wait for each other."""
+    pytest(session, "-n", "auto", "--dist", "worksteal", *arguments, OMP_NUM_THREADS="1", **env)
+
+
 @nox.session
 def autodiff(session: nox.Session) -> None:
     """tinygrad_autodiff: NumPy alone, then the examples on real data."""
     package = PACKAGES["autodiff"]
     sync_package(session, package)
-    pytest(session)
+    pytest_on_every_core(session)
     sync_package(session, package, "--extra", "examples")
     pytest(session, "-m", "examples")
 
@@ -92,15 +97,15 @@ def autodiff(session: nox.Session) -> None:
 def parity(session: nox.Session) -> None:
     """tinygrad_autodiff against PyTorch on the same inputs (not by default)."""
     sync_package(session, PACKAGES["autodiff"], "--group", "parity")
-    pytest(session, "parity")
+    pytest_on_every_core(session, "parity")
 
 
 @nox.session
 def kernels(session: nox.Session) -> None:
     """triton_kernels on a CPU: the references, then the Triton code under the interpreter."""
     sync_package(session, PACKAGES["kernels"])
-    pytest(session)
-    pytest(session, TRITON_INTERPRET="1")
+    pytest_on_every_core(session)
+    pytest_on_every_core(session, TRITON_INTERPRET="1")
 
 
 @nox.session
@@ -108,11 +113,11 @@ def models(session: nox.Session) -> None:
     """torch_models: plain, then the example on real plays, then with the kernels extra."""
     package = PACKAGES["models"]
     sync_package(session, package)
-    pytest(session)
+    pytest_on_every_core(session)
     sync_package(session, package, "--extra", "examples")
     pytest(session, "-m", "examples")
     sync_package(session, package, "--extra", "kernels")
-    pytest(session, "-m", "kernels")
+    pytest_on_every_core(session, "-m", "kernels")
 
 
 @nox.session
@@ -120,7 +125,7 @@ def log(session: nox.Session) -> None:
     """roadmap_log: alone, then with the tracks it hands out."""
     package = PACKAGES["log"]
     sync_package(session, package)
-    pytest(session)
+    pytest_on_every_core(session)
     sync_package(session, package, "--group", "tracks")
     pytest(session, "-m", "tracks")
 
@@ -129,7 +134,9 @@ def log(session: nox.Session) -> None:
 def tracks(session: nox.Session) -> None:
     """Every day from both sides: solutions pass, skeletons fail, wrong answers are caught."""
     sync(session, "--all-packages", "--all-extras")
-    session.run("roadmap", "dev", "check", *(session.posargs or ["autodiff", "triton", "torch"]))
+    proofs = str(Path(session.virtualenv.location, "proofs"))  # a day is proven once per change
+    days = session.posargs or ["autodiff", "triton", "torch"]
+    session.run("roadmap", "dev", "check", "--proofs", proofs, *days)
 
 
 @nox.session
@@ -185,7 +192,7 @@ def lowest(session: nox.Session) -> None:
             f"--editable={package.path}",
         )
         session.chdir(ROOT / package.path)
-        pytest(session)
+        pytest_on_every_core(session)
 
 
 @nox.session

@@ -1,12 +1,22 @@
 """A small track of our own, a roadmap that leads through it, and the command in this process."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from roadmap_log import cli
 from roadmap_log.journey import Journey
 from sample import ROADMAP, TRACK, Command, Result, day_source
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c() -> Iterator[None]:
+    """SIGINT interrupts, also where the tests run in the background of a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`roadmap dev`: for those who write days."""
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,10 +24,21 @@ def command() -> None:
 @click.argument("days", nargs=-1, required=True)
 @click.option("--seeds", type=click.IntRange(1, 20), default=2, show_default=True)
 @click.option("--seconds", type=click.FloatRange(1, 600), default=30.0, help="Limit for each run.")
+@click.option(
+    "--proofs",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep proofs in this folder, and prove again only what has changed.",
+)
 @json_option
 @click.pass_context
 def check(
-    ctx: click.Context, days: tuple[str, ...], seeds: int, seconds: float, as_json: bool
+    ctx: click.Context,
+    days: tuple[str, ...],
+    seeds: int,
+    seconds: float,
+    folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Prove DAYS from both sides: right answers pass, wrong ones do not.
 
@@ -34,11 +46,18 @@ def check(
     passes with every seed, the skeleton fails, each mutant is caught, each exercise is missed.
     """
     from roadmap_log import check as proof
+    from roadmap_log.proofs import Proofs
     from roadmap_log.runner import Limits
 
+    proofs = Proofs(folder, seeds, seconds) if folder else None
     reports = []
     for track, number in [day for text in days for day in _meant(text)]:
-        report = proof.check_day(track, track.day(number), seeds, limits=Limits(seconds=seconds))
+        day = track.day(number)
+        report = proofs.find(track, day) if proofs else None
+        if report is None:
+            report = proof.check_day(track, day, seeds, limits=Limits(seconds=seconds))
+            if proofs:
+                proofs.keep(track, day, report)
         reports.append(report)
         if not as_json:
             _show(report)
