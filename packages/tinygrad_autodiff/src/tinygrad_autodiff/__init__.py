@@ -12,7 +12,20 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import autograd, errors, forward_ad, functions, linalg, nn, optim, random, special
+from . import (
+    autograd,
+    errors,
+    fft,
+    forward_ad,
+    functions,
+    linalg,
+    masked,
+    nn,
+    optim,
+    random,
+    signal,
+    special,
+)
 from .creation import (
     allclose,
     arange,
@@ -86,6 +99,7 @@ __all__ = [
     "equal",
     "errors",
     "eye",
+    "fft",
     "float16",
     "float32",
     "float64",
@@ -108,6 +122,7 @@ __all__ = [
     "load",
     "long",
     "manual_seed",
+    "masked",
     "nn",
     "no_grad",
     "ones",
@@ -126,6 +141,7 @@ __all__ = [
     "set_default_dtype",
     "set_grad_enabled",
     "set_rng_state",
+    "signal",
     "special",
     "tensor",
     "uint8",

@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 # fmt: off
 # Written by `python -m tinygrad_autodiff.stubs` from the registry of operations. Do not edit.
-from typing import Any
+from typing import Any as Any
 
 from .dtypes import Array as Array
 from .tensor import Tensor

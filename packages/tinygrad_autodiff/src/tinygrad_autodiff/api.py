@@ -18,6 +18,9 @@ PLACES = {
     "nn.functional": "nn.functional",
     "special": "special",
     "linalg": "linalg",
+    "fft": "fft",
+    "masked": "masked",
+    "signal.windows": "signal.windows",
 }
 REFLECTED = {"add", "sub", "mul", "truediv", "pow", "matmul", "and", "or", "xor"}
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter, itemgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
@@ -332,6 +332,36 @@ class Composite(Op):
         cls.rules = cls.saves = ()
 
 
+def compose(
+    *samples: Sample,
+    name: str = "",
+    aliases: tuple[str, ...] = (),
+    spaces: tuple[str, ...] | None = None,
+    errors: tuple[Bad, ...] = (),
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function that only calls other operations, as a `Composite` of its own name.
+
+    >>> @compose(Sample((array((3,)), array((3,), seed=1))))
+    ... def mean_of_two(input: Any, other: Any) -> Any:
+    ...     \"\"\"Half the sum.\"\"\"
+    ...     return (input + other) / 2
+    """
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        body = {
+            "__doc__": function.__doc__,
+            "__module__": function.__module__,
+            "forward": staticmethod(function),
+            "samples": classmethod(lambda cls: iter(samples)),
+            "error_inputs": classmethod(lambda cls: iter(errors)),
+        }
+        title = name or function.__name__
+        made = type(title, (Composite,), body, name=title, aliases=aliases, spaces=spaces)
+        return cast("type[Op]", made).call
+
+    return declare
+
+
 def _picker(names: tuple[str, ...], order: tuple[str, ...]) -> Callable[[Any, Any], Any]:
     """A function from (values in `order`, node) to the tuple of those called `names`."""
     if not any(name in order for name in names) and len(names) > 1:
@@ -353,4 +383,15 @@ def _picker(names: tuple[str, ...], order: tuple[str, ...]) -> Callable[[Any, An
     return lambda values, node: several(values)
 
 
-__all__ = ["Array", "Bad", "Composite", "Elementwise", "Op", "Sample", "Tensor", "op"]
+__all__ = [
+    "Array",
+    "Bad",
+    "Composite",
+    "Elementwise",
+    "Op",
+    "Sample",
+    "Tensor",
+    "array",
+    "compose",
+    "op",
+]

@@ -10,7 +10,7 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any as Any
 
 from .api import PLACES, REFLECTED, names_in
 from .registry import OPS
@@ -18,7 +18,7 @@ from .registry import OPS
 _HEADER = """\
 # fmt: off
 # Written by `python -m tinygrad_autodiff.stubs` from the registry of operations. Do not edit.
-from typing import Any
+from typing import Any as Any
 
 from {up}dtypes import Array as Array
 from {up}tensor import Tensor
