@@ -25,9 +25,14 @@ op = _Functions()
 
 
 def register(cls: type[Op]) -> None:
-    """Enter `cls` under its name and aliases; a name can be taken only once."""
-    for name in (cls.name, *(alias.rpartition(".")[2] for alias in cls.aliases)):
-        if name in vars(op):
+    """Enter `cls` under its name and aliases; a name can be taken only once.
+
+    An alias of one namespace, such as "masked.sum", may share its last word with another op.
+    """
+    for alias in (cls.name, *cls.aliases):
+        place, _, name = alias.rpartition(".")
+        if name not in vars(op):
+            setattr(op, name, cls.call)
+        elif not place:
             raise TypeError(f"{cls.__name__}: the operation name {name!r} is taken")
-        setattr(op, name, cls.call)
     OPS[cls.name] = cls
