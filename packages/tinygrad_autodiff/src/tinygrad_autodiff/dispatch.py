@@ -254,10 +254,12 @@ def variable(cls: type[Op]) -> Callable[..., Any]:
     """Door of a composition of any number of operands."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) < 2:
-            raise ArgumentTypeError(f"{cls.name}: expected {cls.signature}")
         try:
-            return cls.forward(*args)
+            bound = cls.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentTypeError(f"{cls.name}: {error}; it takes {cls.signature}") from error
+        try:
+            return cls.forward(*bound.args, **bound.kwargs)
         except AutodiffError as error:
             raise _explained(cls, (), error) from error
 
