@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .op import Op
 
 OPS: dict[str, type[Op]] = {}
+_taken: set[str] = set()  # names of their own; the last words of qualified aliases are not
 
 
 class _Functions:
@@ -31,8 +32,11 @@ def register(cls: type[Op]) -> None:
     """
     for alias in (cls.name, *cls.aliases):
         place, _, name = alias.rpartition(".")
-        if name not in vars(op):
-            setattr(op, name, cls.call)
-        elif not place:
+        if place:
+            vars(op).setdefault(name, cls.call)
+            continue
+        if name in _taken:
             raise TypeError(f"{cls.__name__}: the operation name {name!r} is taken")
+        _taken.add(name)
+        setattr(op, name, cls.call)
     OPS[cls.name] = cls
