@@ -19,6 +19,10 @@ class DtypeError(AutodiffError, RuntimeError):
     """A dtype that the operation does not take."""
 
 
+class RangeError(AutodiffError, RuntimeError):
+    """A value outside of what the operation accepts, where torch raises a RuntimeError."""
+
+
 class GraphError(AutodiffError, RuntimeError):
     """A backward pass that cannot run: no graph, freed graph, overwritten value, bad seed."""
 
