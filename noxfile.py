@@ -74,7 +74,7 @@ def sync_package(session: nox.Session, package: Package, *arguments: str) -> Non
 
 
 def pytest(session: nox.Session, *arguments: str, **env: str) -> None:
-    """Run pytest on the package whose folder we are in."""
+    """Run pytest in the folder where we are."""
     session.run("python", "-m", "pytest", *arguments, *session.posargs, env=env)
 
 
@@ -90,7 +90,7 @@ def autodiff(session: nox.Session) -> None:
     sync_package(session, package)
     pytest_on_every_core(session)
     sync_package(session, package, "--extra", "examples")
-    pytest(session, "-m", "examples")
+    pytest_on_every_core(session, "-m", "examples")
 
 
 @nox.session
@@ -115,7 +115,7 @@ def models(session: nox.Session) -> None:
     sync_package(session, package)
     pytest_on_every_core(session)
     sync_package(session, package, "--extra", "examples")
-    pytest(session, "-m", "examples")
+    pytest_on_every_core(session, "-m", "examples")
     sync_package(session, package, "--extra", "kernels")
     pytest_on_every_core(session, "-m", "kernels")
 
@@ -173,7 +173,7 @@ def docs(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Each wheel and sdist; each wheel alone in an empty environment; each package from git."""
     sync(session, "--only-group", "workspace")
-    session.run("pytest", "-q", "tests/test_distributions.py", *session.posargs)
+    pytest_on_every_core(session, "tests/test_distributions.py")
 
 
 @nox.session(python="3.11")
@@ -199,7 +199,7 @@ def lowest(session: nox.Session) -> None:
 def workspace(session: nox.Session) -> None:
     """What holds for the whole: isolation of the sessions, every command of every README."""
     sync(session, "--only-group", "workspace")
-    session.run("pytest", "tests/test_isolation.py", "tests/test_documents.py", *session.posargs)
+    pytest_on_every_core(session, "tests/test_isolation.py", "tests/test_documents.py")
 
 
 @nox.session(name="gpu-kernels", default=False)
