@@ -47,7 +47,6 @@ def test_data_is_copied_and_as_tensor_shares():
         ([[1, 2], [3]], ValueError, "regular shape"),
         (None, TypeError, "NoneType"),
         ([object()], TypeError, "list"),
-        (1j, TypeError, "complex"),
     ],
 )
 def test_data_that_is_none(data, error, message):

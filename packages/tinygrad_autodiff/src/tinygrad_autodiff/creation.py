@@ -185,6 +185,16 @@ def is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype of `input` is a complex one."""
+    return input.is_complex()
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype of `input` is a floating one."""
+    return input.is_floating_point()
+
+
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all elements are equal."""
     return input.shape == other.shape and bool((input._data == other._data).all())

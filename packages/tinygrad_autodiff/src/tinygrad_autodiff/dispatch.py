@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .op import Op
 
 _new = Tensor.__new__
-_NUMBERS = (float, int, bool)
+_NUMBERS = (float, int, bool, complex)
 _ABSENT: Any = object()  # an argument that was not given; None is one that was
 
 
@@ -334,13 +334,14 @@ def promoted(cls: type[Op], inputs: Sequence[Any], any_tensor: bool) -> Sequence
 def array_or_number(cls: type[Op], value: Any, beside_tensors: bool) -> Any:
     """`value` if it is a tensor, an array or a Python number.
 
-    Beside tensors a NumPy float64 counts as the Python float that it is, as in torch; among
-    arrays it is what arithmetic makes of a 0-d array, and keeps its dtype.
+    Beside tensors a NumPy float64 or complex128 counts as the Python number that it is, as in
+    torch; among arrays it is what arithmetic makes of a 0-d array, and keeps its dtype.
     """
     if isinstance(value, (Tensor, ndarray)) or value.__class__ in _NUMBERS or value is None:
         return value
     if isinstance(value, np.generic):
-        return value.item() if beside_tensors and isinstance(value, float) else asarray(value)
+        plain = beside_tensors and isinstance(value, (float, complex))
+        return value.item() if plain else asarray(value)
     if isinstance(value, (list, tuple)):
         return array_of(value)
     raise ArgumentTypeError(

@@ -21,6 +21,8 @@ Dtype: TypeAlias = np.dtype[Any]
 float16 = half = np.dtype(np.float16)
 float32 = np.dtype(np.float32)
 float64 = double = np.dtype(np.float64)
+complex64 = cfloat = np.dtype(np.complex64)
+complex128 = cdouble = np.dtype(np.complex128)
 int8 = np.dtype(np.int8)
 int16 = np.dtype(np.int16)
 int32 = np.dtype(np.int32)
@@ -46,9 +48,11 @@ def set_default_dtype(dtype: Any) -> None:
 
 
 def as_dtype(dtype: Any) -> Dtype:
-    """`dtype` (a NumPy dtype, its name, ``float``, ``int`` or ``bool``) as a NumPy dtype."""
+    """`dtype` (a NumPy dtype, its name, ``float``, ``complex``, …) as a NumPy dtype."""
     if dtype is float:
         return _default[0]
+    if dtype is complex:
+        return complex_dtype(_default[0])
     try:
         found: Dtype = np.dtype(dtype)
     except TypeError as error:
@@ -56,6 +60,18 @@ def as_dtype(dtype: Any) -> Dtype:
     if found.kind not in _RANK:
         raise ArgumentTypeError(f"expected a boolean or numeric dtype, got {found}")
     return found
+
+
+def complex_dtype(dtype: Dtype) -> Dtype:
+    """The complex dtype whose parts are of the floating `dtype` (of at least float32)."""
+    return complex128 if dtype.itemsize == 8 else complex64
+
+
+def real_dtype(dtype: Dtype) -> Dtype:
+    """The dtype of the parts of a complex `dtype`; a real one is its own."""
+    if dtype.kind != "c":
+        return dtype
+    return float64 if dtype.itemsize == 16 else float32
 
 
 def promote_types(a: Any, b: Any) -> Dtype:
@@ -81,6 +97,8 @@ def result_type(*values: Any) -> Dtype:
             number = promote_types(number or int64, int64)
         elif isinstance(value, float):
             number = promote_types(number or _default[0], _default[0])
+        elif isinstance(value, complex):
+            number = promote_types(number or bool_, complex)
         elif value.ndim:
             sized = promote_types(sized or value.dtype, value.dtype)
         else:
@@ -91,6 +109,8 @@ def result_type(*values: Any) -> Dtype:
             continue
         if found is None:
             found = lower
+        elif lower.kind == "c" and found.kind == "f":
+            found = complex_dtype(found)
         elif _RANK[lower.kind] > _RANK[found.kind]:
             found = promote_types(found, lower)
     assert found is not None

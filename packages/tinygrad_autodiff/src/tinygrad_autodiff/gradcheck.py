@@ -1,7 +1,8 @@
 """Analytical derivatives against central finite differences, as in `torch.autograd`.
 
 Every element of every input is moved by ±eps; the Jacobian so found is compared with the one that
-reverse mode gives, one output element at a time, and, on request, with forward mode's.
+reverse mode gives, one output element at a time, and, on request, with forward mode's. A complex
+number counts as its two parts.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from . import autograd
+from .dtypes import Array
 from .errors import ArgumentError, GradcheckError
 from .forward_ad import jvp
+from .registry import op
 from .tensor import Tensor, wrap
 
 
@@ -30,7 +33,7 @@ def gradcheck(
 
     Args:
         func: From tensors to a tensor or a tuple of them.
-        inputs: Arguments; float64 tensors that require grad are checked.
+        inputs: Arguments; float64 and complex128 tensors that require grad are checked.
         eps: Step of the central difference.
         atol: Absolute tolerance of |analytical - numerical|.
         rtol: Tolerance relative to |numerical|.
@@ -39,14 +42,15 @@ def gradcheck(
 
     Raises:
         GradcheckError: Names the output, the input, its element and both values.
-        ArgumentError: No input requires grad, one is not float64, or no output is floating.
+        ArgumentError: No input requires grad, one is not of double precision, or no output is
+            floating.
     """
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, v in enumerate(args) if isinstance(v, Tensor) and v.requires_grad]
     if not checked:
         raise ArgumentError("gradcheck: expected at least one input that requires grad")
     for i in checked:
-        if args[i].dtype != np.float64:
+        if args[i].dtype not in (np.float64, np.complex128):
             raise ArgumentError(
                 f"gradcheck: input {i} is {args[i].dtype}; differences need float64"
             )
@@ -54,6 +58,8 @@ def gradcheck(
         raise ArgumentError(
             f"gradcheck: expected a floating tensor from func, got {_kinds(result)}"
         )
+    if any(_is_complex(v) for v in (*args, *_outputs(result))):
+        func, args = _in_pairs(func, args)
     try:
         for i in checked:
             numerical = _numerical(func, args, i, eps)
@@ -96,7 +102,7 @@ def gradgradcheck(
             f"got {_kinds(result)}"
         )
     random = np.random.default_rng(0)
-    seeds = list(grad_outputs or (wrap(random.standard_normal(out.shape)) for out in outputs))
+    seeds = grad_outputs or [wrap(_direction(random, out)) for out in outputs]
     seeds = [wrap(seed._data).requires_grad_() for seed in seeds]
 
     def gradient(*values: Any) -> tuple[Tensor, ...]:
@@ -116,7 +122,32 @@ def gradgradcheck(
 
 def _outputs(result: Any) -> list[Tensor]:
     several = result if isinstance(result, (tuple, list)) else (result,)
-    return [out for out in several if isinstance(out, Tensor) and out.dtype.kind == "f"]
+    return [out for out in several if isinstance(out, Tensor) and out.dtype.kind in "fc"]
+
+
+def _direction(random: np.random.Generator, out: Tensor) -> Array:
+    values = random.standard_normal(out.shape)
+    return np.asarray(values * (1 - 0.7j) if _is_complex(out) else values)
+
+
+def _is_complex(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype.kind == "c"
+
+
+def _in_pairs(func: Callable[..., Any], args: Sequence[Any]) -> tuple[Callable[..., Any], Any]:
+    """The same function with (…, 2) real numbers for every complex input and output."""
+    paired = [_is_complex(v) for v in args]
+
+    def function(*values: Any) -> tuple[Tensor, ...]:
+        given = [op.view_as_complex(v) if p else v for v, p in zip(values, paired, strict=True)]
+        outs = _outputs(func(*given))
+        return tuple(op.view_as_real(out) if _is_complex(out) else out for out in outs)
+
+    parts = [
+        op.view_as_real(wrap(v._data)).requires_grad_(v.requires_grad) if p else v
+        for v, p in zip(args, paired, strict=True)
+    ]
+    return function, parts
 
 
 def _kinds(result: Any) -> str:

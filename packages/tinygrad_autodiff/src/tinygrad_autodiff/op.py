@@ -11,6 +11,11 @@ A subclass of `Op` (or of `Elementwise`) declares
   A `linear` or `multilinear` op needs none.
 - ``samples`` and ``error_inputs``: inputs for the tests, good and bad.
 
+A rule is written as for real numbers, without conjugation: for a complex gradient g the base
+class takes conj(rule(conj(g))), which is torch's convention (the gradient of a real loss is
+∂/∂x + i·∂/∂y) wherever the op is holomorphic. An op that is not (abs, real, svd, …) says
+``holomorphic = False``, or has `adjoints` if it is elementwise, and its rules conjugate themselves.
+
 Rules call other operations as ``op.exp(x)`` and use operators, so that the same rule computes on
 arrays (the fast path) and on tensors (when the backward pass is itself recorded). Declaring a
 class with a ``name`` registers it, with the function that calls it as ``cls.call``.
@@ -63,6 +68,7 @@ class Op(Node):
     linear: ClassVar[bool] = False
     multilinear: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
+    holomorphic: ClassVar[bool] = True  # whether the engine conjugates around the rules
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
     promote: ClassVar[str | None] = None  # None, "same" or "float"
     promoted: ClassVar[slice] = slice(None)
@@ -168,8 +174,13 @@ class Op(Node):
 
     # ---- the engine's side ---------------------------------------------------------------------
 
-    def pull(self, gradient: Any, edges: Sequence[Any], saved: Any) -> Sequence[Any]:
+    def pull(
+        self, gradient: Any, edges: Sequence[Any], saved: Any, conjugated: bool = False
+    ) -> Sequence[Any]:
         """Gradients of the inputs by the rules; arrays or tensors, as it is given."""
+        if not conjugated and self.holomorphic and _is_complex(gradient):
+            found = Op.pull(self, _conjugate(gradient), edges, saved, True)
+            return [_conjugate(value) for value in found]
         if self.joint:
             result = self.backward(gradient, *saved[0])
             return result if self.variadic or len(edges) > 1 else (result,)
@@ -249,9 +260,13 @@ class Elementwise(Op):
     Its Jacobian is diagonal, so one map per input, ``lambda t, …``, which multiplies `t` by the
     partial derivative, serves both directions: it pulls a gradient back and pushes a tangent
     forward. Broadcasting is undone here, once. `forward` is a ufunc or a function without self.
+
+    Where the op is not holomorphic the two maps differ: `partials` push, `adjoints` (of the same
+    parameters) pull, and for real inputs the two agree.
     """
 
     partials: ClassVar[tuple[Rule | None, ...]] = ()
+    adjoints: ClassVar[tuple[Rule | None, ...]] = ()
     promote: ClassVar[str | None] = "same"
     shapes: tuple[tuple[int, ...], ...] | None = None  # of the inputs, if they were broadcast
 
@@ -260,12 +275,20 @@ class Elementwise(Op):
         missing = len(cls.inputs) - len(cls.partials)
         cls.rules = cls.partials = (*cls.partials, *(None,) * missing)
         cls.saves = tuple(rule and cls._saved_by(rule, 1) for rule in cls.rules)
+        if cls.adjoints:
+            cls.rules = (*cls.adjoints, *(None,) * missing)
+            cls.holomorphic = False
         light = set(cls.params) - set(cls.inputs)
         cls.frees = any(saved and set(saved.names) - light for saved in cls.saves)
 
-    def pull(self, gradient: Any, edges: Sequence[Any], saved: Any) -> Sequence[Any]:
+    def pull(
+        self, gradient: Any, edges: Sequence[Any], saved: Any, conjugated: bool = False
+    ) -> Sequence[Any]:
         """Gradients of the inputs: the diagonal maps, summed over broadcast dimensions."""
-        partials: Any = self.partials
+        if gradient.dtype.kind == "c" and self.holomorphic and not conjugated:
+            found: list[Any] = list(Elementwise.pull(self, op.conj(gradient), edges, saved, True))
+            return [_conjugate(value) for value in found]
+        partials: Any = self.rules
         if len(edges) == 1:
             return (partials[0](gradient, *saved[0]),)
         shapes = self.shapes
@@ -274,7 +297,7 @@ class Elementwise(Op):
                 None if edges[0] is None else partials[0](gradient, *saved[0]),
                 None if edges[1] is None else partials[1](gradient, *saved[1]),
             )
-        found: list[Any] = [None] * len(edges)
+        found = [None] * len(edges)
         for i, edge in enumerate(edges):
             if edge is not None:
                 grad = partials[i](gradient, *saved[i])
@@ -319,6 +342,18 @@ class Elementwise(Op):
         if len(cls.inputs) == 2:
             yield Bad((array((3,)), None), {}, ArgumentTypeError, "for 'other', got None")
             yield Bad((array((3,)), array((4,))), {}, ShapeError, r"\(3,\) and \(4,\)")
+
+
+def _is_complex(gradient: Any) -> bool:
+    if isinstance(gradient, (list, tuple)):
+        return any(part is not None and part.dtype.kind == "c" for part in gradient)
+    return bool(gradient.dtype.kind == "c")
+
+
+def _conjugate(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_conjugate(part) for part in value]
+    return value if value is None or value.dtype.kind != "c" else op.conj(value)
 
 
 class Composite(Op):

@@ -17,7 +17,17 @@ from numpy import ndarray
 
 from . import engine
 from ._methods import Methods
-from .dtypes import Array, Dtype, bool_, float32, get_default_dtype, int64, promote_types
+from .dtypes import (
+    Array,
+    Dtype,
+    as_dtype,
+    bool_,
+    complex64,
+    float32,
+    get_default_dtype,
+    int64,
+    promote_types,
+)
 from .errors import ArgumentError, ArgumentTypeError, DtypeError, GraphError, ShapeError
 from .mode import mode
 from .registry import op
@@ -97,6 +107,32 @@ class Tensor(Methods):
     def mT(self) -> Any:
         """The last two dimensions exchanged, on the same memory."""
         return op.transpose(self, -2, -1)
+
+    @property
+    def H(self) -> Any:
+        """Conjugate transpose of a matrix."""
+        if self._data.ndim not in (0, 2):
+            raise ShapeError(f"H: expected a matrix, got shape {self.shape}; see mH")
+        return op.adjoint(self) if self._data.ndim else op.conj(self)
+
+    @property
+    def mH(self) -> Any:
+        """The last two dimensions exchanged, and conjugated."""
+        return op.adjoint(self)
+
+    @property
+    def real(self) -> Any:
+        """The real parts; the tensor itself if it is real."""
+        return op.real(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary parts."""
+        return op.imag(self)
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is a complex one."""
+        return self._data.dtype.kind == "c"
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating one."""
@@ -277,6 +313,9 @@ class Tensor(Methods):
     def __float__(self) -> float:
         return float(self.item())
 
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
     def __int__(self) -> int:
         return int(self.item())
 
@@ -305,7 +344,7 @@ class Tensor(Methods):
             suffix=")",
             floatmode="maxprec_equal",
         )
-        if self._data.dtype not in (float32, int64, bool_):
+        if self._data.dtype not in (float32, int64, bool_, complex64):
             text += f", dtype={self._data.dtype}"
         if self._node is not None:
             text += f", grad_fn={self._node!r}"
@@ -420,7 +459,7 @@ def wrap(data: Array, node: engine.Node | None = None) -> Tensor:
 def array_of(value: Any) -> Array:
     """`value` (tensor, array, number or nested sequence) as an array, without a copy if it is one.
 
-    Python floats become the default dtype, as in torch.
+    Python floats and complex numbers become the default dtype, as in torch.
     """
     if isinstance(value, Tensor):
         return value._data
@@ -437,10 +476,12 @@ def array_of(value: Any) -> Array:
             array = np.asarray(value)
     except ValueError as error:
         raise ArgumentError(f"expected numbers in a regular shape: {error}") from error
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biufc":
         raise ArgumentTypeError(f"cannot make a tensor of {type(value).__name__} ({array.dtype})")
     if array.dtype == np.float64 and not nested:
         array = array.astype(get_default_dtype())
+    elif array.dtype == np.complex128 and not nested:
+        array = array.astype(as_dtype(complex))
     return array
 
 
@@ -455,6 +496,11 @@ def seed_for(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
     """The checked gradient to start from: an array, or a tensor if the pass runs on tensors."""
     data = tensor._data
     if gradient is None:
+        if data.dtype.kind == "c":
+            raise GraphError(
+                "grad can be implicitly created only for real scalar outputs; this one is "
+                f"{data.dtype}: give a gradient, or take a real number of it"
+            )
         if data.size != 1:
             raise GraphError(
                 "grad can be implicitly created only for scalar outputs; this one has shape "
@@ -467,6 +513,8 @@ def seed_for(tensor: Tensor, gradient: Any, create_graph: bool) -> Any:
             raise GraphError(
                 f"mismatch in shape: the gradient has shape {seed.shape}, the output {data.shape}"
             )
+        if seed.dtype.kind == "c" and data.dtype.kind != "c":
+            raise GraphError(f"the gradient is {seed.dtype}, the output {data.dtype}")
         if seed.dtype != data.dtype:
             seed, gradient = seed.astype(data.dtype), None
     if not (create_graph or mode.levels):

@@ -6,6 +6,7 @@ map serves the backward pass and forward mode (see `Elementwise`).
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -91,7 +92,7 @@ class Div(_Float, name="div", aliases=("divide", "true_divide"), operator="trued
 
 
 class Pow(Elementwise, name="pow", operator="pow"):
-    """Power, ``input ** exponent``.
+    """Power, ``input ** exponent``, complex ones too.
 
     ∂out/∂input = exponent·input^(exponent-1), 0 where exponent = 0;
     ∂out/∂exponent = out·ln(input), 0 where input = 0 and exponent > 0.
@@ -124,9 +125,11 @@ def _base_slope(base: Any, exponent: Any) -> Any:
 
 
 def _exponent_slope(base: Any, exponent: Any, out: Any) -> Any:
+    if isinstance(base, complex) or (out.dtype.kind == "c" and not hasattr(base, "shape")):
+        return out * (cmath.log(base) if base else 0.0)
     if not hasattr(base, "shape"):  # a Python number must not bring in float64
         return out * math.log(base) if base > 0 else out * (math.nan if base < 0 else 0.0)
-    return op.where(op.logical_and(base == 0, exponent >= 0), 0.0, out * op.log(base))
+    return op.where(op.logical_and(base == 0, op.real(exponent) >= 0), 0.0, out * op.log(base))
 
 
 class Neg(Elementwise, name="neg", aliases=("negative",), operator="neg"):
@@ -137,10 +140,18 @@ class Neg(Elementwise, name="neg", aliases=("negative",), operator="neg"):
 
 
 class Abs(Elementwise, name="abs", aliases=("absolute",), operator="abs"):
-    """Absolute value; the derivative is sign(input), 0 at 0."""
+    """Absolute value; the derivative is sign(input), 0 at 0.
+
+    Of a complex number a real one: L(t) = Re(conj(s)·t) with s = input/|input|, adjoint s·g.
+    """
 
     forward = np.absolute
-    partials = (lambda t, input: t * op.sign(input),)
+    partials = (lambda t, input: _along(t, op.sgn(input)),)
+    adjoints = (lambda t, input: t * op.sgn(input),)
+
+
+def _along(t: Any, direction: Any) -> Any:
+    return t * direction if direction.dtype.kind != "c" else op.real(t * op.conj(direction))
 
 
 class Square(Elementwise, name="square"):
@@ -315,6 +326,8 @@ class Masked(Elementwise, name="masked", spaces=()):
     @staticmethod
     def forward(input: Array, mask: Array) -> Array:
         """Values."""
+        if input.dtype.itemsize not in _BITS:
+            return np.where(mask, input, np.zeros((), input.dtype))
         bits = _BITS[input.dtype.itemsize]
         kept = np.negative(np.asarray(mask, np.bool_).astype(bits))  # all bits set, or none
         out = np.empty(np.broadcast_shapes(input.shape, kept.shape), input.dtype)

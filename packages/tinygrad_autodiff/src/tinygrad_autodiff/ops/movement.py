@@ -551,8 +551,10 @@ class To(_Movement, name="to", aliases=("type",), spaces=("Tensor",)):
 
     def forward(self, input: Array, dtype: Any) -> Array:
         """Values; the same memory if nothing changes."""
-        self.source = input.dtype
-        return input.astype(as_dtype(dtype), copy=False)
+        self.source, dtype = input.dtype, as_dtype(dtype)
+        if input.dtype.kind == "c" and dtype.kind not in "cb":
+            input = input.real
+        return input.astype(dtype, copy=False)
 
     def backward(self, g: Any, source: Any) -> Any:
         """The old dtype."""
