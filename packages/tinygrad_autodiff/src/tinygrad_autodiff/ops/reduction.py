@@ -1,4 +1,4 @@
-"""Reductions: sums, moments, extrema, and the softmax family.
+"""Reductions: sums, means, products, and whether all or any elements are true.
 
 ``dim`` is an int, a tuple, or None for all dimensions; ``keepdim`` leaves them with size 1.
 Sums of float16 are accumulated in float32.
@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array, as_dtype
 from ..errors import ArgumentError, DimError, DtypeError, ShapeError
-from ..op import Bad, Composite, Op, Sample, op
+from ..op import Bad, Composite, Op, Sample, compose, op
 from ..samples import array
 from .dims import (
     Dims,
     add_reduce,
     all_dims,
     ints,
-    max_reduce,
-    min_reduce,
+    kept_shape,
     one_dim,
     restored,
     spread,
@@ -30,14 +29,7 @@ from .dims import (
 )
 
 
-class Extremum(NamedTuple):
-    """The result of `max` and `min` along a dimension."""
-
-    values: Any
-    indices: Any
-
-
-class _Reduction(Op):
+class Reduction(Op):
     """Samples that every reduction over ``(dim, keepdim)`` is tested with."""
 
     one_dim_only = False
@@ -62,10 +54,11 @@ class _Reduction(Op):
             yield Bad((array((2, 3)), (0, -2)), {}, ShapeError, "more than once")
 
 
-class Sum(_Reduction, name="sum"):
+class Sum(Reduction, name="sum"):
     """Sum over `dim`; integers and truth values add up to int64.  Adjoint: repeat."""
 
     linear = True
+    source: Any = None  # the input's dtype, if another was asked for
 
     def forward(
         self, input: Array, dim: Dims = None, keepdim: bool = False, dtype: Any = None
@@ -73,13 +66,15 @@ class Sum(_Reduction, name="sum"):
         """Values."""
         self.shape = input.shape
         if dtype is not None:
-            input = input.astype(as_dtype(dtype))
+            self.source, input = input.dtype, input.astype(as_dtype(dtype))
+        elif input.dtype.kind == "u":
+            input = input.astype(np.int64)
         self.axes = all_dims(dim, input.ndim)
         return total(input, self.axes, keepdim)
 
-    def backward(self, g: Any, shape: Any, axes: Any) -> Any:
+    def backward(self, g: Any, shape: Any, axes: Any, source: Any) -> Any:
         """Every element gets the gradient of the sum that it is in."""
-        return spread(g, shape, axes)
+        return spread(g if source is None else op.to(g, source), shape, axes)
 
 
 class SumToSize(Op, name="sum_to_size", spaces=("Tensor",)):
@@ -117,15 +112,20 @@ class SumToSize(Op, name="sum_to_size", spaces=("Tensor",)):
         yield Bad((array((3, 4)), (2, 4)), {}, ShapeError, "does not broadcast")
 
 
-class Mean(_Reduction, name="mean"):
+class Mean(Reduction, name="mean"):
     """Arithmetic mean over `dim`, of floating inputs.  Adjoint: repeat, divided by the count."""
 
     linear = True
+    source: Any = None  # the input's dtype, if another was asked for
 
-    def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
+    def forward(
+        self, input: Array, dim: Dims = None, keepdim: bool = False, dtype: Any = None
+    ) -> Array:
         """Values."""
+        if dtype is not None:
+            self.source, input = input.dtype, input.astype(as_dtype(dtype))
         if input.dtype.kind not in "fc":
-            raise DtypeError(f"mean: expected a floating input, got {input.dtype}")
+            raise DtypeError(f"mean: expected a floating input or dtype, got {input.dtype}")
         self.shape, self.axes = input.shape, all_dims(dim, input.ndim)
         self.count = math.prod(input.shape[i] for i in self.axes)
         if input.dtype == np.float16:
@@ -134,9 +134,10 @@ class Mean(_Reduction, name="mean"):
         mean: Array = _over(add_reduce(input, self.axes, keepdims=keepdim), self.count)
         return mean
 
-    def backward(self, g: Any, shape: Any, axes: Any, count: Any) -> Any:
+    def backward(self, g: Any, shape: Any, axes: Any, count: Any, source: Any) -> Any:
         """Every element gets its share."""
-        return spread(_over(g, count), shape, axes)
+        share = _over(g, count)
+        return spread(share if source is None else op.to(share, source), shape, axes)
 
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
@@ -149,132 +150,25 @@ def _over(value: Any, count: int) -> Any:
     return value / count if count else value * math.nan
 
 
-class Var(_Reduction, name="var"):
-    """Variance over `dim`: Σ(x - x̄)²/(N - correction).
-
-    ∂out/∂x = 2·(x - x̄)/(N - correction).
-    """
-
-    quiet = True
-
-    def forward(
-        self,
-        input: Array,
-        dim: Dims = None,
-        correction: float = 1,
-        keepdim: bool = False,
-        unbiased: bool | None = None,
-    ) -> Array:
-        """Values."""
-        self.axes, self.count, variance = _moments(input, dim, correction, keepdim, unbiased)
-        return variance
-
-    def backward(self, g: Any, input: Any, axes: Any, count: Any) -> Any:
-        """The centred input, scaled."""
-        return _variance_backward(g, input, axes, count)
-
-    def jvp(self, t: Any, input: Any, axes: Any, count: Any, out: Any) -> Any:
-        """Inner product with the centred input."""
-        return _variance_jvp(t, input, axes, count, out)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Also without Bessel's correction."""
-        x = array((2, 3, 4))
-        yield Sample((x,))
-        yield Sample((x, 1))
-        yield Sample((x, (0, 2)), {"keepdim": True})
-        yield Sample((x, 1), {"correction": 0})
-        yield Sample((x, -1), {"unbiased": False})
-
-
-class Std(Op, name="std"):
-    """Standard deviation over `dim`, √var; the derivative where it is 0 is 0."""
-
-    quiet = True
-
-    def forward(
-        self,
-        input: Array,
-        dim: Dims = None,
-        correction: float = 1,
-        keepdim: bool = False,
-        unbiased: bool | None = None,
-    ) -> Array:
-        """Values."""
-        self.axes, self.count, variance = _moments(input, dim, correction, keepdim, unbiased)
-        return np.sqrt(variance)
-
-    def backward(self, g: Any, input: Any, axes: Any, count: Any, out: Any) -> Any:
-        """The rule of the variance, over 2·std."""
-        return _variance_backward(op.masked(g / (2 * out), out != 0), input, axes, count)
-
-    def jvp(self, t: Any, input: Any, axes: Any, count: Any, out: Any) -> Any:
-        """The rule of the variance, over 2·std."""
-        change = _variance_jvp(t, input, axes, count, out)
-        return op.masked(change / (2 * out), out != 0)
-
-    samples, error_inputs = Var.samples, Var.error_inputs
-
-
-def _moments(
-    input: Array, dim: Dims, correction: float, keepdim: bool, unbiased: bool | None
-) -> tuple[tuple[int, ...], float, Array]:
-    """The dimensions, the divisor, and the variance."""
-    if input.dtype.kind != "f":
-        raise DtypeError(f"expected a floating input, got {input.dtype}")
-    if isinstance(dim, bool):  # torch's older var(input, unbiased)
-        unbiased, dim = dim, None
-    if unbiased is not None:
-        correction = int(unbiased)
-    axes = all_dims(dim, input.ndim)
-    count = math.prod(input.shape[i] for i in axes) - correction
-    return axes, count, _variance(input, axes, count, keepdim)
-
-
-def _variance(input: Array, axes: tuple[int, ...], count: float, keepdim: bool) -> Array:
-    wide = input.astype(np.float32) if input.dtype == np.float16 else input
-    number = math.prod(input.shape[i] for i in axes)
-    centred = wide - _over(add_reduce(wide, axes, keepdims=True), number)
-    squares = add_reduce(np.square(centred), axes, keepdims=keepdim)
-    ratio = squares / count if count > 0 else squares * math.nan
-    return np.asarray(ratio).astype(input.dtype, copy=False)
-
-
-def _variance_backward(g: Any, input: Any, axes: tuple[int, ...], count: float) -> Any:
-    return _centred(input, axes) * spread(g * _twice_over(count), input.shape, axes)
-
-
-def _variance_jvp(t: Any, input: Any, axes: tuple[int, ...], count: float, out: Any) -> Any:
-    change = op.sum(_centred(input, axes) * t, axes, True) * _twice_over(count)
-    return op.reshape(change, out.shape)
-
-
-def _centred(input: Any, axes: tuple[int, ...]) -> Any:
-    return input - op.mean(input, axes, True)
-
-
-def _twice_over(count: float) -> float:
-    return 2 / count if count > 0 else math.nan
-
-
 class Prod(Composite, name="prod"):
-    """Product over one dimension or all, by halving.
+    """Product over one dimension or all, by halving; integers multiply to int64.
 
     The derivative is that of the pairwise products, so zeros in the input need no special case.
     """
 
     @staticmethod
-    def forward(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    def forward(
+        input: Any, dim: int | None = None, keepdim: bool = False, dtype: Any = None
+    ) -> Any:
         """Multiply the two halves until one element is left."""
-        ndim = input.ndim
-        if dim is None:
-            input, axis = op.reshape(input, (-1,)), 0
-        else:
-            axis = one_dim(dim, ndim)
-            input = op.reshape(input, (1,)) if not ndim else input
-        if input.dtype.kind in "bui":
-            input = op.to(input, np.int64)
+        if dtype is not None or input.dtype.kind in "bui":
+            input = op.to(input, dtype or np.int64)
+        if input.dtype == np.float16:
+            return op.to(op.prod(op.to(input, np.float32), dim, keepdim), np.float16)
+        shape = input.shape
+        axis = 0 if dim is None else one_dim(dim, len(shape))
+        if dim is None or not shape:
+            input = op.reshape(input, (-1,))
         count = input.shape[axis]
         if count == 0:
             input, count = op.pad(input, (0, 0) * (input.ndim - 1 - axis) + (0, 1), value=1), 1
@@ -284,9 +178,9 @@ class Prod(Composite, name="prod"):
             rest = op.narrow(input, axis, 2 * half, count % 2)
             input = op.cat([product, rest], axis) if count % 2 else product
             count = half + count % 2
-        if keepdim:
-            return op.reshape(input, (1,) * ndim) if dim is None else input
-        return op.squeeze(input, axis)
+        axes = all_dims(dim, len(shape))
+        kept = kept_shape(shape, axes)
+        return op.reshape(input, kept if keepdim else _left(shape, axes))
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -298,114 +192,52 @@ class Prod(Composite, name="prod"):
             yield Sample((values,))
             yield Sample((values, 1))
         yield Sample((x, 0, True))
+        yield Sample((array(()), 0, True))
 
 
-class Amax(_Reduction, name="amax"):
-    """Maximum over `dim`; equal maxima share the gradient evenly."""
-
-    def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
-        """Values."""
-        self.axes = all_dims(dim, input.ndim)
-        return max_reduce(input, self.axes, keepdims=keepdim)
-
-    def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
-        """To the elements that attain it."""
-        return _shares(input, out, axes, g.dtype) * restored(g, input.shape, axes)
-
-    def jvp(self, t: Any, input: Any, axes: Any, out: Any) -> Any:
-        """Mean of the tangents of the elements that attain it."""
-        return op.reshape(op.sum(_shares(input, out, axes, t.dtype) * t, axes), out.shape)
+def _left(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for i, size in enumerate(shape) if i not in axes)
 
 
-class Amin(Amax, name="amin"):
-    """Minimum over `dim`; equal minima share the gradient evenly."""
+# ---- without NaN, and counts ---------------------------------------------------------------------
 
-    def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
-        """Values."""
-        self.axes = all_dims(dim, input.ndim)
-        return min_reduce(input, self.axes, keepdims=keepdim)
-
-    def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
-        """To the elements that attain it."""
-        return Amax.backward(self, g, input, axes, out)
+_HOLES = (Sample((array((2, 3, 4)), (0, 2))), Sample((array((3, 4)), 1, True)))
 
 
-def _shares(input: Any, out: Any, axes: tuple[int, ...], dtype: Any) -> Any:
-    hit = op.to(input == restored(out, input.shape, axes), dtype)
-    return hit / op.sum(hit, axes, True)
+@compose(*_HOLES, Sample((array(()),)))
+def nansum(input: Any, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    """Sum over `dim` with NaN counted as 0."""
+    if input.dtype.kind == "f":
+        input = op.masked(input, op.logical_not(op.isnan(input)))
+    return op.sum(input, dim, keepdim, dtype)
 
 
-class _Extremum(Composite):
+@compose(*_HOLES, Sample((array(()),)))
+def nanmean(input: Any, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    """Mean over `dim` of the elements that are not NaN."""
+    if input.dtype.kind not in "fc" and dtype is None:
+        raise DtypeError(f"nanmean: expected a floating input, got {input.dtype}")
+    number = op.sum(op.logical_not(op.isnan(input)), dim, keepdim)
+    return op.nansum(input, dim, keepdim, dtype) / number
+
+
+class CountNonzero(Reduction, name="count_nonzero"):
+    """Number of elements over `dim` that are not zero."""
+
+    differentiable = False
+
+    def forward(self, input: Array, dim: Dims = None) -> Array:
+        """Values, int64."""
+        return np.asarray(np.count_nonzero(input, all_dims(dim, input.ndim)), np.int64)
+
     @classmethod
     def samples(cls) -> Iterator[Sample]:
-        """Of all, along a dimension, and of two."""
-        x = array((3, 4))
-        yield Sample((x,))
-        yield Sample((x, 1))
-        yield Sample((x, 0, True))
-        yield Sample((x, array((4,), seed=1)))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """A dimension out of range."""
-        yield Bad((array((2, 3)), 2), {}, DimError, "but got 2")
+        """Of all and along some dimensions."""
+        yield Sample((array((2, 3)) > 0,))
+        yield Sample((array((2, 3, 4)) // 1, (0, 2)))
 
 
-class Max(_Extremum, name="max"):
-    """Maximum of all elements; with `dim` values and indices; with a tensor `maximum`."""
-
-    @staticmethod
-    def forward(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        """Composed of amax, maximum, or argmax and gather."""
-        return _extremum(input, dim, keepdim, op.amax, op.maximum, op.argmax)
-
-
-class Min(_Extremum, name="min"):
-    """Minimum of all elements; with `dim` values and indices; with a tensor `minimum`."""
-
-    @staticmethod
-    def forward(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        """Composed of amin, minimum, or argmin and gather."""
-        return _extremum(input, dim, keepdim, op.amin, op.minimum, op.argmin)
-
-
-def _extremum(input: Any, dim: Any, keepdim: bool, every: Any, pair: Any, arg: Any) -> Any:
-    if dim is None:
-        return every(input)
-    if hasattr(dim, "shape"):
-        return pair(input, dim)
-    indices = arg(input, dim, True)
-    values = op.gather(input, dim, indices) if input.ndim else input
-    if not keepdim:
-        values, indices = op.squeeze(values, dim), op.squeeze(indices, dim)
-    return Extremum(values, indices)
-
-
-class Argmax(_Reduction, name="argmax"):
-    """Index of the first maximum along `dim`, or in the flattened input."""
-
-    differentiable, one_dim_only = False, True
-
-    def forward(self, input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-        """Values, int64."""
-        if dim is not None:
-            dim = one_dim(dim, input.ndim) if input.ndim else None
-        return np.asarray(np.argmax(input, dim, keepdims=keepdim))
-
-
-class Argmin(_Reduction, name="argmin"):
-    """Index of the first minimum along `dim`, or in the flattened input."""
-
-    differentiable, one_dim_only = False, True
-
-    def forward(self, input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-        """Values, int64."""
-        if dim is not None:
-            dim = one_dim(dim, input.ndim) if input.ndim else None
-        return np.asarray(np.argmin(input, dim, keepdims=keepdim))
-
-
-class All(_Reduction, name="all"):
+class All(Reduction, name="all"):
     """Whether all elements over `dim` are non-zero."""
 
     differentiable = False
@@ -415,7 +247,7 @@ class All(_Reduction, name="all"):
         return np.asarray(np.all(input, all_dims(dim, input.ndim), keepdims=keepdim))
 
 
-class Any_(_Reduction, name="any"):
+class Any_(Reduction, name="any"):
     """Whether any element over `dim` is non-zero."""
 
     differentiable = False
@@ -423,40 +255,6 @@ class Any_(_Reduction, name="any"):
     def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
         """Values, bool."""
         return np.asarray(np.any(input, all_dims(dim, input.ndim), keepdims=keepdim))
-
-
-class Cumsum(_Reduction, name="cumsum"):
-    """Running sum along `dim`.  Adjoint: the running sum from the other end."""
-
-    linear = True
-
-    def forward(self, input: Array, dim: int) -> Array:
-        """Values."""
-        if not input.ndim:
-            one_dim(dim, 0)
-            return input.copy()
-        axis = one_dim(dim, input.ndim)
-        wide = np.float32 if input.dtype == np.float16 else None
-        return np.add.accumulate(input, axis, wide).astype(_summed(input.dtype), copy=False)
-
-    def backward(self, g: Any, dim: Any) -> Any:
-        """Sum from the other end."""
-        return op.flip(op.cumsum(op.flip(g, dim), dim), dim) if g.ndim else op.clone(g)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Every dimension."""
-        for dim in (0, 1, -1):
-            yield Sample((array((2, 3, 4)), dim))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """A dimension out of range."""
-        yield Bad((array((2, 3)), 2), {}, DimError, "but got 2")
-
-
-def _summed(dtype: Any) -> Any:
-    return np.dtype(np.int64) if dtype.kind in "bui" else dtype
 
 
 class Norm(
@@ -498,7 +296,7 @@ class Norm(
         yield Bad((array((3,)), "nuc"), {}, ArgumentError, "'nuc'")
 
 
-class EuclideanNorm(_Reduction, name="euclidean_norm", spaces=()):
+class EuclideanNorm(Reduction, name="euclidean_norm", spaces=()):
     """√Σx² over `dim`; ∂out/∂x = x/out, 0 where out = 0."""
 
     def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
