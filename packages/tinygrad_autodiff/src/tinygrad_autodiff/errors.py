@@ -45,3 +45,7 @@ class ArgumentError(AutodiffError, ValueError):
 
 class ArgumentTypeError(AutodiffError, TypeError):
     """An argument of a type that the function does not accept."""
+
+
+class OptionError(AutodiffError, RuntimeError):
+    """An option outside what is accepted, where torch raises a RuntimeError and no ValueError."""
