@@ -1,4 +1,4 @@
-"""Activations of neural networks: elementwise, hence with one diagonal rule each."""
+"""Smooth activations of neural networks: elementwise, hence with one diagonal rule each."""
 
 from __future__ import annotations
 
@@ -8,25 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
-from ..op import Array, Bad, Elementwise, Sample, op
+from ..errors import OptionError, ShapeError
+from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..samples import array
 from .special import erf_values
 
 _EVERYWHERE = ("", "Tensor", "nn.functional")
 _NEURAL = ("nn.functional",)
 _TANH_SCALE, _CUBIC = math.sqrt(2 / math.pi), 0.044715
-
-
-class Relu(Elementwise, name="relu", spaces=_EVERYWHERE):
-    """``max(input, 0)``; the derivative at 0 is 0."""
-
-    partials = (lambda t, out: op.masked(t, out > 0),)
-
-    @staticmethod
-    def forward(input: Array) -> Array:
-        """Values."""
-        return np.maximum(input, 0)
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 class Sigmoid(Elementwise, name="sigmoid", spaces=_EVERYWHERE, aliases=("special.expit",)):
@@ -40,6 +30,18 @@ class Sigmoid(Elementwise, name="sigmoid", spaces=_EVERYWHERE, aliases=("special
         """Values; exp overflows to Inf harmlessly."""
         out: Array = 1 / (1 + np.exp(-input))
         return out
+
+
+class Logsigmoid(Elementwise, name="logsigmoid", spaces=_NEURAL):
+    """``log σ(input)``, exact on either side; ∂out/∂input = σ(-input)."""
+
+    quiet = True
+    partials = (lambda t, input: t * op.sigmoid(-input),)
+
+    @staticmethod
+    def forward(input: Array) -> Array:
+        """Values; exp of minus the size cannot overflow."""
+        return np.minimum(input, 0) - np.log1p(np.exp(-np.abs(input)))
 
 
 class Silu(Elementwise, name="silu", spaces=_NEURAL):
@@ -83,6 +85,27 @@ class Softplus(Elementwise, name="softplus", spaces=_NEURAL):
         yield Sample((array((6,)), 2.0, 1.13))
 
 
+class Mish(Elementwise, name="mish", spaces=_NEURAL):
+    """``input · tanh(softplus(input))``.  Misra 2019.
+
+    With T = tanh(softplus(input)): ∂out/∂input = T + input·σ(input)·(1 - T²).
+    """
+
+    quiet = True
+    partials = (lambda t, input: t * _mish_slope(input),)
+
+    @staticmethod
+    def forward(input: Array) -> Array:
+        """Values; log(1 + exp(x)) is log(exp(0) + exp(x))."""
+        out: Array = input * np.tanh(np.logaddexp(0, input, dtype=np.asarray(input).dtype))
+        return out
+
+
+def _mish_slope(x: Any) -> Any:
+    tanh = op.tanh(op.softplus(x))
+    return tanh + x * op.sigmoid(x) * (1 - tanh * tanh)
+
+
 class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
     """``input · Φ(input)``, Φ the normal distribution function (Hendrycks & Gimpel 2016).
 
@@ -101,7 +124,7 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
             out: Array = 0.5 * input * (1 + np.tanh(inner))
             return out
         if approximate != "none":
-            raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+            raise OptionError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
         out = 0.5 * input * (1 + erf_values(np.asarray(input * math.sqrt(0.5))))
         return out
 
@@ -115,7 +138,7 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
     def error_inputs(cls) -> Iterator[Bad]:
         """An unknown approximation."""
         yield from super().error_inputs()
-        yield Bad((array((3,)), "fast"), {}, ArgumentError, "'none' or 'tanh'")
+        yield Bad((array((3,)), "fast"), {}, OptionError, "'none' or 'tanh'")
 
 
 def _gelu_slope(x: Any, approximate: str) -> Any:
@@ -125,3 +148,83 @@ def _gelu_slope(x: Any, approximate: str) -> Any:
         return 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * inner
     density = op.exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi))
     return 0.5 * (1 + op.erf(x * math.sqrt(0.5))) + x * density
+
+
+class ScaledElu(Elementwise, name="scaled_elu", spaces=()):
+    """``scale·input`` above 0, else ``scale·alpha·(exp(rate·input) - 1)``."""
+
+    quiet = True
+    partials = (
+        lambda t, input, alpha, scale, rate: op.where(
+            input > 0,
+            t * scale,
+            # the bound keeps exp finite where it is not taken, so that no NaN comes of it
+            t * (op.exp(op.clamp(input * rate, None, 0.0)) * (alpha * scale * rate)),
+        ),
+    )
+
+    @staticmethod
+    def forward(input: Array, alpha: float = 1.0, scale: float = 1.0, rate: float = 1.0) -> Array:
+        """Values."""
+        return np.where(input > 0, input * scale, np.expm1(input * rate) * (alpha * scale))
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Three different factors; no kink at any of the values."""
+        yield Sample((array((3, 4)), 1.5, 1.25, 0.5))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """None of its own."""
+        return iter(())
+
+
+@compose(Sample((array((3, 4)), 0.7)), spaces=_NEURAL)
+def elu(input: Any, alpha: float = 1.0) -> Any:
+    """``input`` above 0, else ``alpha·(exp(input) - 1)``.  Clevert et al. 2016."""
+    return op.scaled_elu(input, alpha)
+
+
+@compose(
+    Sample((array((3, 4)), 0.7)),
+    spaces=("", "nn.functional"),
+    errors=(Bad((array((3,)), 0.0), {}, OptionError, "alpha"),),
+)
+def celu(input: Any, alpha: float = 1.0) -> Any:
+    """``input`` above 0, else ``alpha·(exp(input/alpha) - 1)``: smooth at 0.  Barron 2017."""
+    if alpha == 0:
+        raise OptionError("celu: zero division: alpha must not be 0")
+    return op.scaled_elu(input, alpha, 1.0, 1.0 / alpha)
+
+
+@compose(Sample((array((3, 4)),)), spaces=("", "nn.functional"))
+def selu(input: Any) -> Any:
+    """An elu scaled so that mean 0 and variance 1 are a fixed point.  Klambauer et al. 2017."""
+    return op.scaled_elu(input, _SELU_ALPHA, _SELU_SCALE)
+
+
+@compose(Sample((array((3, 4)),)), spaces=_NEURAL)
+def softsign(input: Any) -> Any:
+    """``input/(1 + |input|)``."""
+    return input / (op.abs(input) + 1)
+
+
+@compose(Sample((array((3, 4)),)), spaces=_NEURAL)
+def tanhshrink(input: Any) -> Any:
+    """``input - tanh(input)``."""
+    return input - op.tanh(input)
+
+
+@compose(
+    Sample((array((3, 4)),)),
+    Sample((array((4, 3)), 0)),
+    spaces=_NEURAL,
+    errors=(Bad((array((3, 3)),), {}, ShapeError, "even size.* got 3"),),
+)
+def glu(input: Any, dim: int = -1) -> Any:
+    """``a·σ(b)`` of the two halves a, b of `dim`.  Dauphin et al. 2017."""
+    if not input.ndim or input.shape[dim] % 2:
+        size = input.shape[dim] if input.ndim else "no dimension"
+        raise ShapeError(f"glu: dimension {dim} has to be of even size, got {size}")
+    value, gate = op.chunk(input, 2, dim)
+    return value * op.sigmoid(gate)
