@@ -70,6 +70,7 @@ class Op(Node):
     differentiable: ClassVar[bool] = True
     holomorphic: ClassVar[bool] = True  # whether the engine conjugates around the rules
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
+    variants: ClassVar[dict[str, str]] = {}  # keywords of a binary op that lead to another op
     promote: ClassVar[str | None] = None  # None, "same" or "float"
     promoted: ClassVar[slice] = slice(None)
     call: ClassVar[Callable[..., Any]]
