@@ -171,3 +171,40 @@ class Round(_Step, name="round"):
         """Also to tenths."""
         yield from super().samples()
         yield Sample((array((3, 4)),), {"decimals": 1})
+
+
+class Isposinf(_Comparison, name="isposinf"):
+    """Whether the element is +Inf."""
+
+    @staticmethod
+    def forward(input: Array) -> Array:
+        """Values."""
+        return np.isposinf(input)
+
+
+class Isneginf(_Comparison, name="isneginf"):
+    """Whether the element is -Inf."""
+
+    @staticmethod
+    def forward(input: Array) -> Array:
+        """Values."""
+        return np.isneginf(input)
+
+
+class _Shift(_Bitwise):
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Integers."""
+        yield Sample((np.arange(12).reshape(3, 4) - 4, np.array(2)))
+
+
+class BitwiseLeftShift(_Shift, name="bitwise_left_shift", operator="lshift"):
+    """``input·2^other`` of integers."""
+
+    forward = np.left_shift
+
+
+class BitwiseRightShift(_Shift, name="bitwise_right_shift", operator="rshift"):
+    """``input/2^other`` of integers, rounded down."""
+
+    forward = np.right_shift

@@ -76,8 +76,11 @@ class Mul(Elementwise, name="mul", aliases=("multiply",), operator="mul"):
 class Div(_Float, name="div", aliases=("divide", "true_divide"), operator="truediv"):
     """Quotient, ``input / other``; of integers a floating quotient.
 
-    ∂out/∂input = 1/other, ∂out/∂other = -input/other².
+    ∂out/∂input = 1/other, ∂out/∂other = -input/other². ``rounding_mode="trunc"`` or ``"floor"``
+    rounds it, and the derivative is 0.
     """
+
+    variants = {"rounding_mode": "rounded_quotient"}  # noqa: RUF012 - never written
 
     forward = np.true_divide
     quiet = True
