@@ -23,7 +23,7 @@ class Amax(Reduction, name="amax"):
         """Values."""
         self.axes = all_dims(dim, input.ndim)
         if input.dtype.kind in "c" or not input.size:
-            _refuse(input, self.axes)
+            _refuse(input, dim)
         return max_reduce(input, self.axes, keepdims=keepdim)
 
     def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
@@ -42,7 +42,7 @@ class Amin(Amax, name="amin"):
         """Values."""
         self.axes = all_dims(dim, input.ndim)
         if input.dtype.kind in "c" or not input.size:
-            _refuse(input, self.axes)
+            _refuse(input, dim)
         return min_reduce(input, self.axes, keepdims=keepdim)
 
     def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
@@ -50,10 +50,12 @@ class Amin(Amax, name="amin"):
         return Amax.backward(self, g, input, axes, out)
 
 
-def _refuse(input: Array, axes: tuple[int, ...]) -> None:
+def _refuse(input: Array, dim: Dims) -> None:
     if input.dtype.kind == "c":
         raise RangeError("complex numbers have no order")
-    for axis in axes:
+    if dim is None:
+        raise RangeError(f"no element of {input.shape} to choose from")
+    for axis in all_dims(dim, input.ndim):
         if not input.shape[axis]:
             raise DimError(f"expected dimension {axis} of {input.shape} to have a size above 0")
 
