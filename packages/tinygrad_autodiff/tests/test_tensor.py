@@ -256,7 +256,7 @@ def test_views_share_memory_and_copies_do_not():
 
 def test_in_place_refuses_what_does_not_fit():
     x = tg.zeros(2)
-    with pytest.raises(RuntimeError, match=r"shape \(3, 2\), not \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"\(3, 2\) .*\(2,\)"):
         x.add_(tg.ones(3, 2))
     with pytest.raises(RuntimeError, match="can't be cast"):
         tg.zeros(2, dtype=i64).add_(1.5)

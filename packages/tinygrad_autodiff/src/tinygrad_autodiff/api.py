@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from . import inplace
 from ._methods import Methods
 from .registry import OPS
 
@@ -22,7 +23,9 @@ PLACES = {
     "masked": "masked",
     "signal.windows": "signal.windows",
 }
-REFLECTED = {"add", "sub", "mul", "truediv", "pow", "matmul", "and", "or", "xor"}
+REFLECTED = set(
+    "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split()  # noqa: SIM905
+)
 
 
 def names_in(space: str) -> dict[str, Any]:
@@ -49,6 +52,9 @@ def fill_methods() -> None:
         setattr(Methods, f"__{cls.operator}__", _operator(cls))
         if cls.operator in REFLECTED:
             setattr(Methods, f"__r{cls.operator}__", _reflected(cls.call, cls.operator))
+    inplace.fill()
+    for name, method in inplace.METHODS.items():
+        setattr(Methods, name, method)
 
 
 def fill(namespace: dict[str, Any], space: str) -> list[str]:

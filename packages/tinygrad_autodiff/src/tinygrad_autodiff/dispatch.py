@@ -20,6 +20,7 @@ from .mode import mode
 from .registry import op
 from .tensor import Tensor, array_of, edge_of, wrap
 from .versions import next_sequence
+from .views import note
 
 if TYPE_CHECKING:
     from .op import Op
@@ -92,12 +93,15 @@ def binary(cls: Any) -> Callable[..., Any]:
     forward = cls.forward
     pick_input, pick_other = cls.saves[0].pick, cls.saves[1].pick
     slow, quiet, scales = general(cls), cls.quiet, cls.scales
+    variants = cls.variants.keys()
 
     def call(input: Any = _ABSENT, other: Any = _ABSENT, **kwargs: Any) -> Any:
         if kwargs:
             alpha = kwargs.pop("alpha", 1) if scales else 1
             given = {"input": input, "other": other, **kwargs}
             given = {name: value for name, value in given.items() if value is not _ABSENT}
+            for keyword in variants & given.keys():
+                return getattr(op, cls.variants[keyword])(**given)
             if alpha != 1 and "other" in given:
                 given["other"] = op.mul(given["other"], alpha)
             return slow(**given)
@@ -182,8 +186,14 @@ def single(cls: Any) -> Callable[..., Any]:
         else:
             node = None
         if out.__class__ is not ndarray or out.dtype is not data.dtype:
-            return outputs_of(node, out)
-        return wrap(out, node)
+            made = outputs_of(node, out)
+            if isinstance(out, tuple) or getattr(out, "base", None) is not None:
+                note(input, made, call, params)
+            return made
+        made = wrap(out, node)
+        if out.base is not None or out is data:
+            note(input, made, call, params)
+        return made
 
     return call
 
@@ -231,6 +241,8 @@ def general(cls: type[Op]) -> Callable[..., Any]:
             result = outputs_of(None, out)
         if mode.levels:
             push_forward(cls, node, inputs, args, plain, result)
+        if count == 1 and not variadic and cls.differentiable:
+            note(inputs[0], result, call, args[1:])
         return result
 
     return call

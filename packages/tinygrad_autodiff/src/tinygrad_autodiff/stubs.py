@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any as Any
 
 from .api import PLACES, REFLECTED, names_in
+from .inplace import METHODS
 from .registry import OPS
 
 _HEADER = """\
@@ -24,6 +25,9 @@ from {up}dtypes import Array as Array
 from {up}tensor import Tensor
 
 _Number = int | float | bool
+_Bool = bool  # bool, int and float are methods too
+_Int = int
+_Float = float
 _Operand = Tensor | Array | _Number
 _Dims = int | tuple[int, ...] | list[int] | None
 """
@@ -54,7 +58,8 @@ def _marked(text: str) -> str:
 
 
 def _methods() -> str:
-    parts = [_HEADER.format(up="."), "class Methods:"]
+    header = _HEADER.format(up=".").replace("import Any as Any", "import Any as Any, Self")
+    parts = [header, "class Methods:"]
     for name, cls in sorted(names_in("Tensor").items()):
         parts.append(textwrap.indent(_function(name, cls, method=True), "    "))
     for cls in sorted(OPS.values(), key=lambda cls: cls.name):
@@ -78,7 +83,23 @@ def _methods() -> str:
             }.get(cls.operator, "")
             ignore = f"  # type: ignore{ignore}" if ignore else ""
             parts.append(f"    def {name}(self{other}, /) -> Tensor: ...{ignore}")
+    for name, method in sorted(METHODS.items()):
+        parts.append(textwrap.indent(_in_place(name, method), "    "))
     return "\n".join(parts) + "\n"
+
+
+def _in_place(name: str, method: Any) -> str:
+    cls = getattr(method, "op", None)
+    if name.startswith("__"):
+        if name == "__setitem__":
+            return "def __setitem__(self, index: Any, value: Any, /) -> None: ..."
+        return f"def {name}(self, other: _Operand, /) -> Self: ...  # type: ignore[misc]"
+    if cls is None:
+        shown = str(inspect.signature(method)).replace("'", "").replace("self: Tensor", "self")
+        shown = shown.replace("-> Tensor", "-> Self").replace("bool", "_Bool")
+        return f'def {name}{shown}:\n    """{inspect.getdoc(method)}"""\n    ...\n'
+    text = _function(name, cls, method=True)
+    return text[: text.index(" -> ")] + f' -> Self:\n    """{method.__doc__}"""\n    ...\n'
 
 
 def _function(name: str, cls: Any, method: bool) -> str:
@@ -87,7 +108,7 @@ def _function(name: str, cls: Any, method: bool) -> str:
     if method:
         shown[0] = "self"
     if cls.packs:
-        kind = "Any" if name in ("permute",) else "int | tuple[int, ...] | list[int]"
+        kind = "Any" if name in ("permute",) else "_Int | tuple[_Int, ...] | list[_Int]"
         shown[1:] = [f"*{parameters[1].name}: {kind}"]
     if cls.scales:
         shown += ["*", "alpha: _Number = 1"]
@@ -112,6 +133,7 @@ def _parameter(parameter: inspect.Parameter, cls: Any) -> str:
         annotation = "_Number | None"
     elif annotation not in ("str", "bool"):
         annotation = "Any"
+    annotation = re.sub(r"\b(bool|int|float)\b", lambda m: "_" + m[0].title(), annotation)
     text = f"{star}{parameter.name}: {annotation}"
     return text if parameter.default is parameter.empty else f"{text} = {parameter.default!r}"
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy import ndarray
 
-from . import engine
+from . import engine, versions
 from ._methods import Methods
 from .dtypes import (
     Array,
@@ -48,7 +48,17 @@ class Tensor(Methods):
         requires_grad: Whether `backward` is to fill in `.grad`.
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_hooks", "_node", "_requires_grad", "_tangents")
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_grad",
+        "_hooks",
+        "_node",
+        "_requires_grad",
+        "_tangents",  # unset unless it is a dual tensor
+        "_view",  # unset unless it is a view; see views.py
+        "_views",  # unset unless it has views
+    )
     __array_ufunc__ = None  # array + tensor is the tensor's business
     __hash__ = object.__hash__
 
@@ -58,6 +68,8 @@ class Tensor(Methods):
     _grad: Tensor | None
     _hooks: list[Any] | None
     _tangents: dict[int, Tensor]
+    _view: Any
+    _views: Any
 
     def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
         self._data = np.array(array_of(data), get_default_dtype())
@@ -206,6 +218,9 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, value: Any) -> None:
+        from .views import forget
+
+        forget(self)
         self._data = array_of(value)
 
     def detach(self) -> Tensor:
@@ -363,75 +378,10 @@ class Tensor(Methods):
 
     # ---- in place -----------------------------------------------------------------------------
 
-    def _overwrite(self: _T, name: str, compute: Callable[[], Any], *sources: Any) -> _T:
-        """Replace the values by those of `compute()`, and the history if that is recorded."""
-        recorded = mode.grad and any(
-            isinstance(t, Tensor) and t._requires_grad for t in (self, *sources)
-        )
-        if recorded and self._requires_grad and self._node is None:
-            raise GraphError(
-                f"{name}: a leaf tensor that requires grad is being used in an in-place "
-                "operation; do it under no_grad(), or on a clone()"
-            )
-        if recorded and self._data.base is not None:
-            raise GraphError(
-                f"{name}: writing into a view of shape {self.shape} is not recorded; "
-                "compute out of place, or on a clone()"
-            )
-        if not self._data.flags.writeable:
-            raise GraphError(
-                f"{name}: several elements of the tensor share one place in memory (it was "
-                "expanded), or its memory is read-only; clone() it first"
-            )
-        result = compute()
-        if result.shape != self.shape:
-            raise ShapeError(f"{name}: the result has shape {result.shape}, not {self.shape}")
-        if result.dtype.kind == "f" and self._data.dtype.kind != "f":
-            raise DtypeError(f"{name}: result type {result.dtype} can't be cast to {self.dtype}")
-        np.copyto(self._data, result._data, casting="unsafe")
-        written(self._data)
-        if recorded:
-            result = result if result.dtype == self.dtype else op.to(result, self.dtype)
-            self._node, self._requires_grad = result._node, True
-        return self
-
-    def add_(self: _T, other: Any, *, alpha: float = 1) -> _T:
-        """Add ``alpha * other`` in place."""
-        return self._overwrite("add_", lambda: op.add(self, other, alpha=alpha), other)
-
-    def sub_(self: _T, other: Any, *, alpha: float = 1) -> _T:
-        """Subtract ``alpha * other`` in place."""
-        return self._overwrite("sub_", lambda: op.sub(self, other, alpha=alpha), other)
-
-    def mul_(self: _T, other: Any) -> _T:
-        """Multiply in place."""
-        return self._overwrite("mul_", lambda: op.mul(self, other), other)
-
-    def div_(self: _T, other: Any) -> _T:
-        """Divide in place."""
-        return self._overwrite("div_", lambda: op.div(self, other), other)
-
-    def copy_(self: _T, source: Any) -> _T:
-        """Copy the values of `source`, broadcast and cast to this tensor's shape and dtype."""
-        source = source if isinstance(source, Tensor) else wrap(np.asarray(source))
-        return self._overwrite(
-            "copy_", lambda: op.expand(op.to(source, self.dtype), self.shape), source
-        )
-
-    def fill_(self: _T, value: float) -> _T:
-        """Set every element to `value`."""
-        return self.copy_(wrap(np.asarray(value, self.dtype)))
-
-    def zero_(self: _T) -> _T:
-        """Set every element to zero."""
-        return self.fill_(0)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if isinstance(value, Tensor) and value.dtype != self.dtype:
-            value = op.to(value, self.dtype)
-        self._overwrite("setitem", lambda: op.index_put(self, value, index), value)
-
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    @property
+    def _version(self) -> int:
+        """How often this tensor's memory was written in place, by itself or by a view."""
+        return versions.count(self._data)
 
 
 class RemovableHandle:

@@ -50,7 +50,12 @@ class Getitem(Op, name="getitem", spaces=(), operator="getitem"):
     def forward(self, input: Array, index: Any) -> Array:
         """Values."""
         self.shape, self.where = input.shape, _plain(index)
-        return np.asarray(input[self.where])
+        out: Any = input[self.where]
+        if out.__class__ is not np.ndarray:  # one element: still a view of the memory
+            where = self.where if isinstance(self.where, tuple) else (self.where,)
+            out = input[(*where, ...)]
+        found: Array = out
+        return found
 
     def backward(self, g: Any, shape: Any, where: Any) -> Any:
         """Added at the index into zeros."""

@@ -377,8 +377,8 @@ class Flip(_Movement, name="flip"):
     """Reversed along `dims`."""
 
     def forward(self, input: Array, dims: Ints) -> Array:
-        """Values, a view."""
-        return np.flip(input, all_dims(list(ints(dims)), input.ndim) if input.ndim else ())
+        """Values, a copy as in torch."""
+        return np.flip(input, all_dims(list(ints(dims)), input.ndim) if input.ndim else ()).copy()
 
     def backward(self, g: Any, dims: Any) -> Any:
         """Reversed again."""

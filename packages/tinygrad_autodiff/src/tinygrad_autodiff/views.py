@@ -1,0 +1,237 @@
+"""Views: tensors on the memory of another, with one history.
+
+A door that sees an op return the memory of its input notes the result as a view: the view knows
+its parent and the call that made it, the parent knows its views weakly. When one of the family is
+written in place and that is recorded, the root's history goes on with the written part put in,
+and every view is outdated: the next time someone asks for its place in the graph, the call that
+made it is repeated on the parent. Until then it is of the class `Outdated`, so that tensors that
+nobody writes to pay nothing.
+
+Source: torch's "rebase of history", `torch/csrc/autograd/VariableTypeUtils.h` and `CopySlices`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .errors import GraphError
+from .mode import mode
+from .registry import OPS
+from .tensor import Tensor
+from .versions import owner
+
+
+class Step(NamedTuple):
+    """How a view is made of its parent: the call, its parameters, and which result it is."""
+
+    call: Callable[..., Any]
+    params: tuple[Any, ...]
+    place: int | None
+
+    def repeat(self, parent: Any) -> Any:
+        """The view of another parent, array or tensor."""
+        made = self.call(parent, *self.params)
+        return made if self.place is None else made[self.place]
+
+
+class View(NamedTuple):
+    """Where a view comes from; no parent if it was made while nothing was recorded."""
+
+    parent: Tensor | None
+    step: Step | None
+    hides: bool = False  # whether it has no parent, but the parent required grad
+
+
+_UNTRACKED, _HIDING = View(None, None), View(None, None, True)
+
+
+class _Views(list[Any]):
+    """Weak references to the views of a tensor; the dead ones are dropped now and then."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self) -> None:
+        self.limit = 16
+
+    def note(self, view: Tensor) -> None:
+        if len(self) >= self.limit:
+            self[:] = [held for held in self if held() is not None]
+            self.limit = max(16, 2 * len(self))
+        self.append(weakref.ref(view))
+
+
+def note(
+    parent: Tensor, made: Any, call: Callable[..., Any], params: Any, index: int | None = None
+) -> None:
+    """Remember `made`, the result of ``call(parent, *params)``, as a view if it shares memory."""
+    if isinstance(made, tuple):
+        for place, part in enumerate(made):
+            note(parent, part, call, params, place)
+        return
+    if made._data.dtype.kind not in "fc" or owner(made._data) is not owner(parent._data):
+        return
+    if not mode.grad:
+        hidden = parent._requires_grad or hides(parent)
+        made._view = _HIDING if hidden else _UNTRACKED
+        return
+    made._view = View(parent, Step(call, tuple(params), index))
+    _views_of(parent).note(made)
+
+
+def hides(tensor: Tensor) -> bool:
+    """Whether a write into `tensor` would change one that requires grad behind its back."""
+    view = getattr(tensor, "_view", None)
+    return view is not None and view.hides
+
+
+def rebase(tensor: Tensor, result: Tensor) -> None:
+    """Give `tensor`, just overwritten with the values of `result`, its history.
+
+    If it is a view, so is its root, with the part that the view shows put in; in either case all
+    views of the root will follow.
+    """
+    root, steps = _root(tensor)
+    if steps:
+        result = OPS["put_view"].recorded(root, result, steps)  # type: ignore[attr-defined]
+    old, new = root._node, result._node
+    if old is not None and new is not None and old.retained is not None and old.retained() is root:
+        old.retained, new.retained = None, old.retained
+        new.watched = new.special = True
+    root._node, root._requires_grad = new, new is not None
+    if hasattr(result, "_tangents"):
+        root._tangents = result._tangents
+    _outdate(root)
+
+
+def check_writable(tensor: Tensor, name: str) -> None:
+    """Raise if a recorded write into `tensor` has no place in the graph."""
+    root, steps = _root(tensor)
+    if root._requires_grad and root._node is None:
+        what = "a view of a leaf tensor" if steps else "a leaf tensor"
+        raise GraphError(
+            f"{name}: {what} that requires grad (shape {root.shape}) is being used in an in-place "
+            "operation; do it under no_grad(), or on a clone()"
+        )
+    if hasattr(root, "_view"):
+        raise GraphError(
+            f"{name}: a view of shape {tensor.shape} that was made under no_grad() is written in "
+            "place while recording is on; make the view while it is on, or write under no_grad()"
+        )
+
+
+def forget(tensor: Tensor) -> None:
+    """`tensor` is about to get memory of its own: it and its views go separate ways."""
+    for held in getattr(tensor, "_views", ()):
+        view = held()
+        if view is not None:
+            del view._view
+    _clear(tensor)
+
+
+def replace(tensor: Tensor, reshape: Callable[[Tensor], Tensor]) -> Tensor:
+    """Make `tensor` itself a view of what it was: transpose_, squeeze_ and the like."""
+    if mode.grad:
+        check_writable(tensor, "changing the shape in place")
+    old: Tensor = Tensor.__new__(Tensor)
+    for slot in ("_data", "_node", "_requires_grad", "_view", "_tangents"):
+        if hasattr(tensor, slot):
+            setattr(old, slot, getattr(tensor, slot))
+    old._grad = old._hooks = None
+    if hasattr(old, "_view") and old._view.parent is not None:
+        _views_of(old._view.parent).note(old)
+    for held in getattr(tensor, "_views", ()):
+        view = held()
+        if view is not None:
+            view._view = view._view._replace(parent=old)
+            _views_of(old).note(view)
+    _clear(tensor)
+    made = reshape(old)
+    tensor._data, tensor._node, tensor._requires_grad = made._data, made._node, made._requires_grad
+    if hasattr(made, "_view"):
+        tensor._view = made._view
+        if made._view.parent is not None:
+            _views_of(made._view.parent).note(tensor)
+    return tensor
+
+
+def _clear(tensor: Tensor) -> None:
+    for slot in ("_view", "_views"):
+        if hasattr(tensor, slot):
+            delattr(tensor, slot)
+
+
+def _views_of(tensor: Tensor) -> _Views:
+    found = getattr(tensor, "_views", None)
+    if found is None:
+        found = tensor._views = _Views()
+    return found
+
+
+def _root(tensor: Tensor) -> tuple[Tensor, tuple[Step, ...]]:
+    """The tensor whose memory it is, and the steps from there to `tensor`."""
+    steps: list[Step] = []
+    while True:
+        view = getattr(tensor, "_view", None)
+        if view is None or view.parent is None:
+            return tensor, tuple(reversed(steps))
+        steps.append(view.step)
+        tensor = view.parent
+
+
+def _outdate(root: Tensor) -> None:
+    stack = [root]
+    while stack:
+        views = getattr(stack.pop(), "_views", None)
+        for held in views or ():
+            view = held()
+            if view is not None and view.__class__ is Tensor:
+                view.__class__ = Outdated
+                stack.append(view)
+        if views:
+            views.clear()
+
+
+def refresh(view: Tensor) -> Tensor:
+    """Repeat the calls that made `view`, from the nearest ancestor that is up to date."""
+    line: list[Any] = []
+    ancestor: Any = view
+    while ancestor.__class__ is Outdated:
+        line.append(ancestor)
+        ancestor = ancestor._view.parent
+    before, mode.grad = mode.grad, True
+    try:
+        for late in reversed(line):
+            parent, step, _ = late._view
+            late.__class__ = Tensor
+            made = step.repeat(parent)
+            late._node, late._requires_grad = made._node, made._requires_grad
+            if hasattr(made, "_tangents"):
+                late._tangents = made._tangents
+            _views_of(parent).note(late)
+    finally:
+        mode.grad = before
+    return view
+
+
+class Outdated(Tensor):
+    """A view whose family was written to; whatever asks for its history brings it up to date."""
+
+    __slots__ = ()
+    __qualname__ = "Tensor"
+
+    @property
+    def _node(self) -> Any:  # type: ignore[override]
+        return refresh(self)._node
+
+    @property
+    def _requires_grad(self) -> Any:  # type: ignore[override]
+        return refresh(self)._requires_grad
+
+    @property
+    def _tangents(self) -> Any:  # type: ignore[override]
+        return refresh(self)._tangents
+
+
+Outdated.__name__ = "Tensor"  # what a message is to call it
