@@ -59,7 +59,8 @@ def _table(mode: str, size: int, left: int, right: int) -> Table:
     """Which element each one of the padded dimension repeats."""
     place = np.arange(-left, size + right)
     if mode == "circular":
-        source = place % size
+        first, last = max(-left, 0), size - max(-right, 0)
+        source = first + (place - first) % (last - first)
     elif mode == "replicate":
         source = np.clip(place, 0, size - 1)
     else:
@@ -71,14 +72,15 @@ def _table(mode: str, size: int, left: int, right: int) -> Table:
 
 
 def _check(mode: str, size: int, left: int, right: int, shape: Any) -> None:
-    most = {"reflect": size - 1, "circular": size}.get(mode, left + right + 1)
-    if max(left, right) > most:
+    most = {"reflect": size - 1, "circular": size}.get(mode)
+    if most is not None and max(left, right) > most:
         word = "less than" if mode == "reflect" else "at most"
         raise RangeError(
             f"padding size should be {word} the corresponding input dimension, but got "
             f"({left}, {right}) at a dimension of size {size} of {tuple(shape)}"
         )
-    if size + left + right < 0 or (not size and left + right):
+    kept = size + min(left, 0) + min(right, 0)
+    if size + left + right < 0 or (mode == "circular" and kept <= 0 < size + left + right):
         raise ShapeError(f"({left}, {right}) cannot pad a dimension of size {size}")
 
 

@@ -125,7 +125,8 @@ class Resample(Op, name="resample", spaces=()):
         if input.shape[axis] != table.columns:
             raise ShapeError(f"{input.shape} has not {table.columns} elements along {dim}")
         wide = input.astype(np.float32) if input.dtype == np.float16 else input
-        return table.apply(wide, axis).astype(input.dtype, copy=False)
+        out: Array = table.apply(wide, axis)
+        return out.astype(input.dtype, copy=False)
 
     def backward(self, g: Any, dim: Any, table: Any) -> Any:
         """The transposed table."""
