@@ -248,7 +248,7 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
             (values,),
             {},
         )
-    return overwrite(self, "index_put_", lambda x, v: op.index_put(x, v, where), (values,), {})
+    return overwrite(self, "index_put_", lambda x, v: op.set_at(x, v, where), (values,), {})
 
 
 def _arrays(index: Any) -> Any:

@@ -5,17 +5,19 @@ Reading is linear in the input; its adjoint adds into zeros (twice where an inde
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentTypeError, DimError, ShapeError
-from ..op import Bad, Composite, Op, Sample, op
+from ..errors import DimError, ShapeError
+from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
-from ..tensor import Tensor
-from .dims import one_dim
+from ..tensor import Tensor, array_of
+
+_WIDE = 64  # elements of a row from which on a loop over rows beats a list of all places
 
 
 def _plain(index: Any) -> Any:
@@ -25,7 +27,7 @@ def _plain(index: Any) -> Any:
     if isinstance(index, Tensor):
         index = index._data
     elif isinstance(index, list):
-        index = np.asarray(index) if index else np.zeros(0, np.int64)
+        index = array_of(index) if index else np.zeros(0, np.int64)
     if isinstance(index, np.ndarray):
         if index.dtype.kind not in "biu":
             raise DimError(f"tensors used as indices must be integers or bool, not {index.dtype}")
@@ -42,6 +44,47 @@ def _is_basic(index: Any) -> bool:
     ) and not any(isinstance(part, bool) for part in parts)
 
 
+def _in_two(index: Any) -> tuple[Any, Any] | None:
+    """An index of integers and arrays as two: first the integers, as torch does, then the arrays.
+
+    NumPy counts an integer beside arrays as an array, which moves the result's dimensions.
+    """
+    if not isinstance(index, tuple) or not any(p.__class__ is np.ndarray for p in index):
+        return None
+    if not any(isinstance(p, (int, np.integer)) and not isinstance(p, bool) for p in index):
+        return None
+    first: list[Any] = []
+    second: list[Any] = []
+    for part in index:
+        if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+            first.append(part)
+        elif isinstance(part, np.ndarray):
+            first += [slice(None)] * (part.ndim if part.dtype.kind == "b" else 1)
+            second.append(part)
+        else:
+            first.append(part)
+            second.append(part if part is Ellipsis else slice(None))
+    return tuple(first), tuple(second)
+
+
+def read_at(values: Array, index: Any) -> Array:
+    """``values[index]`` by torch's rules."""
+    parts = _in_two(index)
+    out: Any = values[index] if parts is None else values[parts[0]][parts[1]]
+    if out.__class__ is not np.ndarray:  # one element: still a view of the memory
+        out = values[(*(index if isinstance(index, tuple) else (index,)), ...)]
+    found: Array = out
+    return found
+
+
+def _write_at(values: Array, index: Any, new: Any) -> None:
+    parts = _in_two(index)
+    if parts is None:
+        values[index] = new
+    else:
+        values[parts[0]][parts[1]] = new
+
+
 class Getitem(Op, name="getitem", spaces=(), operator="getitem"):
     """``input[index]``: a view for slices and integers, a copy for masks and index tensors."""
 
@@ -50,12 +93,7 @@ class Getitem(Op, name="getitem", spaces=(), operator="getitem"):
     def forward(self, input: Array, index: Any) -> Array:
         """Values."""
         self.shape, self.where = input.shape, _plain(index)
-        out: Any = input[self.where]
-        if out.__class__ is not np.ndarray:  # one element: still a view of the memory
-            where = self.where if isinstance(self.where, tuple) else (self.where,)
-            out = input[(*where, ...)]
-        found: Array = out
-        return found
+        return read_at(input, self.where)
 
     def backward(self, g: Any, shape: Any, where: Any) -> Any:
         """Added at the index into zeros."""
@@ -80,6 +118,7 @@ class Getitem(Op, name="getitem", spaces=(), operator="getitem"):
         yield Sample((x, [0, 0]))
         yield Sample((x, (slice(None), np.array([[1, 3], [1, 1]]))))
         yield Sample((x, (np.array([0, 2]), np.array([1, 1]), 0)))
+        yield Sample((x, (0, slice(None), np.array([1, 1, 0]))))
         yield Sample((x, x > 0))
         yield Sample((x, (np.array([True, False, True]), 1)))
 
@@ -99,13 +138,21 @@ class AddAt(Op, name="add_at", spaces=()):
     linear = True
 
     def forward(self, input: Array, index: Any, shape: tuple[int, ...]) -> Array:
-        """Values."""
-        out = np.zeros(shape, input.dtype)
-        if _is_basic(index):
+        """Values, added in float32 for float16."""
+        dtype = np.float32 if input.dtype == np.float16 else input.dtype
+        out = np.zeros(shape, dtype)
+        mask = index.__class__ is np.ndarray and index.dtype.kind == "b"
+        if mask or _is_basic(index):  # no place twice
             out[index] = input
+        elif index.__class__ is np.ndarray and math.prod(shape[1:]) >= _WIDE:
+            rows = np.broadcast_to(input, (*index.shape, *shape[1:])).reshape(-1, *shape[1:])
+            for place, row in zip(index.ravel().tolist(), rows, strict=True):
+                out[place] += row
         else:
-            np.add.at(out, index, input)
-        return out
+            places = _places(index, shape)
+            values = np.broadcast_to(input.astype(dtype, copy=False), places.shape)
+            np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
+        return out.astype(input.dtype, copy=False)
 
     def backward(self, g: Any, index: Any) -> Any:
         """Read at the index."""
@@ -113,12 +160,29 @@ class AddAt(Op, name="add_at", spaces=()):
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
-        """A slice, and repeated integers."""
+        """A slice, repeated integers, long rows, a list of places."""
         yield Sample((array((2, 4)), slice(1, 3), (3, 4)))
         yield Sample((array((3, 4)), np.array([0, 2, 0]), (3, 4)))
+        yield Sample((array((3, 64)), np.array([1, -1, 1]), (2, 64)))
+        yield Sample((array((2, 3)), (slice(None), np.array([3, 0, 3])), (2, 4)))
+        yield Sample((array((3,)), (np.array([0, 1, 0]), np.array([2, -1, 2])), (2, 4)))
 
 
-class IndexPut(Op, name="index_put", spaces=()):
+def _places(index: Any, shape: tuple[int, ...]) -> Array:
+    """The numbers, in row-major order, of the elements of a `shape` that `index` reads."""
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = len(parts) == len(shape) and all(
+        isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts
+    )
+    if not whole:
+        return read_at(np.arange(math.prod(shape)).reshape(shape), index)
+    places: Any = 0
+    for part, size in zip(parts, shape, strict=True):
+        places = places * size + (np.where(part < 0, part + size, part) if part.size else part)
+    return np.asarray(places)
+
+
+class SetAt(Op, name="set_at", spaces=()):
     """A copy of `input` with `value` at `index`: what ``x[index] = value`` computes."""
 
     linear = True
@@ -128,12 +192,12 @@ class IndexPut(Op, name="index_put", spaces=()):
         self.where = _plain(index)
         self.shape = np.shape(value)
         out = input.copy()
-        out[self.where] = value
+        _write_at(out, self.where, value)
         return out
 
     def backward_input(self, g: Any, where: Any) -> Any:
         """Zero where it was overwritten."""
-        return op.index_put(g, np.zeros((), g.dtype), where)
+        return op.set_at(g, np.zeros((), g.dtype), where)
 
     def backward_value(self, g: Any, where: Any, shape: Any) -> Any:
         """Read at the index."""
@@ -141,11 +205,12 @@ class IndexPut(Op, name="index_put", spaces=()):
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
-        """A slice, a number for a row, a mask."""
+        """A slice, a number for a row, a list of columns, an integer beside them."""
         x = array((3, 4))
         yield Sample((x, array((2, 4), seed=1), slice(0, 2)))
         yield Sample((x, array((), seed=1), 1))
         yield Sample((x, array((3, 1), seed=1), (slice(None), np.array([0, 2]))))
+        yield Sample((x, array((2,), seed=1), (1, np.array([0, 2]))))
 
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
@@ -153,93 +218,17 @@ class IndexPut(Op, name="index_put", spaces=()):
         yield Bad((array((3, 4)), array((3,)), 0), {}, ShapeError, r"\(3, 4\) and \(3,\)")
 
 
-class Gather(Op, name="gather"):
-    """``out[i][j] = input[index[i][j]][j]`` along `dim` (here 0): one element per index."""
-
-    linear = True
-
-    def forward(self, input: Array, dim: int, index: Any) -> Array:
-        """Values."""
-        self.shape = input.shape
-        self.where = _grid(input.shape, dim, index)
-        return np.asarray(input[self.where]) if input.ndim else input.copy()
-
-    def backward(self, g: Any, shape: Any, where: Any) -> Any:
-        """Added where it was read."""
-        return op.add_at(g, where, shape) if shape else op.clone(g)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Indices that repeat, and fewer of them than elements."""
-        x = array((3, 4))
-        yield Sample((x, 1, np.array([[0, 0, 3], [1, 2, 1], [3, 3, 3]])))
-        yield Sample((x, 0, np.array([[2, 0]])))
-        yield Sample((x, -1, np.array([[1], [2], [0]])))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """Out of range, of another number of dimensions, not whole."""
-        x = array((3, 4))
-        yield Bad((x, 1, np.array([[4]])), {}, DimError, "gather: index 4 .* size 4")
-        yield Bad((x, 1, np.array([0])), {}, ShapeError, "as many dimensions")
-        yield Bad((x, 1, np.array([[0.5]])), {}, ArgumentTypeError, "integer index")
-
-
-def _grid(shape: tuple[int, ...], dim: int, index: Any) -> tuple[Array, ...]:
-    """The advanced index that reads `index` along `dim` and its own place elsewhere."""
-    index = np.asarray(index)
-    if index.dtype.kind not in "iu":
-        raise ArgumentTypeError(f"gather: expected an integer index, got {index.dtype}")
-    if index.ndim != len(shape):
-        raise ShapeError(
-            f"gather: the index of shape {index.shape} needs as many dimensions as {shape}"
-        )
-    axis = one_dim(dim, len(shape))
-    if not shape:
-        return ()
-    if index.size and (index.min() < 0 or index.max() >= shape[axis]):
-        wrong = index.max() if index.max() >= shape[axis] else index.min()
-        raise DimError(f"gather: index {wrong} is out of bounds for size {shape[axis]}")
-    grid: list[Array] = list(np.ogrid[tuple(slice(size) for size in index.shape)])
-    grid[axis] = index
-    return tuple(grid)
-
-
-class Narrow(Composite, name="narrow"):
-    """`length` slices of `dim` from `start` on."""
-
-    @staticmethod
-    def forward(input: Any, dim: int, start: int, length: int) -> Any:
-        """Composed of indexing."""
-        axis = one_dim(dim, input.ndim)
-        if start < 0 or length < 0 or start + length > input.shape[axis]:
-            raise DimError(
-                f"narrow: {start} + {length} exceeds size {input.shape[axis]} of {input.shape}"
-            )
-        return op.getitem(input, (slice(None),) * axis + (slice(start, start + length),))
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Some and none."""
-        yield Sample((array((3, 4)), 1, 1, 2))
-        yield Sample((array((3, 4)), 0, 3, 0))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """Beyond the end."""
-        yield Bad((array((3,)), 0, 2, 2), {}, DimError, "exceeds")
-
-
-class Select(Composite, name="select"):
-    """The slice `index` of `dim`, without that dimension."""
-
-    @staticmethod
-    def forward(input: Any, dim: int, index: int) -> Any:
-        """Composed of indexing."""
-        return op.getitem(input, (slice(None),) * one_dim(dim, input.ndim) + (index,))
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """From either end."""
-        yield Sample((array((3, 4)), 1, 2))
-        yield Sample((array((3, 4)), 0, -1))
+@compose(
+    Sample((array((3, 4)), (np.array([0, 2]),), array((2, 4), seed=1))),
+    Sample((array((3, 4)), (np.array([0, 0]), np.array([1, 1])), array((), seed=1), True)),
+    Sample((array((3, 4)), (array((3, 4)) > 0,), array((1,), seed=1))),
+)
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """A copy of `input` with `values` at ``input[indices]``, or added there with `accumulate`."""
+    where = _plain(tuple(indices))
+    if values.dtype != input.dtype:
+        raise ShapeError(f"index_put: a source of {values.dtype} for a tensor of {input.dtype}")
+    if not accumulate:
+        return op.set_at(input, values, where)
+    places = _places(where, tuple(input.shape))
+    return input + op.add_at(op.expand(values, places.shape), where, tuple(input.shape))
