@@ -1,48 +1,36 @@
-"""Losses. ``reduction`` is "mean", "sum" or "none"."""
+"""Losses of two tensors of one shape: regression, probabilities, distributions.
+
+``reduction`` is "mean", "sum" or "none". All compose other operations; where a loss has kinks, its
+derivative there is that of the operations.
+"""
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError, DimError, ShapeError
-from ..op import Array, Bad, Composite, Sample, op
+from ..errors import ArgumentError, OptionError
+from ..op import Array, Bad, Composite, Elementwise, Op, Sample, compose, op
 from ..samples import array
-from ..tensor import array_of
+from .reduced import reduced, warn_of_broadcasting
 
 _NEURAL = ("nn.functional",)
-
-
-def _reduced(loss: Any, reduction: str) -> Any:
-    if reduction == "mean":
-        return op.mean(loss)
-    if reduction == "sum":
-        return op.sum(loss)
-    _known(reduction)
-    return loss
-
-
-def _known(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ArgumentError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
+_X, _Y = array((3, 2)), array((3, 2), seed=1)
+_P, _Q = array((3, 2), 0.1, 0.9), array((3, 2), 0.2, 0.8, seed=1)
+_UNKNOWN = Bad((_X, _Y), {"reduction": "max"}, ArgumentError, "'max'")
 
 
 class MseLoss(Composite, name="mse_loss", spaces=_NEURAL):
-    """Squared difference, ``(input - target)²``."""
+    """Squared difference, ``(input - target)²``, times `weight` where it is given."""
 
     @staticmethod
-    def forward(input: Any, target: Any, reduction: str = "mean") -> Any:
+    def forward(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
         """Composed."""
-        if np.shape(input) != np.shape(target):
-            warnings.warn(
-                f"mse_loss: the target of shape {np.shape(target)} is broadcast against the "
-                f"input of {np.shape(input)}; this is rarely meant",
-                stacklevel=3,
-            )
-        return _reduced(op.square(input - target), reduction)
+        warn_of_broadcasting("mse_loss", input, target)
+        return _weighted(op.square(input - target), weight, reduction)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -56,167 +44,209 @@ class MseLoss(Composite, name="mse_loss", spaces=_NEURAL):
         yield Bad((array((3,)), array((3,)), "max"), {}, ArgumentError, "'max'")
 
 
-class NllLoss(Composite, name="nll_loss", spaces=_NEURAL):
-    """``-weight[target] · input[target]`` of log-probabilities (N, C, …) and classes (N, …).
-
-    The mean is over the weights of the targets that are not `ignore_index`.
-    """
-
-    @staticmethod
-    def forward(
-        input: Any,
-        target: Any,
-        weight: Any = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-    ) -> Any:
-        """Composed of gather."""
-        _known(reduction)
-        dim = 1 if input.ndim > 1 else 0
-        classes, scale = _classes("nll_loss", input, target, weight, ignore_index)
-        picked = op.squeeze(op.gather(input, dim, np.expand_dims(classes, dim)), dim)
-        loss = -picked if scale is None else -picked * scale
-        if reduction == "mean":
-            return op.mean(loss) if scale is None else op.sum(loss) / float(scale.sum())
-        return _reduced(loss, reduction)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Classes, weights, ignored targets, one sample, images."""
-        x, y = array((4, 3)), np.array([0, 2, 1, 2])
-        yield Sample((x, y))
-        yield Sample((x, y, np.array([1.0, 0.5, 2.0], np.float32)))
-        yield Sample((x, y), {"ignore_index": 2})
-        yield Sample((x, y), {"reduction": "none"})
-        yield Sample((x[0], np.array(1)))
-        yield Sample((array((2, 3, 2)), np.array([[0, 1], [2, 2]])), {"reduction": "sum"})
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """Classes out of range, of the wrong shape or dtype."""
-        x = array((4, 3))
-        yield Bad(
-            (x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds .* 3 classes"
-        )
-        yield Bad((x, np.array([0, 1])), {}, ShapeError, r"\(4, 3\).*\(2,\)")
-        yield Bad((x, np.zeros(4)), {}, ArgumentTypeError, "integer")
-        yield Bad((x, np.zeros(4, int)), {"reduction": "max"}, ArgumentError, "'max'")
-
-
-def _classes(
-    name: str, input: Any, target: Any, weight: Any, ignore_index: int
-) -> tuple[Array, Array | None]:
-    """Checked class indices with ignored ones set to 0, and the weight of each sample or None."""
-    target = array_of(target)
-    if target.dtype.kind not in "iu":
-        raise ArgumentTypeError(f"{name}: expected integer class indices, got {target.dtype}")
-    dim = 1 if input.ndim > 1 else 0
-    if target.shape != (*input.shape[:dim], *input.shape[dim + 1 :]):
-        raise ShapeError(
-            f"{name}: an input of {tuple(input.shape)} does not fit a target of {target.shape}"
-        )
-    kept = target != ignore_index
-    every = bool(kept.all())
-    classes = target if every else np.where(kept, target, 0)
-    count = input.shape[dim]
-    if classes.size and (classes.min() < 0 or classes.max() >= count):
-        wrong = classes.max() if classes.max() >= count else classes.min()
-        raise DimError(f"{name}: target {wrong} is out of bounds for {count} classes")
+def _weighted(loss: Any, weight: Any, reduction: str) -> Any:
+    """Reduced; with weights the mean is over the weights."""
     if weight is None:
-        return classes, None if every else kept.astype(input.dtype)
-    scale = array_of(weight).astype(input.dtype, copy=False)
-    if scale.shape != (count,):
-        raise ShapeError(
-            f"{name}: expected one weight for each of {count} classes, got {scale.shape}"
-        )
-    return classes, scale[classes] * kept
+        return reduced(loss, reduction)
+    weight = op.expand(weight, tuple(loss.shape))
+    total = reduced(loss * weight, "sum" if reduction == "mean" else reduction)
+    return total / op.sum(weight) if reduction == "mean" else total
 
 
-class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
-    """``-Σ target·log softmax(input)`` of scores (N, C, …), or (C,) for one sample.
+@compose(Sample((_X, _Y)), Sample((_X, _Y, "none")), spaces=_NEURAL, errors=(_UNKNOWN,))
+def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
+    """``|input - target|``."""
+    warn_of_broadcasting("l1_loss", input, target)
+    return _weighted(op.abs(input - target), weight, reduction)
 
-    `target` holds class indices (N, …) or, of the input's shape and floating, probabilities.
-    With `label_smoothing` ε the target becomes (1 - ε)·target + ε/C (Szegedy et al. 2016).
+
+@compose(
+    Sample((_X, _Y, "none", 0.7)),
+    spaces=_NEURAL,
+    errors=(_UNKNOWN, Bad((_X, _Y), {"beta": -1.0}, OptionError, "negative")),
+)
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
+    """``d²/(2·beta)`` where d = |input - target| < beta, else ``d - beta/2``.  Girshick 2015."""
+    if beta < 0:
+        raise OptionError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    warn_of_broadcasting("smooth_l1_loss", input, target)
+    size = op.abs(input - target)
+    if beta == 0:
+        return reduced(size, reduction)
+    return reduced(op.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta), reduction)
+
+
+@compose(
+    Sample((_X, _Y, "none", 0.7)),
+    spaces=_NEURAL,
+    errors=(_UNKNOWN, Bad((_X, _Y), {"delta": 0.0}, OptionError, "delta")),
+)
+def huber_loss(
+    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
+) -> Any:
+    """``d²/2`` where d = |input - target| < delta, else ``delta·(d - delta/2)``.  Huber 1964."""
+    if delta <= 0:
+        raise OptionError(f"huber_loss: expected a positive delta, got {delta}")
+    warn_of_broadcasting("huber_loss", input, target)
+    size = op.abs(input - target)
+    loss = op.where(size < delta, size * size * 0.5, (size - 0.5 * delta) * delta)
+    return _weighted(loss, weight, reduction)
+
+
+# ---- probabilities -------------------------------------------------------------------------------
+
+
+class BinaryEntropy(Elementwise, name="binary_entropy", spaces=()):
+    """``-(y·log p + (1 - y)·log(1 - p))`` of p = input, y = target; logarithms are at least -100.
+
+    ∂out/∂p = (p - y)/(p·(1 - p)), the denominator at least 1e-12; ∂out/∂y = log((1 - p)/p).
     """
 
+    quiet, domain = True, (0.1, 0.9)
+    partials = (
+        lambda t, input, target: t * (input - target) / op.clamp(input * (1 - input), 1e-12),
+        lambda t, input: t * (op.log1p(-input) - op.log(input)),
+    )
+
     @staticmethod
-    def forward(
-        input: Any,
-        target: Any,
-        weight: Any = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> Any:
-        """Composed of log_softmax and nll_loss, or of a weighted sum."""
-        _known(reduction)
-        if not 0 <= label_smoothing <= 1:
+    def forward(input: Array, target: Array) -> Array:
+        """Values."""
+        yes, no = np.maximum(np.log(input), -100), np.maximum(np.log1p(-input), -100)
+        out: Array = (target - 1) * no - target * yes
+        return out
+
+    error_inputs = Op.error_inputs
+
+
+@compose(
+    Sample((_P, _Q)),
+    Sample((_P, _Q, _Y, "none")),
+    spaces=_NEURAL,
+    errors=(Bad((_P, _Q[0]), {}, ArgumentError, r"\(2,\).*\(3, 2\)"),),
+)
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean"
+) -> Any:
+    """``-(y·log p + (1 - y)·log(1 - p))`` of p = input in [0, 1]; logarithms are at least -100."""
+    if tuple(input.shape) != tuple(target.shape):
+        raise ArgumentError(
+            f"binary_cross_entropy: a target of {tuple(target.shape)} does not fit an input of "
+            f"{tuple(input.shape)}"
+        )
+    loss = op.binary_entropy(input, target)
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+@compose(
+    Sample((_X, _Q)),
+    Sample((_X, _Q, _Y, "none", array((2,), 0.5, 2.0, 2))),
+    spaces=_NEURAL,
+    errors=(Bad((_X, _Q[0]), {}, ArgumentError, r"\(2,\).*\(3, 2\)"),),
+)
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
+) -> Any:
+    """`binary_cross_entropy` of σ(input), from the scores; `pos_weight` multiplies y·log p."""
+    if tuple(input.shape) != tuple(target.shape):
+        raise ArgumentError(
+            f"binary_cross_entropy_with_logits: a target of {tuple(target.shape)} does not fit an "
+            f"input of {tuple(input.shape)}"
+        )
+    log_p = op.logsigmoid(input)
+    if pos_weight is None:
+        loss = (1 - target) * input - log_p
+    else:
+        loss = (1 - target) * input - ((pos_weight - 1) * target + 1) * log_p
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+@compose(
+    Sample((_X, _Q)),
+    Sample((_X, _Y, "sum", True)),
+    Sample((_X, _Q, "batchmean")),
+    spaces=_NEURAL,
+    errors=(_UNKNOWN,),
+)
+def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Any:
+    """``target·(log target - input)``, 0 where the target is 0; the input is a log-probability.
+
+    With `log_target` the target is one too; "batchmean" divides the sum by the batch's size.
+    """
+    loss = (
+        op.exp(target) * (target - input)
+        if log_target
+        else op.xlogy(target, target) - target * input
+    )
+    if reduction == "batchmean":
+        return op.sum(loss) / input.shape[0] if input.ndim else op.sum(loss)
+    return reduced(loss, reduction)
+
+
+@compose(
+    Sample((_X, _P)),
+    Sample((_P, _P), {"log_input": False, "full": True, "reduction": "none"}),
+    Sample((_P, _P * 9), {"full": True}),
+    spaces=_NEURAL,
+    errors=(_UNKNOWN,),
+)
+def poisson_nll_loss(
+    input: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Any:
+    """``rate - target·log rate`` of ``rate = exp(input)``, or of the input + eps itself.
+
+    `full` adds Stirling's approximation of log target!, where the target is above 1.
+    """
+    loss = op.exp(input) - target * input if log_input else input - target * op.log(input + eps)
+    if full:
+        terms = target * op.log(target) - target + 0.5 * op.log(2 * math.pi * target)
+        loss = loss + op.where(target <= 1, 0.0, terms)
+    return reduced(loss, reduction)
+
+
+@compose(
+    Sample((_X, _Y, _P)),
+    Sample((_X, _Y, _P[:, :1]), {"full": True, "reduction": "none"}),
+    Sample((_X, _Y, 0.5)),
+    spaces=_NEURAL,
+    errors=(
+        Bad((_X, _Y, _P, False, 1e-6, "max"), {}, ArgumentError, "'max'"),
+        Bad((_X, _Y, -_P), {}, ArgumentError, "negative"),
+        Bad((_X, _Y, _P[:2]), {}, ArgumentError, r"\(2, 2\)"),
+    ),
+)
+def gaussian_nll_loss(
+    input: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Any:
+    """``(log v + (input - target)²/v)/2`` with v = max(var, eps), whose bound passes no gradient.
+
+    `full` adds log(2π)/2.  Nix & Weigend 1994.
+    """
+    shape = tuple(input.shape)
+    if isinstance(var, (int, float)):
+        if var < 0:
+            raise ArgumentError(f"gaussian_nll_loss: var has a negative value, {var}")
+        var = op.zeros_like(input) + var
+    if tuple(var.shape) != shape:
+        if tuple(var.shape) == shape[:-1]:
+            var = op.unsqueeze(var, -1)
+        elif tuple(var.shape) != (*shape[:-1], 1):
             raise ArgumentError(
-                f"cross_entropy: label_smoothing {label_smoothing} is not in [0, 1]"
+                f"gaussian_nll_loss: a var of {tuple(var.shape)} does not fit an input of {shape}"
             )
-        dim = 1 if input.ndim > 1 else 0
-        log_p = op.log_softmax(input, dim)
-        if np.shape(target) == tuple(input.shape) and target.dtype.kind == "f":
-            return _soft(log_p, target, weight, reduction, label_smoothing, dim)
-        loss = op.nll_loss(log_p, target, weight, ignore_index, reduction)
-        if not label_smoothing:
-            return loss
-        _, scale = _classes("cross_entropy", input, target, None, ignore_index)
-        smooth = -_class_mean(log_p, weight, dim)
-        if scale is not None:
-            smooth = smooth * scale
-        if reduction == "mean":
-            _, total = _classes("cross_entropy", input, target, weight, ignore_index)
-            count = float(array_of(target).size if total is None else total.sum())
-            smooth = op.sum(smooth) / count
-        return (1 - label_smoothing) * loss + label_smoothing * _reduced_sum(smooth, reduction)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Classes and probabilities, with every option."""
-        x, y = array((4, 3)), np.array([0, 2, 1, 2])
-        w, p = np.array([1.0, 0.5, 2.0], np.float32), array((4, 3), 0.1, 0.5, 1)
-        for reduction in ("mean", "sum", "none"):
-            yield Sample((x, y), {"reduction": reduction})
-            yield Sample((x, y, w), {"reduction": reduction, "label_smoothing": 0.1})
-            yield Sample((x, p), {"reduction": reduction})
-        yield Sample((x, y, w), {"ignore_index": 2, "label_smoothing": 0.2})
-        yield Sample((x, p, w), {"label_smoothing": 0.1})
-        yield Sample((x[0], np.array(1)))
-        yield Sample((array((2, 3, 2)), np.array([[0, 1], [2, -100]])))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """As for nll_loss, and a smoothing out of range."""
-        x = array((4, 3))
-        yield Bad((x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds")
-        yield Bad((x, np.array([0, 1])), {}, ShapeError, r"\(4, 3\).*\(2,\)")
-        yield Bad((x, np.zeros(4, int)), {"label_smoothing": 1.5}, ArgumentError, "1.5")
-
-
-def _reduced_sum(loss: Any, reduction: str) -> Any:
-    return op.sum(loss) if reduction == "sum" else loss
-
-
-def _class_mean(log_p: Any, weight: Any, dim: int) -> Any:
-    if weight is None:
-        return op.mean(log_p, dim)
-    return op.sum(log_p * _along(weight, log_p, dim), dim) / log_p.shape[dim]
-
-
-def _along(weight: Any, log_p: Any, dim: int) -> Any:
-    values = array_of(weight).astype(log_p.dtype, copy=False)
-    return values.reshape(-1, *(1,) * (log_p.ndim - dim - 1))
-
-
-def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float, dim: int) -> Any:
-    if smoothing:
-        target = target * (1 - smoothing) + smoothing / log_p.shape[dim]
-    terms = log_p * target
-    if weight is not None:
-        terms = terms * _along(weight, log_p, dim)
-    loss = -op.sum(terms, dim)
-    if reduction == "mean":
-        samples = int(np.prod(loss.shape)) if loss.ndim else 1
-        return op.sum(loss) / samples
-    return _reduced_sum(loss, reduction)
+    if (np.asarray(var) < 0).any():
+        raise ArgumentError("gaussian_nll_loss: var has negative values")
+    low = np.asarray(var) < eps
+    # what is added has no gradient: the bound holds for the value alone
+    var = var + np.where(low, eps - np.asarray(var), 0).astype(input.dtype)
+    loss = 0.5 * (op.log(var) + op.square(input - target) / var)
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

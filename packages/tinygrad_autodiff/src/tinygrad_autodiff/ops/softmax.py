@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array, get_default_dtype
-from ..errors import ArgumentTypeError, DimError
-from ..op import Bad, Op, Sample, op
+from ..dtypes import Array, as_dtype, get_default_dtype
+from ..errors import ArgumentError, ArgumentTypeError, DimError
+from ..op import Bad, Op, Sample, compose, op
+from ..random import default_generator
 from ..samples import array
+from ..tensor import array_of
 from .dims import Dims, add_reduce, all_dims, max_reduce, one_dim, restored
 
 _EVERYWHERE = ("", "Tensor", "nn.functional", "special")
@@ -53,8 +56,9 @@ class Softmax(_Softmax, name="softmax", spaces=_EVERYWHERE):
 
     def forward(self, input: Array, dim: int, dtype: Any = None) -> Array:
         """Values."""
+        self.source = input.dtype
         if dtype is not None:
-            input = input.astype(dtype)
+            input = input.astype(as_dtype(dtype), copy=False)
         axis = one_dim(dim, input.ndim)
         if not input.ndim:
             return np.ones_like(input)
@@ -63,13 +67,17 @@ class Softmax(_Softmax, name="softmax", spaces=_EVERYWHERE):
         out /= add_reduce(out, axis, keepdims=True)
         return out.astype(input.dtype if input.dtype.kind == "f" else out.dtype, copy=False)
 
-    def backward(self, g: Any, out: Any, dim: Any) -> Any:
+    def backward(self, g: Any, out: Any, dim: Any, source: Any) -> Any:
         """s·(g - Σ s·g)."""
-        return out * (g - op.sum(out * g, dim, True)) if out.ndim else op.zeros_like(g)
+        return _as(out * (g - op.sum(out * g, dim, True)), source)
 
     def jvp(self, t: Any, out: Any, dim: Any) -> Any:
         """The same map."""
-        return self.backward(t, out, dim)
+        return self.backward(_as(t, out.dtype), out, dim, out.dtype)
+
+
+def _as(value: Any, dtype: Any) -> Any:
+    return value if value.dtype == dtype else op.to(value, dtype)
 
 
 class LogSoftmax(_Softmax, name="log_softmax", spaces=_EVERYWHERE):
@@ -77,8 +85,9 @@ class LogSoftmax(_Softmax, name="log_softmax", spaces=_EVERYWHERE):
 
     def forward(self, input: Array, dim: int, dtype: Any = None) -> Array:
         """Values."""
+        self.source = input.dtype
         if dtype is not None:
-            input = input.astype(dtype)
+            input = input.astype(as_dtype(dtype), copy=False)
         axis = one_dim(dim, input.ndim)
         if not input.ndim:
             return np.zeros_like(input)
@@ -86,13 +95,14 @@ class LogSoftmax(_Softmax, name="log_softmax", spaces=_EVERYWHERE):
         out -= np.log(add_reduce(np.exp(out), axis, keepdims=True))
         return out.astype(input.dtype if input.dtype.kind == "f" else out.dtype, copy=False)
 
-    def backward(self, g: Any, out: Any, dim: Any) -> Any:
+    def backward(self, g: Any, out: Any, dim: Any, source: Any) -> Any:
         """g - s·Σg."""
-        return g - op.exp(out) * op.sum(g, dim, True) if out.ndim else op.zeros_like(g)
+        return _as(g - op.exp(out) * op.sum(g, dim, True), source)
 
     def jvp(self, t: Any, out: Any, dim: Any) -> Any:
         """t - Σ s·t."""
-        return t - op.sum(op.exp(out) * t, dim, True) if out.ndim else op.zeros_like(t)
+        t = _as(t, out.dtype)
+        return t - op.sum(op.exp(out) * t, dim, True)
 
 
 class Logsumexp(Op, name="logsumexp", spaces=("", "Tensor", "special")):
@@ -135,3 +145,42 @@ class Logsumexp(Op, name="logsumexp", spaces=("", "Tensor", "special")):
 def _weights(input: Any, axes: tuple[int, ...], out: Any) -> Any:
     out = restored(out, input.shape, axes)
     return op.exp(input - op.where(op.isinf(out), 0.0, out))
+
+
+@compose(Sample((array((3, 4)), 1)), spaces=("nn.functional",))
+def softmin(input: Any, dim: int, dtype: Any = None) -> Any:
+    """``softmax(-input)`` along `dim`."""
+    return op.softmax(-input, dim, dtype)
+
+
+@compose(
+    spaces=("nn.functional",),
+    errors=(Bad((array((3,)), -1.0), {}, ArgumentError, "tau, got -1"),),
+)
+def gumbel_softmax(
+    logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Any:
+    """A draw from the relaxed categorical distribution: softmax((logits + Gumbel noise)/tau).
+
+    With `hard` the draw is one-hot and its gradient that of the soft one (straight through).
+    Jang et al. 2017; Maddison et al. 2017.
+    """
+    if not tau > 0:
+        raise ArgumentError(f"gumbel_softmax: expected a positive tau, got {tau}")
+    shape = tuple(logits.shape)
+    uniform = default_generator.uniform(math.prod(shape), np.dtype(np.float64))
+    exponential = -np.log1p(-uniform).astype(logits.dtype).reshape(shape)
+    soft = op.softmax((logits - np.log(exponential)) / tau, dim)
+    if not hard:
+        return soft
+    values = array_of(soft)
+    top = np.expand_dims(values.argmax(dim), dim)
+    one = np.zeros_like(values)
+    np.put_along_axis(one, top, 1, dim)
+    return soft + (one - values)
+
+
+@compose(Sample((array((3, 4)), array((3, 4), seed=1), 1, np.float64)), spaces=("",))
+def _softmax_backward_data(grad_output: Any, output: Any, dim: int, input_dtype: Any) -> Any:
+    """The rule of softmax as a function of its own: ``s·(g - Σ s·g)``."""
+    return output * (grad_output - op.sum(output * grad_output, dim, True))
