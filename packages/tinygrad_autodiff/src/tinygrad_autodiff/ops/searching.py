@@ -156,7 +156,8 @@ class Unique(Op, name="unique"):
         axis = None if dim is None else one_dim(dim, input.ndim)
         if dim is not None and not input.ndim:
             axis, input = 0, input.reshape(1)
-        found = np.unique(
+        unique: Any = np.unique
+        found = unique(
             input, False, return_inverse, return_counts, axis, equal_nan=axis is not None
         )
         if not return_inverse:

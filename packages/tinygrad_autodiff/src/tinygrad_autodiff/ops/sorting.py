@@ -29,7 +29,7 @@ def _order(input: Any, dim: int, descending: bool = False) -> Array:
     if not descending:
         return np.argsort(x, axis, kind="stable")
     backward = np.argsort(np.flip(x, axis), axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(backward, axis)
+    return np.asarray(x.shape[axis] - 1 - np.flip(backward, axis))
 
 
 @compose(
