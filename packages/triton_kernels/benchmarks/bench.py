@@ -29,25 +29,13 @@ from measure import (
     median_times,
     require_gpu,
 )
+from peers import Function, peers_of
 from triton_kernels import _compat, registry
 from triton_kernels.registry import Case, Op, Sample
 
-Function = Callable[..., torch.Tensor]
 
-
-def peers_of(op: Op, args: tuple[Any, ...]) -> dict[str, Function]:
-    """Ours and everybody else's, with the same arguments."""
-    torch_name = "cuBLAS" if op.name == "matmul" else "eager"
-    peers: dict[str, Function] = {"ours": op.function, torch_name: op.torch_function}
-    if op.name != "matmul":
-        peers["compile"] = torch.compile(op.torch_function, dynamic=False)
-    if op.name == "softmax" and args[1] in (-1, args[0].dim() - 1):
-        try:
-            from liger_kernel.ops.softmax import LigerSoftmaxFunction
-        except ImportError:
-            return peers
-        peers["liger"] = lambda x, dim: LigerSoftmaxFunction.apply(x)
-    return peers
+def outputs(result: Any) -> tuple[torch.Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)
 
 
 def able(peers: dict[str, Function], sample: Sample) -> dict[str, Function]:
@@ -78,9 +66,9 @@ def forward_rivals(peers: dict[str, Function], samples: list[Sample]) -> list[Ri
 
 def backward_rivals(peers: dict[str, Function], samples: list[Sample]) -> list[Rival]:
     def work(function: Function, sample: Sample) -> Callable[[], object]:
-        y = function(*sample.args, **sample.kwargs)
-        grad = torch.randn_like(y)
-        return lambda: torch.autograd.grad(y, tensors(sample), grad, retain_graph=True)
+        ys = outputs(function(*sample.args, **sample.kwargs))
+        grads = [torch.randn_like(y) for y in ys]
+        return lambda: torch.autograd.grad(ys, tensors(sample), grads, retain_graph=True)
 
     return [Rival(name, [work(f, s) for s in samples]) for name, f in peers.items()]
 
@@ -134,7 +122,7 @@ def host_row(op: Op, device: torch.device) -> dict[str, Any]:
     sample = next(fit)
     for x in tensors(sample):
         x.requires_grad_()
-    peers = peers_of(op, (*sample.args, -1))
+    peers = peers_of(op, sample.args)
     peers.pop("compile", None)
     times = {
         name: round(host_microseconds(lambda f=function: f(*sample.args, **sample.kwargs)), 1)
@@ -154,7 +142,7 @@ def environment(device: torch.device, limit: float) -> dict[str, Any]:
 
 
 def line(row: dict[str, Any]) -> str:
-    head = f"{row['op']:<11} {row['case']:<30} {row['direction']:<9}"
+    head = f"{row['op']:<15} {row['case']:<30} {row['direction']:<9}"
     others = "  ".join(f"{name} {rate:,.1f}" for name, rate in row["rates"].items())
     if row["direction"] == "host":
         return f"{head} {others} {row['unit']}"

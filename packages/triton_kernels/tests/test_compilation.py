@@ -113,6 +113,19 @@ def test_matmul_portable(compiled, dtype, precision):
     assert (instruction in compiled[0].asm["ptx"]) == tensor_cores
 
 
+@pytest.mark.parametrize(("columns", "passes"), [(4096, 1), (16384, 2)])
+def test_layer_norm(compiled, columns, passes):
+    x = torch.zeros((8, columns), dtype=BF16, requires_grad=True)
+    weight = torch.zeros(columns, dtype=BF16, requires_grad=True)
+    op = registry.get("layer_norm")
+    op.function(x, weight, weight, backend="portable").sum().backward()
+    apart = {"_backward_two_passes", "_parameter_sums"}
+    rows_fit = passes == 1 or compiled.arch == 90  # where programs can share a row
+    backward = {"_backward_rows"} if rows_fit else apart
+    assert names(compiled) == {"_forward_one_pass", "_sum_lines"} | backward
+    fits(compiled)
+
+
 @hopper_only
 @pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
 def test_matmul_tma(compiled, transposed):

@@ -17,6 +17,10 @@ CHECKED_ON = DEVICES if importlib.util.find_spec("expecttest") else DEVICES[:1]
 OPS = [registry.get(name) for name in registry.op_names()]
 
 
+def outputs(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
 def tensors_of(sample):
     return [x for x in sample.args if isinstance(x, torch.Tensor)]
 
@@ -58,7 +62,7 @@ def test_opcheck_of_softmax_backward(device):
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled_equals_eager(op, device, compiler, dynamic):
     def program(*args):
-        return op.function(*args) * 2
+        return [y * 2 for y in outputs(op.function(*args))]
 
     torch._dynamo.reset()
     compiled = torch.compile(program, fullgraph=True, backend=compiler, dynamic=dynamic)
@@ -67,10 +71,11 @@ def test_compiled_equals_eager(op, device, compiler, dynamic):
         with record_backends() as record:
             actual = compiled(*sample.args)
         assert record
-        assert torch.equal(actual, expected)
-        grad = torch.randn_like(expected)
-        expected_grads = torch.autograd.grad(expected, tensors_of(sample), grad)
-        actual_grads = torch.autograd.grad(actual, tensors_of(sample), grad)
+        for y, wanted in zip(actual, expected, strict=True):
+            assert torch.equal(y, wanted)
+        grads = [torch.randn_like(y) for y in expected]
+        expected_grads = torch.autograd.grad(expected, tensors_of(sample), grads)
+        actual_grads = torch.autograd.grad(actual, tensors_of(sample), grads)
         for actual_grad, expected_grad in zip(actual_grads, expected_grads, strict=True):
             assert torch.equal(actual_grad, expected_grad)
 
@@ -110,13 +115,14 @@ def test_fake_tensors_pass_through(op):
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     for sample in chosen_samples(op, "cpu"):
-        real = op.function(*sample.args)
+        reals = outputs(op.function(*sample.args))
         with FakeTensorMode() as mode:
             args = [mode.from_tensor(x) if isinstance(x, torch.Tensor) else x for x in sample.args]
-            fake = op.function(*args)
-        assert fake.shape == real.shape
-        assert fake.stride() == real.stride()
-        assert fake.dtype == real.dtype
+            fakes = outputs(op.function(*args))
+        for fake, real in zip(fakes, reals, strict=True):
+            assert fake.shape == real.shape
+            assert fake.stride() == real.stride()
+            assert fake.dtype == real.dtype
 
 
 def test_export():

@@ -29,7 +29,8 @@ def test_bad_input(op, index, device):
 @pytest.mark.parametrize("op", map(registry.get, registry.op_names()), ids=lambda op: op.name)
 def test_every_op_has_errors_of_shape_and_dtype(op):
     kinds = {bad.error.__name__ for bad in op.errors(torch.device("cpu"))}
-    assert {"ShapeError", "DtypeError"} <= kinds
+    one_input_of_any_shape = op.name in ("relu", "gelu", "silu")
+    assert kinds >= ({"DtypeError"} if one_input_of_any_shape else {"ShapeError", "DtypeError"})
 
 
 @pytest.mark.parametrize("layout", ["sparse_coo", "sparse_csr"])
@@ -47,10 +48,9 @@ def test_sparse_tensors_are_told_from_dense_ones(layout):
 def test_explain_without_the_arguments_of_the_op(op):
     with pytest.raises(DtypeError, match=rf"^{op}: got .*missing.*; expected explain\('{op}', \w+"):
         explain(op)
+    sample = next(registry.get(op).samples(torch.device("cpu"), torch.float32))
     with pytest.raises(DtypeError, match="unexpected keyword argument 'axis'"):
-        explain(
-            op, *next(registry.get(op).samples(torch.device("cpu"), torch.float32)).args, axis=1
-        )
+        explain(op, *sample.args, **sample.kwargs, axis=1)
 
 
 def test_errors_survive_pickling():

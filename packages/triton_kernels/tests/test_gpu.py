@@ -13,12 +13,16 @@ def a_sample(op, device="cuda", dtype=torch.bfloat16):
     return next(s for s in op.samples(torch.device(device), dtype) if s.args[0].numel() >= 1000)
 
 
-def with_gradients(op, sample, grad=None):
+def outputs(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+def with_gradients(op, sample, grads=None):
     args = [x.detach().requires_grad_() if isinstance(x, torch.Tensor) else x for x in sample.args]
-    y = op.function(*args, **sample.kwargs)
-    grad = torch.ones_like(y) if grad is None else grad
+    ys = outputs(op.function(*args, **sample.kwargs))
+    grads = [torch.ones_like(y) for y in ys] if grads is None else grads
     wanted = [x for x in args if isinstance(x, torch.Tensor)]
-    return [y.detach(), *torch.autograd.grad(y, wanted, grad)]
+    return [*(y.detach() for y in ys), *torch.autograd.grad(ys, wanted, grads)]
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
@@ -39,8 +43,9 @@ def test_captured_in_a_cuda_graph(op):
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_two_runs_are_bit_equal(op):
     for sample in op.samples(torch.device("cuda"), torch.bfloat16):
-        grad = torch.randn_like(op.function(*sample.args, **sample.kwargs))
-        runs = [with_gradients(op, sample, grad) for _ in range(2)]
+        ys = outputs(op.function(*sample.args, **sample.kwargs))
+        grads = [torch.randn_like(y) for y in ys]
+        runs = [with_gradients(op, sample, grads) for _ in range(2)]
         for x, y in zip(*runs, strict=True):
             assert torch.equal(x.nan_to_num(7.0), y.nan_to_num(7.0))
 
@@ -54,7 +59,8 @@ def test_on_a_stream_of_its_own(op):
     with torch.cuda.stream(stream):
         actual = op.function(*sample.args, **sample.kwargs)
     stream.synchronize()
-    assert torch.equal(actual, expected)
+    for x, y in zip(outputs(actual), outputs(expected), strict=True):
+        assert torch.equal(x, y)
 
 
 def room_for(gigabytes):

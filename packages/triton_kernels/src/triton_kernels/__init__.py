@@ -22,24 +22,60 @@ if TYPE_CHECKING:
     from triton_kernels.backends import (
         use_backend as use_backend,
     )
+    from triton_kernels.nn import CrossEntropyLoss as CrossEntropyLoss
+    from triton_kernels.nn import LayerNorm as LayerNorm
+    from triton_kernels.nn import RMSNorm as RMSNorm
+    from triton_kernels.nn import SwiGLU as SwiGLU
+    from triton_kernels.ops.activations.biased import bias_activation as bias_activation
+    from triton_kernels.ops.activations.elementwise import gelu as gelu
+    from triton_kernels.ops.activations.elementwise import relu as relu
+    from triton_kernels.ops.activations.elementwise import silu as silu
+    from triton_kernels.ops.activations.gated import geglu as geglu
+    from triton_kernels.ops.activations.gated import swiglu as swiglu
+    from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
     from triton_kernels.ops.gemm.op import matmul as matmul
+    from triton_kernels.ops.norms.group import group_norm as group_norm
+    from triton_kernels.ops.norms.layer import add_layer_norm as add_layer_norm
+    from triton_kernels.ops.norms.layer import layer_norm as layer_norm
+    from triton_kernels.ops.norms.rms import add_rms_norm as add_rms_norm
+    from triton_kernels.ops.norms.rms import rms_norm as rms_norm
     from triton_kernels.ops.softmax.op import softmax as softmax
     from triton_kernels.ops.vector_add import vector_add as vector_add
 
 __all__ = [
+    "CrossEntropyLoss",
     "Explanation",
+    "LayerNorm",
+    "RMSNorm",
+    "SwiGLU",
+    "add_layer_norm",
+    "add_rms_norm",
+    "bias_activation",
+    "cross_entropy",
     "errors",
     "explain",
+    "geglu",
+    "gelu",
+    "group_norm",
+    "layer_norm",
     "matmul",
     "op_names",
     "record_backends",
+    "relu",
+    "rms_norm",
+    "silu",
     "softmax",
+    "swiglu",
     "use_backend",
     "vector_add",
 ]
 
 _LAZY = {
+    "CrossEntropyLoss": "triton_kernels.nn",
     "Explanation": "triton_kernels.backends",
+    "LayerNorm": "triton_kernels.nn",
+    "RMSNorm": "triton_kernels.nn",
+    "SwiGLU": "triton_kernels.nn",
     "record_backends": "triton_kernels.backends",
     "use_backend": "triton_kernels.backends",
 }

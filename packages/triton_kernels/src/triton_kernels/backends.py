@@ -62,10 +62,10 @@ class Backend:
     """Given the kernel's inputs, the reason why it cannot take them, or None."""
 
     @functools.cached_property
-    def run(self) -> Callable[..., torch.Tensor]:
+    def run(self) -> Callable[..., Any]:
         """The implementation itself."""
         module, _, function = self.where.partition(":")
-        run: Callable[..., torch.Tensor] = getattr(importlib.import_module(module), function)
+        run: Callable[..., Any] = getattr(importlib.import_module(module), function)
         return run
 
 

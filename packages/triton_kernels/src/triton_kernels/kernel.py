@@ -22,17 +22,21 @@ _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 class Kernel:
-    """A function of tensors and plain values that returns one new tensor.
+    """A function of tensors and plain values that returns one new tensor, or a tuple of them.
 
     Args:
         name: of the kernel and of its custom op, e.g. ``softmax_backward``.
         op: the op it belongs to; ``use_backend(op, …)`` governs it.
         inputs: torch schema of its inputs, e.g. ``Tensor x, int dim``.
         backends: in order of preference; the last one takes anything.
-        fake: given the inputs and the backend, an empty tensor like the output.
-        setup_context: ``(ctx, inputs, output)``; inputs end with the backend asked for.
-        backward: ``(ctx, grad)``; one gradient or None for each of these inputs. It calls kernels
-            with ``backend=wish(…)``, since a backend may be fit for the forward only.
+        outputs: torch schema of what it returns; ``(Tensor, Tensor)`` is a tuple.
+        fake: given the inputs and the backend, empty tensors like the outputs.
+        setup_context: ``(ctx, inputs, output)``; inputs end with the backend asked for. Outputs
+            that are there for the backward only are marked non-differentiable here.
+        backward: ``(ctx, *grads)``, one an output; one gradient or None for each of these inputs.
+            It calls kernels with ``backend=wish(…)``, since a backend may be fit for the forward
+            only. None for a kernel that only a gradient rule calls, and only while that rule is
+            not itself differentiated (see ``triton_kernels.definition``).
     """
 
     def __init__(
@@ -42,42 +46,51 @@ class Kernel:
         op: str,
         inputs: str,
         backends: Sequence[Backend],
-        fake: Callable[..., torch.Tensor],
-        setup_context: Callable[..., None],
-        backward: Callable[..., tuple[Any, ...]],
+        fake: Callable[..., Any],
+        setup_context: Callable[..., None] | None = None,
+        backward: Callable[..., tuple[Any, ...]] | None = None,
+        outputs: str = "Tensor",
     ) -> None:
         self.name = name
         self.op = op
         self.backends = tuple(backends)
-        self._function = _function_of(self, setup_context, backward)
+        self._function: Any = None
         custom_op = torch.library.custom_op(
             f"{NAMESPACE}::{name}",
             self._run,
             mutates_args=(),
-            schema=f"({inputs}, str backend) -> Tensor",
+            schema=f"({inputs}, str backend) -> {outputs}",
         )
         custom_op.register_fake(fake)
-        custom_op.register_autograd(backward, setup_context=setup_context)
+        if setup_context is not None and backward is not None:
+            self._function = _function_of(self, setup_context, backward)
+            custom_op.register_autograd(backward, setup_context=setup_context)
         self.custom_op = getattr(getattr(torch.ops, NAMESPACE), name).default
 
     def __call__(self, *inputs: Any, backend: str | None = None) -> torch.Tensor:
         """Runs the kernel, differentiably; inputs are those that the op has checked."""
-        asked = backend or backends.asked_for(self.op)
-        result: torch.Tensor
-        if torch.compiler.is_compiling() or type(inputs[0]) not in _PLAIN:
-            result = self.custom_op(*inputs, asked)
-        elif torch.is_grad_enabled() and _requires_grad(inputs):
-            result = self._function.apply(*inputs, asked)
-        else:
-            result = self._run(*inputs, asked)
+        result: torch.Tensor = self._call(inputs, backend)
         return result
+
+    def outputs(self, *inputs: Any, backend: str | None = None) -> tuple[torch.Tensor, ...]:
+        """As a call, of a kernel that returns a tuple."""
+        results: tuple[torch.Tensor, ...] = self._call(inputs, backend)
+        return results
+
+    def _call(self, inputs: Sequence[Any], backend: str | None) -> Any:
+        asked = backend or backends.asked_for(self.op)
+        if torch.compiler.is_compiling() or type(inputs[0]) not in _PLAIN:
+            return self.custom_op(*inputs, asked)
+        if self._function and torch.is_grad_enabled() and _requires_grad(inputs):
+            return self._function.apply(*inputs, asked)
+        return self._run(*inputs, asked)
 
     def explain(self, *inputs: Any, backend: str | None = None) -> Explanation:
         """Which backend a call with these inputs takes, and why."""
         asked = backend or backends.asked_for(self.op)
         return backends.explain_choice(self.name, self.backends, inputs, asked)
 
-    def _run(self, *inputs_and_backend: Any) -> torch.Tensor:
+    def _run(self, *inputs_and_backend: Any) -> Any:
         *inputs, asked = inputs_and_backend
         backend = backends.choose(self.name, self.backends, inputs, asked)
         backends.recorded(self.name, backend.name)
@@ -93,7 +106,7 @@ def _function_of(
     class EagerFunction(torch.autograd.Function):
         # A setup_context of its own would make torch bind the signature anew at every call: 18 µs.
         @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> torch.Tensor:
+        def forward(ctx: Any, *inputs: Any) -> Any:
             output = kernel._run(*inputs)
             setup_context(ctx, inputs, output)
             return output

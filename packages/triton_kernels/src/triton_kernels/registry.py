@@ -23,6 +23,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.vector_add": ("vector_add",),
     "triton_kernels.ops.softmax.op": ("softmax",),
     "triton_kernels.ops.gemm.op": ("matmul",),
+    "triton_kernels.ops.activations.elementwise": ("relu", "gelu", "silu"),
+    "triton_kernels.ops.activations.gated": ("swiglu", "geglu"),
+    "triton_kernels.ops.activations.biased": ("bias_activation",),
+    "triton_kernels.ops.norms.rms": ("rms_norm", "add_rms_norm"),
+    "triton_kernels.ops.norms.layer": ("layer_norm", "add_layer_norm"),
+    "triton_kernels.ops.norms.group": ("group_norm",),
+    "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
 }
 """Module of each room, imported when one of its ops is first used, and the ops it offers."""
 
@@ -70,7 +77,7 @@ class Op:
 
     name: str
     summary: str
-    function: Callable[..., torch.Tensor]
+    function: Callable[..., Any]
     """The public function."""
     kernel: Kernel
     """The forward kernel; its backends are the op's."""
@@ -78,7 +85,7 @@ class Op:
     """Further kernels that its backward runs."""
     checked: Callable[..., tuple[Any, ...]]
     """Checks the public arguments and gives the kernel's inputs."""
-    torch_function: Callable[..., torch.Tensor]
+    torch_function: Callable[..., Any]
     """Torch's own, with the same arguments: yardstick of error and speed."""
     dtypes: tuple[torch.dtype, ...]
     samples: Callable[[torch.device, torch.dtype], Iterator[Sample]]

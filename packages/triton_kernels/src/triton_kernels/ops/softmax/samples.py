@@ -11,6 +11,11 @@ from triton_kernels.ops.softmax.shapes import ONE_PASS_COLUMNS
 from triton_kernels.registry import Case, Cost, ErrorSample, Sample
 
 
+def torch_softmax(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
+    """Torch's softmax, with a default dimension."""
+    return torch.softmax(x, dim)
+
+
 def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     """Ragged, empty, strided, expanded, long; with -inf, and in every dimension."""
 

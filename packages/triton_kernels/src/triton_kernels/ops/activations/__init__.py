@@ -1,0 +1,1 @@
+"""Activations: relu, gelu, silu; gated: swiglu, geglu; with a bias: bias_activation."""

@@ -1,0 +1,1 @@
+"""cross_entropy: reference, portable, op, shapes, samples."""

@@ -1,0 +1,58 @@
+"""How cross_entropy is tiled, by device, size and dtype. Tuned for H200 (sm_90), safe elsewhere."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import torch
+
+from triton_kernels._compat import Device
+
+
+class Tile(NamedTuple):
+    """The classes that one program takes at a time, and how it is scheduled."""
+
+    classes: int
+    warps: int
+    stages: int = 1
+    """Chunks of a row in flight."""
+
+
+def one_pass_classes(on_gpu: bool) -> int:
+    """The longest row held in registers: longer ones leave a processor too few programs."""
+    return 8192 if on_gpu else 256
+
+
+def reduced_rows(interpreting: bool) -> int:
+    """Rows whose losses the one program that adds them takes at a time."""
+    return 1024 if interpreting else 16384
+
+
+def _columns(n: int) -> int:
+    return 1 << max(n - 1, 0).bit_length()
+
+
+@functools.lru_cache(maxsize=1024)
+def row_tile(classes: int, dtype: torch.dtype, writes: bool, device: Device) -> Tile:
+    """The tile of the kernels that take a row a program: whole while it fits, else in chunks.
+
+    ``writes``: whether the row's gradient is written too, from a second read.
+    """
+    columns = _columns(classes)
+    if device.capability == (0, 0):
+        return Tile(min(columns, 256), 1)
+    if columns <= one_pass_classes(on_gpu=True):
+        return Tile(columns, max(1, min(4, columns // 1024)))
+    if not writes:
+        return Tile(2048, 4) if columns <= 32768 else Tile(4096, 8)
+    if columns <= 16384:
+        return Tile(8192, 8)
+    return Tile(8192, 16, 3) if columns <= 32768 else Tile(16384, 16)
+
+
+@functools.lru_cache(maxsize=1024)
+def gradient_tile(classes: int, dtype: torch.dtype, device: Device) -> Tile:
+    """The tile of the gradient, which needs no sum over the row."""
+    columns = min(4096 // dtype.itemsize, _columns(classes))
+    return Tile(columns, max(1, min(4, columns // 256)))

@@ -1,0 +1,335 @@
+"""What is particular to activations, norms and cross_entropy, beside what every op must do."""
+
+import pytest
+import torch
+import triton_kernels
+from triton_kernels import _compat, nn, record_backends, registry
+from triton_kernels.errors import BackendError, ShapeError
+
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+COMPILERS = [
+    pytest.param("cpu", "aot_eager"),
+    pytest.param("cuda", "inductor", marks=pytest.mark.gpu),
+]
+pytestmark = pytest.mark.usefixtures("poisoned")
+cross_entropy = registry.get("cross_entropy").function
+OPTIONS = [
+    {},
+    {"reduction": "sum"},
+    {"reduction": "none"},
+    {"label_smoothing": 0.1, "z_loss": 1e-2, "soft_cap": 4.0, "ignore_index": 3},
+]
+
+
+def logits_and_target(device, rows=9, classes=40, dtype=torch.float32):
+    leaf = torch.randn(rows, classes, device=device, dtype=dtype, requires_grad=True)
+    target = torch.randint(classes, (rows,), device=device)
+    target[1] = -100
+    return leaf, target
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("classes", [40, 1500])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_in_place_gives_the_same_loss_and_gradient(device, options, classes, weighted):
+    leaf, target = logits_and_target(device, classes=classes)
+    if "ignore_index" in options:
+        target[1] = options["ignore_index"]
+    weight = torch.rand(classes, device=device) if weighted else None
+    loss = cross_entropy(leaf, target, weight, **options)
+    grad = torch.rand_like(loss) + 0.5
+    (expected,) = torch.autograd.grad(loss, leaf, grad)
+    logits = leaf * 1.0
+    actual_loss = cross_entropy(logits, target, weight, inplace=True, **options)
+    (at_logits,) = torch.autograd.grad(actual_loss, logits, grad)
+    torch.testing.assert_close(actual_loss, loss)
+    torch.testing.assert_close(at_logits, expected)
+    assert at_logits.data_ptr() == logits.data_ptr()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_in_place_reaches_the_leaf_and_tells_who_kept_the_logits(device):
+    leaf, target = logits_and_target(device)
+    (expected,) = torch.autograd.grad(cross_entropy(leaf * 2.0, target), leaf)
+    cross_entropy(leaf * 2.0, target, inplace=True).backward()
+    torch.testing.assert_close(leaf.grad, expected)
+    kept = torch.exp(leaf)  # exp saves its output for the backward
+    loss = cross_entropy(kept, target, inplace=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_in_place_refuses_what_it_cannot_do():
+    leaf, target = logits_and_target("cpu")
+    with pytest.raises(ShapeError, match="a leaf"):
+        cross_entropy(leaf, target, inplace=True)
+    with pytest.raises(ShapeError, match="strides"):
+        cross_entropy((leaf * 1.0)[:, :20], target.clamp(max=19), inplace=True)
+    with pytest.raises(ShapeError, match="return_lse"):
+        cross_entropy(leaf * 1.0, target, inplace=True, return_lse=True)
+    logits = leaf * 1.0
+    loss = cross_entropy(logits, target, inplace=True)
+    with pytest.raises(BackendError, match="gradient of the gradient"):
+        torch.autograd.grad(loss, logits, create_graph=True)
+    torch.autograd.grad(loss, logits, retain_graph=True)
+    with pytest.raises(BackendError, match="a second backward"):
+        torch.autograd.grad(loss, logits)
+
+
+def test_in_place_leaves_logits_alone_where_no_gradient_is_wanted():
+    leaf, target = logits_and_target("cpu")
+    before = leaf.detach().clone()
+    with torch.no_grad():
+        cross_entropy(leaf, target, inplace=True)
+    cross_entropy(leaf.detach(), target, inplace=True)
+    assert torch.equal(leaf, before)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("wrong", [40, -1, 2**40])
+def test_a_target_out_of_range_makes_its_row_nan_if_it_is_not_refused(device, wrong):
+    leaf, target = logits_and_target(device)
+    target[2] = wrong
+    losses = cross_entropy(leaf, target, reduction="none", check_targets=False)
+    (grad,) = torch.autograd.grad(losses.nansum(), leaf)
+    rows = torch.arange(len(target), device=device)
+    assert torch.equal(losses.isnan(), rows == 2)
+    (grad,) = torch.autograd.grad(
+        cross_entropy(leaf, target, reduction="sum", check_targets=False), leaf
+    )
+    assert torch.equal(grad.isnan().all(1), rows == 2)
+    assert cross_entropy(leaf, target, check_targets=False).isnan()
+    with pytest.raises(ShapeError, match="in row 2"):
+        cross_entropy(leaf, target, check_targets=True)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_mean_of_no_row_is_nan_as_torchs(device):
+    leaf, target = logits_and_target(device)
+    assert cross_entropy(leaf, target.fill_(-100)).isnan()
+    assert cross_entropy(leaf, target, reduction="sum") == 0
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_lse_is_differentiable_alone_and_with_the_loss(device):
+    leaf, target = logits_and_target(device)
+    _, lse = cross_entropy(leaf, target, return_lse=True)
+    torch.testing.assert_close(lse, torch.logsumexp(leaf, 1))
+    (grad,) = torch.autograd.grad(lse.sum(), leaf)
+    torch.testing.assert_close(grad, torch.softmax(leaf, 1))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("use", ["norm", "sum"])
+@pytest.mark.parametrize("name", ["add_rms_norm", "add_layer_norm"])
+def test_one_output_of_a_fused_norm_alone(name, use, device):
+    op = registry.get(name)
+    x, r = (torch.randn(5, 40, device=device, requires_grad=True) for _ in range(2))
+    weight = torch.randn(40, device=device, requires_grad=True)
+    chosen = ["norm", "sum"].index(use)
+    wanted = (x, r, weight) if use == "norm" else (x, r)
+    actual = torch.autograd.grad(op.function(x, r, weight)[chosen].square().sum(), wanted)
+    exact = torch.autograd.grad(op.torch_function(x, r, weight)[chosen].square().sum(), wanted)
+    for a, e in zip(actual, exact, strict=True):
+        torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["rms_norm", "layer_norm", "group_norm"])
+def test_float32_parameters_keep_float32_gradients(name, dtype, device):
+    op = registry.get(name)
+    x = torch.randn(6, 8, device=device, dtype=dtype)
+    weight = torch.randn(8, device=device, requires_grad=True)
+    args = (x, 2, weight) if name == "group_norm" else (x, weight)
+    y = op.function(*args)
+    assert y.dtype is dtype
+    (actual,) = torch.autograd.grad(y.float().square().sum(), weight)
+    assert actual.dtype is torch.float32
+    wide = (x.float(), *args[1:])
+    (exact,) = torch.autograd.grad(op.torch_function(*wide).square().sum(), weight)
+    torch.testing.assert_close(actual, exact, rtol=0.05, atol=0.05)
+
+
+def test_the_weight_of_no_gradient_costs_no_sum():
+    x = torch.randn(4, 8, requires_grad=True)
+    weight = torch.randn(8)
+    with record_backends() as record:
+        registry.get("rms_norm").function(x, weight).sum().backward()
+    assert [name for name, _ in record] == ["rms_norm", "rms_norm_backward"]
+    assert weight.grad is None
+
+
+def test_gate_and_up_may_be_one_tensor():
+    x = torch.randn(4, 8, requires_grad=True)
+    (once,) = torch.autograd.grad(triton_kernels.swiglu(x, x).sum(), x, create_graph=True)
+    (exact,) = torch.autograd.grad((torch.nn.functional.silu(x) * x).sum(), x, create_graph=True)
+    torch.testing.assert_close(once, exact)
+    (twice,) = torch.autograd.grad(once.sum(), x)
+    (exact_twice,) = torch.autograd.grad(exact.sum(), x)
+    torch.testing.assert_close(twice, exact_twice)
+
+
+@pytest.mark.parametrize(("device", "compiler"), COMPILERS)
+def test_a_compiled_block_with_every_module(device, compiler):
+    torch.manual_seed(0)
+    norm, layer = nn.RMSNorm(16, device=device), nn.LayerNorm(16, device=device)
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1, inplace=True)
+    target = torch.randint(8, (6,), device=device)
+
+    def step(x, r):
+        y, total = triton_kernels.add_rms_norm(norm(x), r, layer.weight)
+        return loss(nn.SwiGLU()(layer(y) + total), target)
+
+    x, r = (torch.randn(6, 16, device=device, requires_grad=True) for _ in range(2))
+    wanted = (x, r, *norm.parameters(), *layer.parameters())
+    expected = torch.autograd.grad(step(x, r), wanted)
+    torch._dynamo.reset()
+    compiled = torch.compile(step, fullgraph=True, backend=compiler)
+    actual = torch.autograd.grad(compiled(x, r), wanted)
+    for a, e in zip(actual, expected, strict=True):
+        torch.testing.assert_close(a, e)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_opcheck_of_cross_entropy(options):
+    pytest.importorskip("expecttest")
+    leaf, target = logits_and_target("cpu")
+    target[1] = options.get("ignore_index", -100)
+    op = registry.get("cross_entropy")
+    torch.library.opcheck(op.kernel.custom_op, (*op.checked(leaf, target, **options), ""))
+
+
+def test_modules_load_torchs_weights_and_agree():
+    x = torch.randn(3, 16)
+    for ours, theirs in (
+        (nn.RMSNorm(16), torch.nn.RMSNorm(16, eps=1e-6)),
+        (nn.LayerNorm(16), torch.nn.LayerNorm(16)),
+        (nn.LayerNorm(16, bias=False), torch.nn.LayerNorm(16, bias=False)),
+    ):
+        with torch.no_grad():
+            for parameter in theirs.parameters():
+                parameter.normal_()
+        ours.load_state_dict(theirs.state_dict())
+        torch.testing.assert_close(ours(x), theirs(x))
+    assert "offset=1.0" in repr(nn.RMSNorm(16, offset=1.0))
+    assert not nn.RMSNorm(16, offset=1.0).weight.any()
+    target = torch.randint(16, (3,))
+    loss = nn.CrossEntropyLoss(torch.ones(16), reduction="sum")
+    expected = torch.nn.functional.cross_entropy(x, target, reduction="sum")
+    torch.testing.assert_close(loss(x, target), expected)
+    assert "reduction='sum'" in repr(loss)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["rms_norm", "layer_norm"])
+@pytest.mark.parametrize("columns", [2048, 16384, 32768, 65536, 100_003, 300_000])
+def test_rooms_long_reductions_stay_within_the_bound(name, columns):
+    """Thousands of rows go into a parameter's gradient: fp32 sums keep it exact to bf16."""
+    op = registry.get(name)
+    x = torch.randn(2048, columns, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    weight = torch.randn(columns, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    grad = torch.randn_like(x)
+    exact_leaves = [v.detach().float().requires_grad_() for v in (x, weight)]
+    exact = torch.autograd.grad(op.torch_function(*exact_leaves), exact_leaves, grad.float())
+    yardstick = torch.autograd.grad(op.torch_function(x, weight), (x, weight), grad)
+    actual = torch.autograd.grad(op.function(x, weight), (x, weight), grad)
+    eps = torch.finfo(torch.bfloat16).eps
+    for a, e, y in zip(actual, exact, yardstick, strict=True):
+        allowed = 3 * (y.float() - e).abs().max() + eps * e.abs().max()
+        assert (a.float() - e).abs().max() <= allowed
+
+
+@pytest.mark.gpu
+def test_rooms_beyond_32_bit_offsets():
+    rows, columns = 2**20 + 3, 2048 + 16
+    x = torch.randn(64, columns, device="cuda", dtype=torch.bfloat16)
+    big = torch.zeros(rows, columns, device="cuda", dtype=torch.bfloat16)
+    big[-64:] = x
+    weight = torch.rand(columns, device="cuda", dtype=torch.bfloat16)
+    target = torch.zeros(rows, device="cuda", dtype=torch.int64)
+    with torch.no_grad():
+        norm = registry.get("rms_norm").function
+        assert torch.equal(norm(big, weight)[-64:], norm(x, weight))
+        assert torch.equal(triton_kernels.swiglu(big)[-64:], triton_kernels.swiglu(x))
+        losses = cross_entropy(big, target, reduction="none")[-64:]
+        torch.testing.assert_close(losses, cross_entropy(x, target[:64], reduction="none"))
+
+
+@pytest.mark.gpu
+def test_rows_shared_by_programs_of_two_kernels_at_once():
+    """Programs that wait for each other, from two streams: no deadlock, equal bits."""
+    op = registry.get("rms_norm")
+    inputs = [torch.randn(700, 65536, device="cuda", dtype=torch.bfloat16) for _ in range(2)]
+    weight = torch.randn(65536, device="cuda", dtype=torch.bfloat16)
+
+    def gradients(x):
+        leaves = [v.detach().requires_grad_() for v in (x, weight)]
+        return torch.autograd.grad(op.function(*leaves), leaves, x)
+
+    expected = [gradients(x) for x in inputs]
+    torch.cuda.synchronize()
+    streams = [torch.cuda.Stream() for _ in inputs]
+    for _ in range(10):
+        actual = []
+        for x, stream in zip(inputs, streams, strict=True):
+            with torch.cuda.stream(stream):
+                actual.append(gradients(x))
+        torch.cuda.synchronize()
+        for a, e in zip(actual, expected, strict=True):
+            assert all(map(torch.equal, a, e))
+
+
+ROW_NORM = {
+    "_forward_one_pass", "_forward_two_passes", "_backward_rows", "_backward_two_passes",
+    "_parameter_sums", "_sum_lines",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
+    x = torch.linspace(-5, 5, 2001, device=device, dtype=torch.float16)
+    exact = torch.nn.functional.gelu(x.double())
+    error = (triton_kernels.gelu(x).double() - exact).abs()
+    assert (error <= exact.abs() * torch.finfo(torch.float16).eps / 2 + 1e-6).all()
+
+
+INTERPRETED = {
+    "relu": {"_activation", "_activation_backward"},
+    "gelu": {"_activation", "_activation_backward"},
+    "silu": {"_activation", "_activation_backward"},
+    "swiglu": {"_gated", "_gated_backward"},
+    "geglu": {"_gated", "_gated_backward"},
+    "bias_activation": {"_biased", "_biased_backward"},
+    "group_norm": {"_forward", "_backward", "_sum_lines"},
+    "cross_entropy": {"_rows", "_reduce", "_gradient"},
+    "rms_norm": ROW_NORM,
+    "layer_norm": ROW_NORM,
+    "add_rms_norm": ROW_NORM,
+    "add_layer_norm": ROW_NORM,
+}
+
+
+@pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
+@pytest.mark.parametrize("name", INTERPRETED)
+def test_samples_execute_every_kernel(name, monkeypatch):
+    from triton.runtime import interpreter
+
+    launches = set()
+    execute = interpreter.GridExecutor.__call__
+
+    def watched(self, *args, **kwargs):
+        launches.add(self.fn.__name__)
+        return execute(self, *args, **kwargs)
+
+    monkeypatch.setattr(interpreter.GridExecutor, "__call__", watched)
+    op = registry.get(name)
+    for sample in op.samples(torch.device("cpu"), torch.float32):
+        for x in sample.args:
+            if isinstance(x, torch.Tensor):
+                x.requires_grad_()
+        result = op.function(*sample.args, **sample.kwargs)
+        result = result if isinstance(result, tuple) else (result,)
+        sum(y.sum() for y in result).backward()
+    assert launches == INTERPRETED[name]
