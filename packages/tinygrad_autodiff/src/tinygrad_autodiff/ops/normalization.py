@@ -30,7 +30,7 @@ def _wide(value: Array) -> Array:
 
 def _mean(value: Array, axes: tuple[int, ...], count: int) -> Array:
     total = add_reduce(value, axes, keepdims=True)
-    return total / count if count else total * math.nan
+    return np.asarray(total / count if count else total * math.nan)
 
 
 def _mean_of_product(a: Array, b: Array, axes: tuple[int, ...], count: int) -> Array:
@@ -40,14 +40,13 @@ def _mean_of_product(a: Array, b: Array, axes: tuple[int, ...], count: int) -> A
         return _mean(a * b, axes, count)
     kept = a.shape[:lead]
     total = np.vecdot(a.reshape(*kept, count), b.reshape(*kept, count))
-    return (total / count if count else total * math.nan).reshape(*kept, *(1,) * len(axes))
+    mean = np.asarray(total / count if count else total * math.nan)
+    return mean.reshape(*kept, *(1,) * len(axes))
 
 
 def _summed(value: Array, like: Array | None) -> Array | None:
     """`value` summed to the shape of a weight or bias, which was broadcast."""
-    return (
-        None if like is None else op.sum_to_size(value, like.shape).astype(like.dtype, copy=False)
-    )
+    return None if like is None else np.asarray(op.sum_to_size(value, like.shape), like.dtype)
 
 
 def _affine(value: Array, weight: Array | None, bias: Array | None, dtype: Any) -> Array:
@@ -98,7 +97,7 @@ class Standardized(Fused, name="standardized", spaces=()):
         g = np.ascontiguousarray(_wide(g))
         hat = np.subtract(_wide(input), mean, order="C")
         hat *= rate
-        grads = [None, None, None]
+        grads: list[Any] = [None, None, None]
         if self.needs[1]:
             grads[1] = _summed(g * hat, weight)
         if self.needs[2]:
@@ -390,29 +389,6 @@ def instance_norm(
         _track(running_mean, mean, momentum)
         _track(running_var, variance * (count / max(count - 1, 1)), momentum)
     return out
-
-
-@compose(
-    Sample((array((2, 4, 3)), 3, 0.5, 0.75, 1.5)),
-    Sample((array((2, 4)), 2)),
-    spaces=("nn.functional",),
-    errors=(Bad((array((3,)), 2), {}, ArgumentError, "2 or more dimensions"),),
-)
-def local_response_norm(
-    input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Any:
-    """``input/(k + alpha·mean of input² over `size` neighbouring channels)^beta``.
-
-    Krizhevsky et al. 2012.
-    """
-    if input.ndim < 2:
-        raise ArgumentError(f"expected 2 or more dimensions, got an input of {tuple(input.shape)}")
-    channels = input.shape[1]
-    squares = op.transpose(input * input, 1, -1)
-    squares = op.pad(squares, (size // 2, (size - 1) // 2))
-    windows = [op.narrow(squares, -1, i, channels) for i in range(size)]
-    mean = op.transpose(sum(windows[1:], windows[0]) / size, 1, -1)
-    return input / op.pow(mean * alpha + k, beta)
 
 
 # ---- with the moments: the forms that torch calls native -----------------------------------------
