@@ -97,8 +97,12 @@ def test_wheel_alone(package: Package, dist: Path, tmp_path: Path) -> None:
 
 @each_package
 def test_from_git(package: Package, checkout: Path, tmp_path: Path) -> None:
-    run("uv", "venv", "--quiet", "--python", sys.executable, "from-git", home=tmp_path)
+    run("uv", "venv", "--quiet", "--seed", "--python", sys.executable, "from-git", home=tmp_path)
     python = python_of(tmp_path / "from-git")
     source = f"{package.distribution} @ git+file://{checkout}#subdirectory={package.path}"
     run("uv", "pip", "install", "--quiet", "--python", python, source, home=tmp_path)
+    imports_and_shows_its_version(python, package, tmp_path)
+    # pip again, over the dependencies that uv took from its cache.
+    options = ("--quiet", "--no-deps", "--force-reinstall", "--disable-pip-version-check")
+    run(python, "-m", "pip", "install", *options, source, home=tmp_path)
     imports_and_shows_its_version(python, package, tmp_path)
