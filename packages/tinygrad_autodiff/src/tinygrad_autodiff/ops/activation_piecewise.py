@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, OptionError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, OptionError, ShapeError
 from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..random import default_generator
 from ..samples import array
@@ -108,7 +108,7 @@ class Threshold(Elementwise, name="threshold", spaces=("", "nn.functional")):
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
         """Something that is no number."""
-        yield from ((Bad((bad, 0.1, 1.0), *rest)) for (bad, *_), *rest in super().error_inputs())
+        yield Bad((None, 0.1, 1.0), {}, ArgumentTypeError, "for 'input', got None")
 
 
 class Hardshrink(Elementwise, name="hardshrink", spaces=("", "Tensor", "nn.functional")):

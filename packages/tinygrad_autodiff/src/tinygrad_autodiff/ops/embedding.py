@@ -29,7 +29,7 @@ class Rows(Op, name="rows", spaces=()):
     def forward(self, weight: Array, index: Any, scale: Any = None) -> Array:
         """Values."""
         self.count, self.where = len(weight), index
-        return weight[index]
+        return np.asarray(weight[index])
 
     def backward(self, g: Any, where: Any, count: Any, scale: Any) -> Any:
         """Rows of g, added into zeros."""

@@ -46,7 +46,9 @@ class Fused(Op):
         cls.rules, cls.joint, cls.frees = (cls.backward,), True, True
         cls.saves = (Saved(names, pick),)
 
-    def pull(self, gradient: Any, edges: Sequence[Any], saved: Any) -> Sequence[Any]:
+    def pull(
+        self, gradient: Any, edges: Sequence[Any], saved: Any, conjugated: bool = False
+    ) -> Sequence[Any]:
         """By the fast rule on arrays, else by the backward pass of the composition."""
         values = saved[0]
         parts = gradient if isinstance(gradient, list) else [gradient]
