@@ -1,47 +1,87 @@
-"""Tensors from data, from numbers, and from chance. Names and defaults are torch's."""
+"""Tensors from data and from numbers. Names and defaults are torch's.
+
+Where to put a tensor (device, layout, memory_format, pin_memory) may be said, see `place`.
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from .dtypes import as_dtype, get_default_dtype, int64
-from .errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
+from .dtypes import Dtype, as_dtype, get_default_dtype
+from .errors import ArgumentTypeError, ShapeError
 from .ops.dims import ints
-from .random import Generator, default_generator
+from .ops.resize import spaced
+from .place import leaf
 from .tensor import Tensor, array_of, wrap
 
+__all__ = [
+    "allclose",
+    "as_tensor",
+    "asarray",
+    "empty",
+    "empty_like",
+    "empty_permuted",
+    "empty_strided",
+    "equal",
+    "from_numpy",
+    "full",
+    "full_like",
+    "is_complex",
+    "is_floating_point",
+    "is_tensor",
+    "numel",
+    "ones",
+    "ones_like",
+    "scalar_tensor",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
 
-def _leaf(array: Any, requires_grad: bool) -> Tensor:
-    made = wrap(array)
-    return made.requires_grad_() if requires_grad else made
 
-
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
+def shape_of(size: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes given one by one or as one sequence; an error if one is negative."""
     shape = ints(size[0]) if len(size) == 1 else ints(size)
     if any(length < 0 for length in shape):
         raise ShapeError(f"expected sizes of at least 0, got {shape}")
     return shape
 
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def chosen(dtype: Any) -> Dtype:
+    """`dtype`, or the default floating dtype for None."""
+    return get_default_dtype() if dtype is None else as_dtype(dtype)
+
+
+# ---- from data -----------------------------------------------------------------------------------
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Tensor:
     """A leaf with a copy of `data`: numbers, nested sequences, an array or a tensor.
 
     Python floats become the default dtype (float32), ints int64; arrays keep their dtype.
     """
-    return _leaf(
-        np.array(array_of(data), None if dtype is None else as_dtype(dtype)), requires_grad
-    )
+    copied = np.array(array_of(data), None if dtype is None else as_dtype(dtype))
+    return leaf("tensor", copied, requires_grad, place)
 
 
-def as_tensor(data: Any, *, dtype: Any = None) -> Tensor:
+def as_tensor(data: Any, *, dtype: Any = None, **place: Any) -> Tensor:
     """`data` as a tensor, sharing its memory where that is possible."""
-    if isinstance(data, Tensor) and dtype is None:
-        return data
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
     array = array_of(data)
-    return wrap(array if dtype is None else array.astype(as_dtype(dtype), copy=False))
+    shared = array if dtype is None else array.astype(as_dtype(dtype), copy=False)
+    return leaf("as_tensor", shared, False, place)
+
+
+def asarray(
+    data: Any, *, dtype: Any = None, copy: bool = False, requires_grad: bool = False, **place: Any
+) -> Tensor:
+    """`as_tensor`, or `tensor` with ``copy=True``."""
+    if copy or requires_grad:
+        return tensor(data, dtype=dtype, requires_grad=requires_grad, **place)
+    return as_tensor(data, dtype=dtype, **place)
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
@@ -51,133 +91,92 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     return wrap(array)
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def scalar_tensor(
+    value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
+    """A 0-d tensor of the default dtype, unless another is given."""
+    return leaf("scalar_tensor", np.asarray(value, chosen(dtype)), requires_grad, place)
+
+
+# ---- from numbers --------------------------------------------------------------------------------
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Tensor:
     """Zeros; sizes one by one or as one sequence."""
-    return _leaf(np.zeros(_shape(size), as_dtype(dtype or get_default_dtype())), requires_grad)
+    return leaf("zeros", np.zeros(shape_of(size), chosen(dtype)), requires_grad, place)
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Tensor:
     """Ones; sizes one by one or as one sequence."""
-    return _leaf(np.ones(_shape(size), as_dtype(dtype or get_default_dtype())), requires_grad)
+    return leaf("ones", np.ones(shape_of(size), chosen(dtype)), requires_grad, place)
 
 
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Tensor:
     """Memory as it comes; sizes one by one or as one sequence."""
-    return _leaf(np.empty(_shape(size), as_dtype(dtype or get_default_dtype())), requires_grad)
+    return leaf("empty", np.empty(shape_of(size), chosen(dtype)), requires_grad, place)
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
     """`fill_value` everywhere, in its own dtype unless another is given."""
     value = array_of(fill_value)
-    return _leaf(np.full(_shape((size,)), value, as_dtype(dtype or value.dtype)), requires_grad)
+    made = np.full(shape_of((size,)), value, as_dtype(dtype or value.dtype))
+    return leaf("full", made, requires_grad, place)
 
 
-def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
 ) -> Tensor:
-    """``start, start + step, …`` below `end`; int64 if all are ints, else the default dtype."""
-    if end is None:
-        start, end = 0, start
-    if step == 0 or (end - start) / step < 0:
-        raise ArgumentError(f"arange: a step of {step} does not lead from {start} to {end}")
-    if dtype is None:
-        whole = all(isinstance(v, int) for v in (start, end, step))
-        dtype = int64 if whole else get_default_dtype()
-    count = math.ceil((end - start) / step)
-    return _leaf((start + step * np.arange(count)).astype(as_dtype(dtype)), requires_grad)
+    """Memory as it comes, of a shape and with strides counted in elements."""
+    return leaf("empty_strided", spaced(size, stride, chosen(dtype)), requires_grad, place)
 
 
-def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
 ) -> Tensor:
-    """`steps` numbers from `start` to `end`, both included."""
-    dtype = as_dtype(dtype or get_default_dtype())
-    return _leaf(np.linspace(start, end, steps).astype(dtype), requires_grad)
+    """Memory as it comes, its dimensions lying in the order of `physical_layout`."""
+    sizes, order = shape_of((size,)), ints(physical_layout)
+    if sorted(order) != list(range(len(sizes))):
+        raise ShapeError(f"empty_permuted: {order} is no order of the dimensions of {sizes}")
+    back = tuple(sorted(range(len(order)), key=order.__getitem__))
+    made = np.empty(tuple(sizes[i] for i in order), chosen(dtype)).transpose(back)
+    return leaf("empty_permuted", made, requires_grad, place)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones on the diagonal of an n × m matrix (m = n by default)."""
-    return _leaf(np.eye(n, m, dtype=as_dtype(dtype or get_default_dtype())), requires_grad)
+# ---- like others ---------------------------------------------------------------------------------
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
     """Zeros of the shape and dtype of `input`."""
-    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, **place)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
     """Ones of the shape and dtype of `input`."""
-    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, **place)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
     """Memory as it comes, of the shape and dtype of `input`."""
-    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad, **place)
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
 ) -> Tensor:
     """`fill_value` in the shape and dtype of `input`."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    dtype = dtype or input.dtype
+    return full(input.shape, fill_value, dtype=dtype, requires_grad=requires_grad, **place)
 
 
-def _floating(dtype: Any, name: str) -> np.dtype[Any]:
-    chosen = as_dtype(dtype or get_default_dtype())
-    if chosen.kind != "f":
-        raise DtypeError(f"{name}: expected a floating dtype, got {chosen}")
-    return chosen
-
-
-def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Uniform in [0, 1); equal to torch's from the same seed."""
-    shape = _shape(size)
-    source = generator or default_generator
-    values = source.uniform(math.prod(shape), _floating(dtype, "rand"))
-    return _leaf(values.reshape(shape), requires_grad)
-
-
-def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Normal, mean 0 and variance 1; torch's from the same seed, up to rounding."""
-    shape = _shape(size)
-    source = generator or default_generator
-    values = source.normal(math.prod(shape), _floating(dtype, "randn"))
-    return _leaf(values.reshape(shape), requires_grad)
-
-
-def randint(
-    low: int,
-    high: Any = None,
-    size: Any = None,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-) -> Tensor:
-    """Integers in [low, high), or ``randint(high, size)``; equal to torch's from the same seed."""
-    if size is None:
-        low, high, size = 0, low, high
-    if size is None:
-        raise ArgumentTypeError("randint: missing argument 'size'")
-    shape = _shape((size,))
-    values = (generator or default_generator).integers(low, high, math.prod(shape))
-    return wrap(values.reshape(shape).astype(as_dtype(dtype or int64), copy=False))
-
-
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """The numbers 0 … n - 1 in random order; equal to torch's from the same seed."""
-    return wrap((generator or default_generator).permutation(n))
-
-
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that each element of `input` states, else 0."""
-    draws = (generator or default_generator).uniform(
-        input.numel(), _floating(input.dtype, "bernoulli")
-    )
-    return wrap((draws.reshape(input.shape) < input._data).astype(input.dtype))
+# ---- what a tensor is ----------------------------------------------------------------------------
 
 
 def is_tensor(value: Any) -> bool:
@@ -193,6 +192,11 @@ def is_complex(input: Tensor) -> bool:
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype of `input` is a floating one."""
     return input.is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements."""
+    return input.numel()
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -58,26 +58,34 @@ class Generator:
         words = (self.words(count) & np.uint32(2**24 - 1)).astype(np.float32)
         return (words * np.float32(2.0**-24)).astype(dtype, copy=False)
 
-    def normal(self, count: int, dtype: Dtype) -> Array:
-        """Numbers of mean 0 and variance 1."""
-        if count < 16:
-            return np.array([self._one_normal() for _ in range(count)], dtype)
+    def normal(
+        self, count: int, dtype: Dtype, mean: float = 0, std: float = 1, *, blocks: bool = True
+    ) -> Array:
+        """Normal numbers; one by one, not in blocks, if there are few or their memory has gaps."""
+        if count < 16 or not blocks:
+            return (self._serial_normals(count) * std + mean).astype(dtype)
         work = np.dtype(np.float32) if dtype == np.float16 else dtype
         values = self.uniform(count, work)
         whole = count - count % 16
         values[:whole] = _box_muller(values[:whole])
         if count % 16:  # the last sixteen are drawn anew
             values[-16:] = _box_muller(self.uniform(16, work))
+        if std != 1 or mean != 0:
+            values = values * std + mean
         return values.astype(dtype, copy=False)
 
-    def _one_normal(self) -> float:
-        if self._spare is not None:
-            value, self._spare = self._spare, None
-            return value
-        first, second = self.uniform(2, np.dtype(np.float64)).tolist()
-        radius, angle = math.sqrt(-2 * math.log1p(-second)), 2 * math.pi * first
-        self._spare = radius * math.sin(angle)
-        return radius * math.cos(angle)
+    def _serial_normals(self, count: int) -> Array:
+        """Float64 normals, two of each pair of uniforms; one left over waits for the next call."""
+        values = [] if self._spare is None or not count else [self._spare]
+        pairs = (count - len(values) + 1) // 2
+        if pairs:
+            first, second = self.uniform(2 * pairs, np.dtype(np.float64)).reshape(-1, 2).T
+            radius, angle = np.sqrt(-2 * np.log1p(-second)), 2 * math.pi * first
+            drawn = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
+            values += drawn.tolist()
+        if count:
+            self._spare = values.pop() if len(values) > count else None
+        return np.array(values)
 
     def integers(self, low: int, high: int, count: int) -> Array:
         """Integers in [low, high)."""
@@ -102,6 +110,30 @@ class Generator:
         draws: Array = self.uniform(count, np.dtype(np.float64)) < p
         return draws
 
+    def exponential(self, rate: float, count: int) -> Array:
+        """Float64 numbers of the density ``rate * exp(-rate * x)``."""
+        drawn: Array = np.log1p(-self.uniform(count, np.dtype(np.float64))) / -rate
+        return drawn
+
+    def cauchy(self, median: float, sigma: float, count: int) -> Array:
+        """Float64 numbers of the density ``sigma/π / (sigma² + (x - median)²)``."""
+        least = np.finfo(np.float64).eps
+        places = np.clip(self.uniform(count, np.dtype(np.float64)), least, 1 - least)
+        drawn: Array = median + sigma * np.tan(math.pi * (places - 0.5))
+        return drawn
+
+    def geometric(self, p: float, count: int) -> Array:
+        """How many trials of probability `p` there are up to the first success."""
+        with np.errstate(divide="ignore"):
+            draws = np.log(self.uniform(count, np.dtype(np.float64))) / math.log1p(-p)
+        drawn: Array = np.ceil(draws)
+        return drawn
+
+    def log_normal(self, mean: float, std: float, count: int) -> Array:
+        """Float64 numbers whose logarithms are normal."""
+        drawn: Array = np.exp(self._serial_normals(count) * std + mean)
+        return drawn
+
     def get_state(self) -> Any:
         """The state, for `set_state`."""
         return self._seed, self._state.get_state(), self._spare
@@ -120,12 +152,29 @@ def _box_muller(uniform: Array) -> Array:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
 
 
+def in_memory_order(values: Array, like: Array) -> Array:
+    """`values` in the shape of `like`, laid out and filled in the order of its memory."""
+    order = sorted(range(like.ndim), key=lambda i: -abs(like.strides[i]))
+    laid = values.reshape([like.shape[i] for i in order])
+    return laid.transpose(sorted(range(like.ndim), key=order.__getitem__))
+
+
 default_generator = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
     """Seed the generator that all random functions use by default."""
     return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator from the system; returns the seed."""
+    return default_generator.manual_seed(int.from_bytes(os.urandom(4), "little")).initial_seed()
+
+
+def initial_seed() -> int:
+    """The seed that the default generator started from."""
+    return default_generator.initial_seed()
 
 
 def get_rng_state() -> Any:

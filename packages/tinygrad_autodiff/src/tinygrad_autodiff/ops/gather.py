@@ -95,7 +95,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     common = list(op.broadcast_shapes(tuple(rest), tuple(others)))
     wide, narrow = common.copy(), common.copy()
     wide[axis], narrow[axis] = input.shape[axis], places.shape[axis]
-    places = np.broadcast_to(places, narrow)
+    places = np.broadcast_to(np.where(places < 0, places + input.shape[axis], places), narrow)
     return op.gather(op.expand(input, tuple(wide)), axis, places)
 
 

@@ -83,6 +83,12 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     return op.cat([op.unsqueeze(part, dim) for part in tensors], dim)
 
 
+def _some(name: str, tensors: Any, function: Any) -> list[Any]:
+    if not len(tensors):
+        raise ShapeError(f"{name}: expected at least one tensor")
+    return [function(part) for part in tensors]
+
+
 _PAIR = Sample(([array((2, 3)), array((2, 3), seed=1)],))
 _UNEVEN = ([array((2, 3, 4)), array((2,))],)
 
@@ -95,7 +101,7 @@ _UNEVEN = ([array((2, 3, 4)), array((2,))],)
 )
 def hstack(tensors: Any) -> Any:
     """Tensors beside each other: along the second dimension, vectors along their only one."""
-    parts = [op.atleast_1d(part) for part in unpacked("hstack", tuple(tensors))]
+    parts = _some("hstack", tensors, op.atleast_1d)
     return op.cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
@@ -107,13 +113,13 @@ def hstack(tensors: Any) -> Any:
 )
 def vstack(tensors: Any) -> Any:
     """Tensors below each other; vectors count as rows."""
-    return op.cat([op.atleast_2d(part) for part in unpacked("vstack", tuple(tensors))], 0)
+    return op.cat(_some("vstack", tensors, op.atleast_2d), 0)
 
 
 @compose(_PAIR, spaces=("",), errors=(Bad(_UNEVEN, {}, ShapeError, r"\(2, 3, 4\)"),))
 def dstack(tensors: Any) -> Any:
     """Tensors behind each other, along the third dimension."""
-    return op.cat([op.atleast_3d(part) for part in unpacked("dstack", tuple(tensors))], 2)
+    return op.cat(_some("dstack", tensors, op.atleast_3d), 2)
 
 
 @compose(Sample(([array((2,)), array((2, 2), seed=1)],)), spaces=("",))
@@ -165,8 +171,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> Any:
         for i, line in enumerate(lines)
     ]
     if indexing == "xy" and len(lines) > 1:
-        made[:2] = [op.transpose(made[1], 0, 1), op.transpose(made[0], 0, 1)]
-        made[2:] = [op.transpose(part, 0, 1) for part in made[2:]]
+        made[:2] = made[1::-1]
     return tuple(made)
 
 

@@ -279,6 +279,7 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     flat = _vector(input)[0]
     size = flat.shape[one_dim(dim, flat.ndim)]
     where = _slices("index_fill", flat, dim, index, -size)
+    where = (*where[:-1], np.unique(where[-1] % max(size, 1)))  # a place counts once
     return op.reshape(op.set_at(flat, _number(value, input), where), tuple(input.shape))
 
 
@@ -329,8 +330,6 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             f"put: {where.size} places for a source of shape {tuple(source.shape)} and dtype "
             f"{source.dtype} in a tensor of {input.dtype}"
         )
-    if not where.size:
-        return op.clone(input)
     return op.reshape((_add if accumulate else _set)(flat, part, (where,)), tuple(input.shape))
 
 

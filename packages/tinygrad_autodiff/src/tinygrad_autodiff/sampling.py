@@ -1,0 +1,109 @@
+"""Tensors from chance: uniform, normal, integers, permutations; torch's from the same seed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .creation import chosen, shape_of
+from .dtypes import Dtype, as_dtype, int64
+from .errors import DtypeError
+from .place import leaf
+from .random import Generator, default_generator, in_memory_order
+from .tensor import Tensor
+
+__all__ = ["rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm"]
+
+
+def _floating(dtype: Any, name: str) -> Dtype:
+    found = chosen(dtype)
+    if found.kind != "f":
+        raise DtypeError(f"{name}: expected a floating dtype, got {found}")
+    return found
+
+
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **place: Any,
+) -> Tensor:
+    """Uniform in [0, 1); equal to torch's from the same seed."""
+    shape, source = shape_of(size), generator or default_generator
+    values = source.uniform(math.prod(shape), _floating(dtype, "rand"))
+    return leaf("rand", values.reshape(shape), requires_grad, place)
+
+
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **place: Any,
+) -> Tensor:
+    """Normal, mean 0 and variance 1; torch's from the same seed, up to rounding."""
+    shape, source = shape_of(size), generator or default_generator
+    values = source.normal(math.prod(shape), _floating(dtype, "randn"))
+    return leaf("randn", values.reshape(shape), requires_grad, place)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **place: Any,
+) -> Tensor:
+    """Integers in [low, high), or ``randint(high, size)``; equal to torch's from the same seed."""
+    if size is None:
+        low, high, size = 0, low, high
+    shape, source = shape_of((size,)), generator or default_generator
+    values = source.integers(int(low), int(high), math.prod(shape)).reshape(shape)
+    made = values.astype(as_dtype(dtype or int64), copy=False)
+    return leaf("randint", made, requires_grad, place)
+
+
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = int64, **place: Any
+) -> Tensor:
+    """The numbers 0 … n - 1 in random order; equal to torch's from the same seed."""
+    values = (generator or default_generator).permutation(n)
+    return leaf("randperm", values.astype(as_dtype(dtype), copy=False), False, place)
+
+
+def rand_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
+    """Uniform in [0, 1), of the shape and dtype of `input`."""
+    wanted = _floating(dtype or input.dtype, "rand_like")
+    values = default_generator.uniform(input.numel(), wanted)
+    return leaf("rand_like", in_memory_order(values, input._data), requires_grad, place)
+
+
+def randn_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+) -> Tensor:
+    """Normal, mean 0 and variance 1, of the shape and dtype of `input`."""
+    wanted = _floating(dtype or input.dtype, "randn_like")
+    values = default_generator.normal(input.numel(), wanted, blocks=input.is_contiguous())
+    return leaf("randn_like", in_memory_order(values, input._data), requires_grad, place)
+
+
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    **place: Any,
+) -> Tensor:
+    """Integers in [low, high), or below `low` if it is alone, of the shape and dtype of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    values = default_generator.integers(int(low), int(high), input.numel())
+    made = in_memory_order(values.astype(as_dtype(dtype or input.dtype)), input._data)
+    return leaf("randint_like", made, requires_grad, place)
