@@ -428,3 +428,191 @@ def test_gradcheck_wants_float64():
         autograd.gradcheck(tg.exp, leaf(1.0, dtype=np.float32))
     with pytest.raises(ValueError, match="at least one"):
         autograd.gradcheck(tg.exp, tg.ones(2))
+
+
+def test_custom_function_that_writes_in_place():
+    class Double(autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.mark_dirty(x)
+            x.mul_(y)
+            ctx.save_for_backward(y)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            (y,) = ctx.saved_tensors
+            return g * y, None
+
+    x, two = leaf(1.0, 2.0), tg.tensor(2.0)
+    y = x * 1.0
+    first = y[:1]
+    assert Double.apply(y, two) is y
+    (y.sum() + first.sum()).backward()
+    assert y.tolist() == [2, 4]
+    assert x.grad.tolist() == [4, 2]
+    with pytest.raises(GraphError, match=r"Double: a leaf tensor"):
+        Double.apply(x, two)
+
+
+def test_custom_function_options():
+    seen = []
+
+    class Options(autograd.Function):
+        @staticmethod
+        def forward(x, power):
+            return x**power, x * 2.0, (x > 0).to(np.float64)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+            ctx.power = inputs[1]
+            ctx.set_materialize_grads(False)
+            ctx.mark_non_differentiable(output[2])
+
+        @staticmethod
+        @autograd.function.once_differentiable
+        def backward(ctx, g, h, _):
+            (x,) = ctx.saved_tensors
+            seen.append((h, ctx.needs_input_grad))
+            return g * ctx.power * x ** (ctx.power - 1), None
+
+    x = leaf(3.0)
+    power, double, positive = Options.apply(x, 2)
+    assert double.requires_grad
+    assert not positive.requires_grad
+    (g,) = autograd.grad(power.sum(), x, create_graph=True)
+    assert g.item() == 6
+    assert seen == [(None, (True, False))]
+    with pytest.raises(GraphError, match="once_differentiable"):
+        g.sum().backward()
+
+
+def test_custom_function_with_a_gradient_of_another_shape():
+    class Wrong(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.sum()
+
+    class Number(Wrong):
+        @staticmethod
+        def backward(ctx, g):
+            return 3.0
+
+    with pytest.raises(RuntimeError, match=r"Wrong\.backward: gradient 0 has shape \(\)"):
+        Wrong.apply(leaf(1.0, 2.0)).sum().backward()
+    with pytest.raises(TypeError, match=r"Number\.backward: .* got float"):
+        Number.apply(leaf(1.0, 2.0)).sum().backward()
+
+
+def test_hooks_after_accumulation_and_on_nodes():
+    x = leaf(1.0, 2.0)
+    seen = []
+    handle = x.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.tolist()))
+    (x * 2.0).sum().backward()
+    (x * 2.0).sum().backward()
+    handle.remove()
+    (x * 2.0).sum().backward()
+    assert seen == [[2, 2], [4, 4]]
+    with pytest.raises(GraphError, match="non-leaf"):
+        (x * 2.0).register_post_accumulate_grad_hook(print)
+
+    y = x * x
+    node = y.grad_fn
+    node.register_prehook(lambda grads: (grads[0] * 10.0,))
+    node.register_hook(lambda ins, outs: seen.append([len(ins), outs[0].tolist()]))
+    node.register_hook(lambda ins, outs: (ins[0], ins[1] * 0.0))
+    (g,) = autograd.grad(y.sum(), x)
+    assert seen[-1] == [2, [10, 10]]
+    assert g.tolist() == [10, 20]
+    z = x * x
+    z.grad_fn.register_hook(lambda ins, outs: ins[0])
+    with pytest.raises(GraphError, match="expected None or 2 gradients, got 1"):
+        z.sum().backward()
+
+
+def test_the_graph_can_be_walked():
+    x, w = leaf(1.0), leaf(2.0)
+    y = (x * w).expand(2, 1).split(1)[1] * 2.0
+    node, names, outputs = y.grad_fn, [], []
+    for _ in range(3):
+        names.append(node.name())
+        node, output = node.next_functions[0]
+        outputs.append(output)
+    assert names == ["MulBackward", "SplitBackward", "ExpandBackward"]
+    assert outputs == [1, 0, 0]
+    ends = [edge.variable for edge, _ in node.next_functions]
+    assert ends[0] is x
+    assert ends[1] is w
+    assert node.next_functions[0][0].name() == "AccumulateGrad"
+    assert node.next_functions[0][0].next_functions == ()
+
+
+def test_saved_tensors_hooks():
+    x = leaf(1.0, 2.0)
+    packed = []
+
+    def pack(value):
+        packed.append(value.shape)
+        return value.numpy().astype(np.float32)
+
+    with autograd.graph.saved_tensors_hooks(pack, lambda kept: tg.tensor(kept.astype(np.float64))):
+        y = (tg.exp(x) * x).sum()
+    z = tg.exp(x)
+    assert packed == [(2,), (2,), (2,)]
+    (g,) = autograd.grad(y, x, create_graph=True)
+    np.testing.assert_allclose(g.detach().numpy(), np.exp([1, 2]) * [2, 3], rtol=1e-6)
+    (h,) = autograd.grad(g.sum(), x)
+    np.testing.assert_allclose(h.numpy(), np.exp([1, 2]) * [3, 4], rtol=1e-6)
+    z.sum().backward()
+
+
+def test_inference_mode():
+    x = leaf(1.0)
+    with tg.inference_mode():
+        assert tg.is_inference_mode_enabled()
+        assert not (x * 2.0).requires_grad
+        with tg.inference_mode(False):
+            assert not tg.is_inference_mode_enabled()
+    assert tg.is_grad_enabled()
+
+    @tg.inference_mode
+    def first():
+        return x * 2.0
+
+    @tg.inference_mode()
+    def second():
+        return x * 2.0
+
+    assert not first().requires_grad
+    assert not second().requires_grad
+    assert (x * 2.0).requires_grad
+
+
+def test_backward_wants_inputs_that_can_take_it():
+    x, w = leaf(1.0), leaf(2.0)
+    y = x * w
+    y.backward(inputs=w, retain_graph=True)
+    assert (x.grad, w.grad.item()) == (None, 1)
+    for wrong, message in (([], "inputs is empty"), ([tg.ones(1)], "does not require grad")):
+        with pytest.raises(GraphError, match=message):
+            y.backward(inputs=wrong, retain_graph=True)
+
+
+def test_what_a_rule_keeps_of_its_own_is_freed_too():
+    x = tg.tensor(np.ones((1000, 100)), requires_grad=True)
+    gc.collect()
+    tracemalloc.start()
+    losses = []
+    for _ in range(20):
+        y, _ = tg.max(x * 1.0, 1)
+        loss = tg.nn.functional.softmax(tg.cumprod(x, 1), 1).sum() + tg.norm(y) + x.std()
+        loss.backward()
+        losses.append(loss)
+    used = tracemalloc.get_traced_memory()[0] / x.nbytes
+    tracemalloc.stop()
+    assert used < 3

@@ -28,6 +28,7 @@ from . import (
     sampling,
     signal,
     special,
+    utils,
 )
 from .creation import *  # noqa: F403 - tensor, zeros, full_like, …
 from .dtypes import (
@@ -53,7 +54,14 @@ from .dtypes import (
 )
 from .errors import AutodiffError
 from .functions import *  # noqa: F403 - exp, sum, matmul, …: every registered op
-from .mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .place import (
     channels_last,
     channels_last_3d,
@@ -102,12 +110,14 @@ __all__ = [
     "get_default_dtype",
     "get_rng_state",
     "half",
+    "inference_mode",
     "initial_seed",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "linalg",
     "load",
     "long",
@@ -131,6 +141,7 @@ __all__ = [
     "special",
     "strided",
     "uint8",
+    "utils",
 ]
 __all__ += functions.__all__ + creation.__all__ + ranges.__all__ + sampling.__all__
 

@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import engine, forward_ad
+from . import engine, forward_ad, function, graph
+from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .errors import ArgumentTypeError, GraphError
-from .function import Function, FunctionCtx
+from .function import Function, FunctionCtx, once_differentiable
 from .gradcheck import gradcheck, gradgradcheck
-from .mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .tensor import Tensor, edge_of, seed_for, wrap
 
 __all__ = [
     "Function",
     "FunctionCtx",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "forward_ad",
+    "function",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "no_grad",
+    "once_differentiable",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
@@ -110,6 +118,10 @@ def backward(
         engine.run(roots, given, keep, create_graph)
         return
     chosen = {edge_of(tensor): tensor for tensor in _sequence(inputs, "inputs")}
+    if not chosen:
+        raise GraphError("backward: inputs is empty; leave it out to reach every leaf")
+    if None in chosen:
+        raise GraphError("backward: one of the inputs does not require grad")
     for edge, gradient in engine.run(roots, given, keep, create_graph, set(chosen)).items():
         chosen[edge]._accumulate(gradient, False, create_graph)
 

@@ -16,7 +16,7 @@ from numpy import asarray, ndarray
 from .dtypes import get_default_dtype, result_type
 from .engine import Output
 from .errors import ArgumentTypeError, AutodiffError, DimError, ShapeError
-from .mode import mode
+from .mode import mode, watched
 from .registry import op
 from .tensor import Tensor, array_of, edge_of, wrap
 from .versions import next_sequence
@@ -55,7 +55,7 @@ def unary(cls: Any) -> Callable[..., Any]:
     slow, quiet = general(cls), cls.quiet
 
     def call(input: Any = _ABSENT, **kwargs: Any) -> Any:
-        if kwargs or mode.levels or not isinstance(input, Tensor):
+        if kwargs or mode.detour or not isinstance(input, Tensor):
             return slow(**kwargs) if input is _ABSENT else slow(input, **kwargs)
         data = input._data
         if float_only and data.dtype.kind not in "fc":
@@ -105,7 +105,7 @@ def binary(cls: Any) -> Callable[..., Any]:
             if alpha != 1 and "other" in given:
                 given["other"] = op.mul(given["other"], alpha)
             return slow(**given)
-        if mode.levels or other is _ABSENT or not isinstance(input, Tensor):
+        if mode.detour or other is _ABSENT or not isinstance(input, Tensor):
             return slow(*(value for value in (input, other) if value is not _ABSENT))
         a, b = input._data, other
         left = input._requires_grad
@@ -164,11 +164,11 @@ def binary(cls: Any) -> Callable[..., Any]:
 def single(cls: Any) -> Callable[..., Any]:
     """Door of a differentiable op of one input and any parameters: reductions, movements."""
     slow, pick, defaults = general(cls), cls.saves[0].pick, cls.defaults[1:]
-    complete = cls.required == 1
+    complete, heavy = cls.required == 1, bool(cls.heavy)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         input = args[0] if args else None
-        if mode.levels or not isinstance(input, Tensor):
+        if mode.detour or not isinstance(input, Tensor):
             return slow(*args, **kwargs)
         params = defaults
         if not complete or kwargs or len(args) > 1:
@@ -183,6 +183,8 @@ def single(cls: Any) -> Callable[..., Any]:
             node.edges = (input._node if input._node is not None else input,)
             node.saved = (pick((data, *params, out), node),)
             node.seq = next_sequence()
+            if heavy:
+                node.strip()
         else:
             node = None
         if out.__class__ is not ndarray or out.dtype is not data.dtype:
@@ -224,12 +226,15 @@ def general(cls: type[Op]) -> Callable[..., Any]:
         arrays = [_plain(cls, value) for value in inputs]
         plain = ((arrays, *args[1:])) if variadic else (*arrays, *args[count:])
         node = cls()
+        forward = cls.forward if elementwise else node.forward
+        if any_tensor and mode.watchers:
+            forward = watched("forward", cls.name, node, forward)
         try:
             if cls.quiet:
                 with np.errstate(all="ignore"):
-                    out = cls.forward(*plain) if elementwise else node.forward(*plain)
+                    out = forward(*plain)
             else:
-                out = cls.forward(*plain) if elementwise else node.forward(*plain)
+                out = forward(*plain)
         except (AutodiffError, ValueError, TypeError, IndexError) as error:
             raise _explained(cls, arrays, error) from error
         if not any_tensor:
@@ -241,6 +246,10 @@ def general(cls: type[Op]) -> Callable[..., Any]:
             result = outputs_of(None, out)
         if mode.levels:
             push_forward(cls, node, inputs, args, plain, result)
+        if cls.heavy:
+            node.strip()
+        if mode.packing is not None and hasattr(node, "saved"):
+            node.pack(*mode.packing)
         if count == 1 and not variadic and cls.differentiable:
             note(inputs[0], result, call, args[1:])
         return result

@@ -16,16 +16,16 @@ saved array itself, nor the same new array twice; the tests check this for every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy import asarray, ndarray
 
 from . import versions
 from .errors import GraphError
-from .mode import mode
+from .mode import mode, watched
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -36,11 +36,22 @@ _FREED = (
 )
 
 
+class Name:
+    """`name`: of a class of ops its registered name, of a node torch's method `name()`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get__(self, node: Node | None, owner: type[Node]) -> Any:
+        return self.text if node is None else node.called
+
+
 class Node:
     """One application of an operation: where its gradient goes, and how to compute it."""
 
     __slots__ = ("__dict__", "__weakref__", "edges", "saved", "seq")
 
+    name: Any = Name("")
     edges: tuple[Any, ...]
     saved: Any  # None once freed
     seq: int
@@ -52,6 +63,11 @@ class Node:
     hooks: list[Any] | None = None
     retained: Any = None  # weak reference to the tensor whose .grad is wanted
     index = 0
+    before: list[Any] | None = None  # hooks on the gradients that come in
+    after: list[Any] | None = None  # hooks on the gradients that go out
+    packed = False  # whether `saved` holds what `saved_tensors_hooks` made of the values
+    unpacked = False  # whether it did, and writes since the forward pass say nothing
+    place: tuple[str, int] | None = None  # the user's source line, if somebody watches
     duals: list[dict[int, Any] | None] | None = None  # tangents of the inputs, in forward mode
     dual_outputs: list[dict[int, Any]] = []  # noqa: RUF012 - replaced, never written
 
@@ -68,13 +84,90 @@ class Node:
         """The name shown in messages and as `grad_fn`."""
         return type(self).__name__
 
+    def called(self) -> str:
+        """The label as torch writes it, there and here under the name `name`."""
+        return f"{self.label}Backward"
+
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """The nodes (or leaf tensors) that the gradient flows to, with their output number."""
-        return tuple((edge, getattr(edge, "index", 0)) for edge in self.edges)
+        """The nodes that the gradient flows to, with their output number, as torch has it."""
+        found: list[tuple[Any, int]] = []
+        for edge in self.edges:
+            if isinstance(edge, Output):
+                found.append((edge.edges[0], edge.index))
+            else:
+                node = edge is None or isinstance(edge, Node)
+                found.append((edge if node else AccumulateGrad(edge), 0))
+        return tuple(found)
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(grad_inputs, grad_outputs)`` in every pass; it may return other gradients."""
+        self.after = self.after or []
+        return self._hooked(self.after, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> Handle:
+        """Call ``hook(grad_outputs)`` before the rules run; it may return other gradients."""
+        self.before = self.before or []
+        return self._hooked(self.before, hook)
+
+    def _hooked(self, hooks: list[Any], hook: Callable[..., Any]) -> Handle:
+        hooks.append(hook)
+        self.watched = self.special = True
+        return Handle(hooks, hook)
+
+    def pack(self, pack: Callable[..., Any], unpack: Callable[..., Any]) -> None:
+        """Put what `pack` makes of them in the place of the saved arrays."""
+        self.saved = _each_array(self.saved, lambda array: Packed(pack(array), unpack))
+        self.packed = self.special = True
+
+    def unpack(self) -> None:
+        """Bring the saved arrays back."""
+        if self.saved is not None:
+            self.saved = _each_array(self.saved, lambda array: array)
+        self.packed, self.unpacked = False, True
 
     def __repr__(self) -> str:
         return f"<{self.label}Backward>"
+
+
+class Handle:
+    """Takes a hook away again."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class Packed(NamedTuple):
+    """What stands in for a saved array."""
+
+    value: Any
+    unpack: Callable[..., Any]
+
+
+class AccumulateGrad(NamedTuple):
+    """Where a path ends: the leaf `variable`, whose `.grad` takes the gradient."""
+
+    variable: Any
+
+    @property
+    def next_functions(self) -> tuple[()]:
+        """Nothing: a leaf is the end."""
+        return ()
+
+    def name(self) -> str:
+        """As torch calls it."""
+        return "AccumulateGrad"
 
 
 class Output(Node):
@@ -114,7 +207,7 @@ def run(
     Returns:
         The gradients of `targets`; empty without targets.
     """
-    if not (create_graph or mode.levels):
+    if not (create_graph or (mode.detour and mode.levels)):
         return _walk(roots, seeds, retain_graph, False, False, targets)
     grad_before, mode.grad = mode.grad, create_graph
     try:
@@ -137,30 +230,29 @@ def _walk(
     leaves: list[Tensor] = []
     captured: dict[Any, Any] = {}
     useful = None if targets is None else _leading_to(roots, targets)
-    last_write = versions.last_write
+    last_write, watchers = versions.last_write, mode.watchers
     silenced = None  # NumPy's warnings, from the first rule on that may divide by zero
-
-    for root, seed in zip(roots, seeds, strict=True):
-        if useful is not None and root not in useful:
-            continue
+    arrived = (
+        zip(roots, seeds, strict=True)
+        if useful is None
+        else ((root, seed) for root, seed in zip(roots, seeds, strict=True) if root in useful)
+    )
+    for root, seed in arrived:
         if root in pending:
             pending[root] = pending[root] + seed
             continue
         pending[root] = seed
-        if isinstance(root, Node):
-            heappush(heap, (-root.seq, root))
-        else:
-            leaves.append(root)
+        heappush(heap, (-root.seq, root)) if isinstance(root, Node) else leaves.append(root)
     try:
         while heap:
             node = heappop(heap)[1]
             gradient = pending.pop(node)
-            if node.special:
-                if node.watched:
-                    gradient = _observe(node, gradient, tensors)
+            pull = node.pull
+            if node.special or watchers:
                 if node.quiet and silenced is None:
                     silenced = np.errstate(all="ignore")
                     silenced.__enter__()
+                gradient, pull = _observe(node, gradient, tensors)
             edges = node.edges
             if useful is not None:
                 if node in targets:  # type: ignore[operator]
@@ -170,11 +262,9 @@ def _walk(
                 _gather(edges[0], node.index, gradient, pending, heap)
                 continue
             saved = node.saved
-            if saved is None:
-                raise GraphError(_FREED.format(node.label))
-            if node.seq < last_write[0]:
-                versions.check(node.label, node.seq, _flat(saved))
-            results = node.pull(gradient, edges, node.revived() if tensors else saved)
+            if saved is None or node.seq < last_write[0]:
+                _check(node)
+            results = pull(gradient, edges, node.revived() if tensors else saved)
             if node.frees and not retain:
                 node.saved = None
             for edge, result in zip(edges, results, strict=True):
@@ -198,20 +288,37 @@ def _walk(
                 else:
                     pending[edge] = asarray(before + result)
                     owned.add(edge)
-        for leaf in leaves:
-            gradient = pending[leaf]
-            hooks = leaf._hooks
-            if hooks:
-                gradient = _call_hooks(hooks, gradient)
-                owned.discard(leaf)
-            if targets is None:
-                leaf._accumulate(gradient, leaf in owned, create)
-            else:
-                captured[leaf] = gradient
     finally:
         if silenced is not None:
             silenced.__exit__(None, None, None)
+    for leaf in leaves:
+        _deliver(
+            leaf, pending[leaf], leaf in owned, captured if useful is not None else None, create
+        )
     return captured
+
+
+def _deliver(
+    leaf: Tensor, gradient: Any, owned: bool, captured: dict[Any, Any] | None, create: bool
+) -> None:
+    """Hand a leaf its gradient, or note it, after the leaf's hooks have seen it."""
+    hooks = leaf._hooks
+    if hooks:
+        gradient, owned = _call_hooks(hooks, gradient), False
+    if captured is not None:
+        captured[leaf] = gradient
+        return
+    leaf._accumulate(gradient, owned, create)
+    for hook in tuple(getattr(hooks, "after", ())):
+        hook(leaf)
+
+
+def _check(node: Node) -> None:
+    """Raise if what the rules saved was freed, or written to since."""
+    if node.saved is None:
+        raise GraphError(_FREED.format(node.label))
+    if not node.unpacked:
+        versions.check(node.label, node.seq, _flat(node.saved))
 
 
 def _gather(
@@ -236,14 +343,53 @@ def _call_hooks(hooks: Sequence[Any], gradient: Any) -> Any:
     return call_hooks(hooks, gradient)
 
 
-def _observe(node: Node, gradient: Any, tensors: bool) -> Any:
-    """Run the hooks of the tensor that `node` made, and keep its gradient if asked to."""
-    if node.hooks:
-        gradient = _call_hooks(node.hooks, gradient)
-    kept = node.retained() if node.retained is not None else None
-    if kept is not None:
-        kept._accumulate(gradient, False, tensors)
-    return gradient
+def _observe(node: Node, gradient: Any, tensors: bool) -> tuple[Any, Callable[..., Any]]:
+    """Run the hooks on the gradient that has come, keep it if asked to, put hooks around `pull`."""
+    if node.packed:
+        node.unpack()
+    if node.watched:
+        if node.hooks:
+            gradient = _call_hooks(node.hooks, gradient)
+        kept = node.retained() if node.retained is not None else None
+        if kept is not None:
+            kept._accumulate(gradient, False, tensors)
+        for before in tuple(node.before or ()):
+            gradient = _hooked(gradient, before)
+    pull: Any = node.pull
+    if mode.watchers:
+        pull = watched("backward", node.label, node, pull)
+    if not node.after:
+        return gradient, pull
+
+    def observed(gradient: Any, edges: Any, saved: Any) -> Any:
+        results = pull(gradient, edges, saved)
+        for after in tuple(node.after or ()):
+            results = _hooked(tuple(results), after, _as_tensors(gradient))
+        return results
+
+    return gradient, observed
+
+
+def _as_tensors(gradient: Any) -> tuple[Any, ...]:
+    from .tensor import Tensor, wrap
+
+    parts = gradient if isinstance(gradient, (tuple, list)) else (gradient,)
+    return tuple(p if p is None or isinstance(p, Tensor) else wrap(asarray(p)) for p in parts)
+
+
+def _hooked(gradients: Any, hook: Callable[..., Any], *others: Any) -> Any:
+    """`gradients` as `hook`, which sees a tuple of tensors, leaves them."""
+    given = _as_tensors(gradients)
+    found = hook(given, *others)
+    if found is None:
+        return gradients
+    found = found if isinstance(found, tuple) else (found,)
+    if len(found) != len(given):
+        raise GraphError(f"hook: expected None or {len(given)} gradients, got {len(found)}")
+    several = isinstance(gradients, (tuple, list))
+    plain = any(isinstance(p, ndarray) for p in (gradients if several else (gradients,)))
+    back = [None if p is None else p._data if plain else p for p in found]
+    return back if several else back[0]
 
 
 def _leading_to(roots: Sequence[Any], targets: set[Any]) -> set[Any]:
@@ -267,3 +413,17 @@ def _leading_to(roots: Sequence[Any], targets: set[Any]) -> set[Any]:
 
 def _flat(saved: Any) -> list[Any]:
     return [value for rule in saved if rule is not None for value in rule]
+
+
+def _each_array(saved: Any, change: Callable[[Any], Any]) -> Any:
+    """`saved` with its arrays, and what stands in for them, changed."""
+    if isinstance(saved, Packed):
+        return saved.unpack(saved.value)
+    if isinstance(saved, ndarray):
+        return change(saved)
+    if hasattr(saved, "_data"):  # a tensor that a custom Function saved
+        return change(saved._data)
+    if isinstance(saved, (tuple, list)):
+        parts = [_each_array(value, change) for value in saved]
+        return type(saved)(*parts) if hasattr(saved, "_fields") else type(saved)(parts)
+    return saved

@@ -49,3 +49,11 @@ class ArgumentTypeError(AutodiffError, TypeError):
 
 class OptionError(AutodiffError, RuntimeError):
     """An option outside what is accepted, where torch raises a RuntimeError and no ValueError."""
+
+
+class AnomalyError(AutodiffError, RuntimeError):
+    """A NaN or an infinity that anomaly mode has found, with the op that made it."""
+
+
+class LinAlgError(AutodiffError, RuntimeError):
+    """A matrix that is singular, not positive definite, or whose decomposition fails."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import versions
+from . import versions, views
 from .engine import Node, Output
-from .errors import ArgumentTypeError, GraphError
+from .errors import ArgumentTypeError, GraphError, ShapeError
 from .mode import mode, no_grad
 from .registry import op
 from .tensor import Tensor, edge_of, wrap
@@ -18,13 +19,22 @@ from .tensor import Tensor, edge_of, wrap
 class FunctionCtx(Node):
     """What `forward` leaves for `backward`; any attribute may be set on it."""
 
-    __slots__ = ("_function", "_materialize", "_non_differentiable", "_shapes", "_tensors")
+    __slots__ = (
+        "_dirty",
+        "_function",
+        "_inputs",
+        "_materialize",
+        "_non_differentiable",
+        "_shapes",
+        "_tensors",
+    )
 
     def __init__(self, function: type[Function], inputs: Sequence[Any]) -> None:
         self._function = function
         self._tensors: tuple[Any, ...] = ()
         self._materialize = True
         self._non_differentiable: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
         self._shapes: list[tuple[tuple[int, ...], Any]] = []
         self.edges = tuple(edge_of(v) if isinstance(v, Tensor) else None for v in inputs)
         self.saved = ()
@@ -54,6 +64,15 @@ class FunctionCtx(Node):
             raise GraphError(f"{self.label}: the saved tensors were freed by an earlier pass")
         return tuple(self.saved[0]) if self.saved else self._tensors
 
+    def save_for_forward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for `jvp`; they are the same as those for `backward`, if that is called."""
+        if not self._tensors:
+            self.save_for_backward(*tensors)
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """These arguments were written in place, and are results too."""
+        self._dirty = tensors
+
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """These results need no gradient."""
         self._non_differentiable = tensors
@@ -82,8 +101,23 @@ class FunctionCtx(Node):
             raise GraphError(
                 f"{self.label}.backward returned {len(results)} gradients for {len(edges)} inputs"
             )
+        for number, (result, edge) in enumerate(zip(results, edges, strict=True)):
+            if edge is not None and result is not None:
+                self._check_gradient(number, result, edge)
         # A view, for a user's rule may return anything, also a saved tensor or one tensor twice.
         return [r._data[...] if on_arrays and isinstance(r, Tensor) else r for r in results]
+
+    def _check_gradient(self, number: int, result: Any, edge: Any) -> None:
+        if not isinstance(result, Tensor):
+            raise ArgumentTypeError(
+                f"{self.label}.backward: expected a tensor or None as gradient {number}, got "
+                f"{type(result).__name__}"
+            )
+        if isinstance(edge, Tensor) and result.shape != edge.shape:
+            raise ShapeError(
+                f"{self.label}.backward: gradient {number} has shape {result.shape}, but the input "
+                f"{edge.shape}"
+            )
 
 
 class Function:
@@ -91,8 +125,11 @@ class Function:
 
     ``forward(ctx, *args)`` computes on tensors without being recorded and saves on `ctx`;
     ``backward(ctx, *grads)`` returns one gradient (or None) for each argument of `forward`.
-    ``jvp(ctx, *tangents)`` may be defined for forward mode. Call it by ``apply``.
+    ``jvp(ctx, *tangents)`` may be defined for forward mode. Call it by ``apply``. As in torch,
+    `forward` may also go without `ctx`, which ``setup_context(ctx, inputs, output)`` then gets.
     """
+
+    setup_context: Any = None
 
     @staticmethod
     def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
@@ -114,10 +151,16 @@ class Function:
         """Call the operation and record it."""
         ctx = FunctionCtx(cls, args)
         recorded = mode.grad and any(edge is not None for edge in ctx.edges)
+        if mode.watchers:
+            ctx.place = versions.user_line()
         levels, mode.levels = mode.levels, ()
         try:
             with no_grad():
-                result = cls.forward(ctx, *args)
+                if cls.setup_context is None:
+                    result = cls.forward(ctx, *args)
+                else:
+                    result = cls.forward(*args)
+                    cls.setup_context(ctx, args, result)
         finally:
             mode.levels = levels
         several = isinstance(result, tuple)
@@ -139,6 +182,8 @@ class Function:
                     )
             ctx.saved = (ctx._tensors,)
             ctx._tensors = ()
+            if mode.packing is not None:
+                ctx.pack(*mode.packing)
         if levels:
             _push(cls, ctx, args, made, levels)
         return tuple(made) if several else made[0]
@@ -146,10 +191,45 @@ class Function:
 
 def _made(ctx: FunctionCtx, out: Tensor, index: int, recorded: bool, args: Sequence[Any]) -> Tensor:
     fixed = any(out is t for t in ctx._non_differentiable) or out.dtype.kind not in "fc"
-    if not recorded or fixed:
-        return wrap(out._data)
-    data = out._data[...] if any(out is arg for arg in args) else out._data
-    return wrap(data, Output(ctx, index) if ctx.outputs > 1 else ctx)
+    node = (Output(ctx, index) if ctx.outputs > 1 else ctx) if recorded and not fixed else None
+    if any(out is t for t in ctx._dirty):
+        if recorded:
+            views.check_writable(out, ctx.label)
+            views.rebase(out, wrap(out._data, node))
+        return out
+    return wrap(out._data[...] if any(out is arg for arg in args) else out._data, node)
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """For a `backward` that computes on arrays: using its result in a graph is an error."""
+
+    @functools.wraps(backward)
+    def wrapped(ctx: Any, *grads: Any) -> Any:
+        with no_grad():
+            results = backward(ctx, *grads)
+        if not mode.grad:
+            return results
+        several = isinstance(results, tuple)
+        nowhere = wrap(np.zeros(())).requires_grad_()
+        found = tuple(
+            _Refusing.apply(r, nowhere) if isinstance(r, Tensor) else r
+            for r in (results if several else (results,))
+        )
+        return found if several else found[0]
+
+    return wrapped
+
+
+class _Refusing(Function):
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Any:
+        return args[0].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise GraphError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
 
 
 def _push(

@@ -72,7 +72,7 @@ def _method(cls: Any, name: str) -> Callable[..., Any]:
     quiet = cls.quiet
 
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if ufunc is None or kwargs or len(args) != 1 or _recorded(self, args) or mode.levels:
+        if ufunc is None or kwargs or len(args) != 1 or _recorded(self, args) or mode.detour:
             return overwrite(self, name, compute, args, kwargs)
         data, other = self._data, args[0]
         kind = data.dtype.kind
@@ -134,7 +134,8 @@ def overwrite(
     _check(tensor, name, recorded)
     start = next_sequence()
     try:
-        result = compute(tensor, *args, **kwargs)
+        source = _snapshot(tensor) if recorded and mode.packing is not None else tensor
+        result = compute(source, *args, **kwargs)
     except AutodiffError as error:
         raise type(error)(f"{name}: {error}") from error
     if result.shape != tensor.shape:
@@ -154,6 +155,15 @@ def overwrite(
         else:  # constant from now on, but no leaf
             views.rebase(tensor, OPS["put_view"].recorded(tensor, result, ()))  # type: ignore[attr-defined]
     return tensor
+
+
+def _snapshot(tensor: Tensor) -> Tensor:
+    """The tensor as it is, with memory of its own."""
+    made = wrap(tensor._data.copy(), tensor._node)
+    made._requires_grad = tensor._requires_grad
+    if hasattr(tensor, "_tangents"):
+        made._tangents = tensor._tangents
+    return made
 
 
 def _keep_old_values(node: Any, start: int, data: Any) -> None:

@@ -13,7 +13,44 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 class _Mode(threading.local):
     grad: bool = True
-    levels: tuple[int, ...] = ()
+    inference: bool = False
+    detour: bool = False  # whether calls take the general door, for one of the reasons below
+    _levels: tuple[int, ...] = ()
+    _watchers: tuple[Callable[..., Any], ...] = ()
+    _packing: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+
+    def _decide(self) -> None:
+        self.detour = bool(self._levels or self._watchers or self._packing)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The active levels of forward mode."""
+        return self._levels
+
+    @levels.setter
+    def levels(self, value: tuple[int, ...]) -> None:
+        self._levels = value
+        self._decide()
+
+    @property
+    def watchers(self) -> tuple[Callable[..., Any], ...]:
+        """Functions put around every computation: ``watcher(phase, label, node, compute)``."""
+        return self._watchers
+
+    @watchers.setter
+    def watchers(self, value: tuple[Callable[..., Any], ...]) -> None:
+        self._watchers = value
+        self._decide()
+
+    @property
+    def packing(self) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+        """What is to be done with values that are saved for the backward pass, and undone."""
+        return self._packing
+
+    @packing.setter
+    def packing(self, value: tuple[Callable[..., Any], Callable[..., Any]] | None) -> None:
+        self._packing = value
+        self._decide()
 
 
 mode = _Mode()
@@ -68,6 +105,63 @@ class set_grad_enabled(_GradMode):
     def __enter__(self) -> None:
         self._previous.append(self._before)
         mode.grad = self._enabled
+
+
+class inference_mode(_GradMode):
+    """As `no_grad`, said for code that never differentiates; decorator or context manager.
+
+    Unlike torch's, tensors made inside are ordinary ones and may be used in a graph later.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """Also without parentheses, as a decorator."""
+        made = super().__new__(cls)
+        if not callable(mode):
+            return made
+        made.__init__(True)  # type: ignore[misc]
+        return made(mode)
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__(not mode)
+        self._inference = bool(mode)
+        self._outer: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._outer.append(mode.inference)
+        mode.inference = self._inference
+        self._previous.append(mode.grad)
+        mode.grad = mode.grad and not self._inference
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        mode.inference = self._outer.pop()
+        super().__exit__(kind, error, trace)
+
+    def __call__(self, function: _F) -> _F:
+        """As a decorator."""
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with inference_mode(self._inference):
+                return function(*args, **kwargs)
+
+        return cast(_F, wrapped)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether the current thread is inside `inference_mode`."""
+    return mode.inference
+
+
+def watched(phase: str, label: str, node: Any, compute: Callable[..., Any]) -> Callable[..., Any]:
+    """`compute` with every active watcher around it."""
+    for watcher in mode.watchers:
+        compute = watcher(phase, label, node, compute)
+    return compute
 
 
 def is_grad_enabled() -> bool:

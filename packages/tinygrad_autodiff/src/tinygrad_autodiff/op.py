@@ -32,7 +32,7 @@ import numpy as np
 
 from . import dispatch
 from .dtypes import Array
-from .engine import Node
+from .engine import Name, Node
 from .errors import ArgumentTypeError, ShapeError
 from .registry import op, register
 from .samples import Bad, Sample, array
@@ -54,7 +54,6 @@ class Saved(NamedTuple):
 class Op(Node):
     """Base of all operations; see the module's text."""
 
-    name: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     spaces: ClassVar[tuple[str, ...]] = ("", "Tensor")
     operator: ClassVar[str | None] = None
@@ -79,6 +78,7 @@ class Op(Node):
     rules: ClassVar[tuple[Rule | None, ...]] = ()
     saves: ClassVar[tuple[Saved | None, ...]] = ()
     joint: ClassVar[bool] = False
+    heavy: ClassVar[tuple[str, ...]] = ()  # attributes that a rule asks for and that hold arrays
 
     def __init_subclass__(
         cls,
@@ -92,7 +92,7 @@ class Op(Node):
         super().__init_subclass__(**kwargs)
         if not name:
             return
-        cls.name, cls.aliases, cls.operator = name, aliases, operator
+        cls.name, cls.aliases, cls.operator = Name(name), aliases, operator
         cls.special = cls.quiet
         if spaces is not None:
             cls.spaces = spaces
@@ -111,7 +111,10 @@ class Op(Node):
             kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
             parameters = [inspect.Parameter(n, kind, annotation="Array") for n in names]
         else:
-            parameters = list(inspect.signature(forward).parameters.values())
+            parameters = [
+                p.replace(annotation=str(p.annotation).replace(str(Array), "Array"))
+                for p in inspect.signature(forward).parameters.values()
+            ]
             parameters = [p for p in parameters if p.name != "self"]
         tensors = [p for p in parameters if "Array" in str(p.annotation)]
         cls.signature = inspect.Signature(parameters)
@@ -135,7 +138,14 @@ class Op(Node):
             cls.rules = tuple(getattr(cls, f"backward_{name}", None) for name in cls.inputs)
         cls.saves = tuple(rule and cls._saved_by(rule, 2) for rule in cls.rules)
         light = set(cls.params) - set(cls.inputs) | _LIGHT
-        cls.frees = any(saved and set(saved.names) - light for saved in cls.saves)
+        asked = {name for saved in cls.saves if saved for name in saved.names}
+        cls.frees = bool(asked - light)
+        cls.heavy = tuple(asked - light - set(cls.inputs) - {"out"})
+
+    def strip(self) -> None:
+        """Leave what `forward` set on the node to `saved` alone, which is freed after the pass."""
+        for name in self.heavy:
+            self.__dict__.pop(name, None)
 
     @classmethod
     def _saved_by(cls, rule: Rule, leading: int) -> Saved:

@@ -93,7 +93,7 @@ def _in_place(name: str, method: Any) -> str:
     if name.startswith("__"):
         if name == "__setitem__":
             return "def __setitem__(self, index: Any, value: Any, /) -> None: ..."
-        return f"def {name}(self, other: _Operand, /) -> Self: ...  # type: ignore[misc]"
+        return f"def {name}(self, other: _Operand, /) -> Self: ..."
     if cls is None:
         shown = str(inspect.signature(method)).replace("'", "").replace("self: Tensor", "self")
         shown = shown.replace("-> Tensor", "-> Self").replace("bool", "_Bool")

@@ -34,6 +34,7 @@ from .registry import op
 from .versions import written
 
 _T = TypeVar("_T", bound="Tensor")
+RemovableHandle = engine.Handle
 _ONES = {dtype: np.ones((), dtype) for dtype in (np.dtype(c) for c in "efd")}
 
 
@@ -66,7 +67,7 @@ class Tensor(Methods):
     _node: engine.Node | None
     _requires_grad: bool
     _grad: Tensor | None
-    _hooks: list[Any] | None
+    _hooks: _LeafHooks | None
     _tangents: dict[int, Tensor]
     _view: Any
     _views: Any
@@ -249,16 +250,14 @@ class Tensor(Methods):
         edge = edge_of(self)
         if edge is None:
             raise GraphError("backward: the tensor does not require grad and has no grad_fn")
+        if inputs is not None:
+            from .autograd import backward
+
+            backward(self, gradient, retain_graph, create_graph, inputs)
+            return
         seed = seed_for(self, gradient, create_graph)
         keep = create_graph if retain_graph is None else retain_graph
-        if inputs is None:
-            engine.run((edge,), (seed,), keep, create_graph)
-            return
-        targets = [edge_of(tensor) for tensor in inputs]
-        found = engine.run((edge,), (seed,), keep, create_graph, {t for t in targets if t})
-        for tensor, target in zip(inputs, targets, strict=True):
-            if target in found:
-                tensor._accumulate(found[target], False, create_graph)
+        engine.run((edge,), (seed,), keep, create_graph)
 
     def _accumulate(self, gradient: Any, owned: bool, create_graph: bool) -> None:
         before = self._grad
@@ -274,17 +273,35 @@ class Tensor(Methods):
         """Call `hook` with the gradient of this tensor in every pass; it may return another."""
         if not self._requires_grad:
             raise GraphError("cannot register a hook on a tensor that does not require gradient")
-        if self._node is None:
-            hooks = self._hooks
-            if hooks is None:
-                hooks = self._hooks = []
-        else:
-            hooks = self._node.hooks
-            if hooks is None:
-                hooks = self._node.hooks = []
-            self._node.watched = self._node.special = True
+        node, hooks = self._node, None
+        if node is not None:
+            hooks = node.hooks = [] if node.hooks is None else node.hooks
+            node.watched = node.special = True
+        hooks = self._leaf_hooks() if hooks is None else hooks
         hooks.append(hook)
         return RemovableHandle(hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook` with this leaf after each pass that has added to its `.grad`."""
+        if not self._requires_grad or self._node is not None:
+            raise GraphError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors, nor on "
+                "tensors that do not require gradient"
+            )
+        hooks = self._leaf_hooks().after
+        hooks.append(hook)
+        return RemovableHandle(hooks, hook)
+
+    def _leaf_hooks(self) -> _LeafHooks:
+        if self._hooks is None:
+            self._hooks = _LeafHooks()
+        return self._hooks
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `.grad` will be filled in although this tensor is not a leaf."""
+        node = self._node
+        return node is not None and node.retained is not None and node.retained() is self
 
     def retain_grad(self) -> None:
         """Fill in `.grad` although this tensor is not a leaf."""
@@ -384,16 +401,11 @@ class Tensor(Methods):
         return versions.count(self._data)
 
 
-class RemovableHandle:
-    """Takes a hook away again."""
+class _LeafHooks(list[Any]):
+    """Hooks on the gradient of a leaf, and those that run `after` it was accumulated."""
 
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        """Remove the hook; a second call does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
+    def __init__(self) -> None:
+        self.after: list[Any] = []
 
 
 def wrap(data: Array, node: engine.Node | None = None) -> Tensor:

@@ -1,0 +1,5 @@
+"""`utils.checkpoint`, where torch has it."""
+
+from . import checkpoint
+
+__all__ = ["checkpoint"]
