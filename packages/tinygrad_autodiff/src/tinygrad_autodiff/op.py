@@ -351,7 +351,8 @@ class Elementwise(Op):
         yield Bad(("text", *rest), {}, ArgumentTypeError, "expected a tensor")
         yield Bad((None, *rest), {}, ArgumentTypeError, f"for {cls.inputs[0]!r}, got None")
         if len(cls.inputs) == 2:
-            yield Bad((array((3,)), None), {}, ArgumentTypeError, "for 'other', got None")
+            named = f"for {cls.inputs[1]!r}, got None"
+            yield Bad((array((3,)), None), {}, ArgumentTypeError, named)
             yield Bad((array((3,)), array((4,))), {}, ShapeError, r"\(3,\) and \(4,\)")
 
 

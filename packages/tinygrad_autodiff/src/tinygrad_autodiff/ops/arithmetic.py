@@ -184,7 +184,8 @@ class Lerp(Elementwise, name="lerp"):
             raise DtypeError(f"lerp: expected one floating dtype, got {sorted(map(str, kinds))}")
         span = end - input
         near = np.abs(np.asarray(weight)) < 0.5
-        return np.where(near, input + weight * span, end - span * (1 - weight))
+        found: Array = np.where(near, input + weight * span, end - span * (1 - weight))
+        return found
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:

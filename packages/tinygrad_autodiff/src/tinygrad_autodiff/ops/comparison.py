@@ -141,9 +141,14 @@ class _Step(Elementwise):
 
 
 class Sign(_Step, name="sign"):
-    """-1, 0 or 1."""
+    """-1, 0 or 1; 0 of NaN, as in torch."""
 
-    forward = np.sign
+    @staticmethod
+    def forward(input: Array) -> Array:
+        """Values."""
+        if input.dtype.kind == "b":
+            return input.copy()
+        return np.subtract(np.greater(input, 0), np.less(input, 0), dtype=input.dtype)
 
 
 class Floor(_Step, name="floor"):
@@ -158,7 +163,7 @@ class Ceil(_Step, name="ceil"):
     forward = np.ceil
 
 
-class Round(_Step, name="round"):
+class Round(_Step, name="round", spaces=("", "Tensor", "special")):
     """The nearest multiple of 10^-decimals, of two equally near the even one."""
 
     @staticmethod

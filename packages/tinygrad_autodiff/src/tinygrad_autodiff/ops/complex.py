@@ -17,6 +17,7 @@ from ..dtypes import complex_dtype
 from ..errors import DtypeError, GraphError, ShapeError
 from ..op import Array, Bad, Elementwise, Op, Sample, compose, op
 from ..samples import array
+from .comparison import Sign
 
 _Z = array((2, 3)) + 1j * array((2, 3), seed=1)
 _FUNCTION = ("",)
@@ -180,7 +181,7 @@ class Sgn(Elementwise, name="sgn"):
     @staticmethod
     def forward(input: Array) -> Array:
         """Values."""
-        return np.sign(input)
+        return np.sign(input) if input.dtype.kind == "c" else Sign.forward(input)
 
 
 def _perpendicular(t: Any, z: Any, s: Any) -> Any:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DtypeError
-from ..op import Array, Elementwise, Op, Sample, Tensor, op
+from ..errors import DtypeError, ShapeError
+from ..op import Array, Elementwise, Op, Sample, Tensor, compose, op
 from ..samples import array
 from ..tensor import wrap
 
@@ -167,7 +167,7 @@ class Logit(Float, name="logit", spaces=("", "Tensor", "special")):
     def forward(input: Array, eps: float | None = None) -> Array:
         """Values."""
         if eps is not None:
-            input = np.clip(input, eps, 1 - eps)
+            input = np.where(input < eps, eps, np.where(input > 1 - eps, 1 - eps, input))
         out: Array = np.log(input / (1 - input))
         return out
 
@@ -245,6 +245,21 @@ class NanToNum(Elementwise, name="nan_to_num"):
         """Also with replacements; NaN itself is in test_elementwise.py."""
         yield from super().samples()
         yield Sample((array((3, 4)), 1.0), {"posinf": 2.0, "neginf": -2.0})
+
+
+@compose(Sample((array((2, 3)), 1.5)), Sample((array((2, 3)), array(()))), spaces=("",))
+def fill(input: Any, value: Any) -> Any:
+    """`value` (a number or a 0-d tensor) at every place of a new tensor like `input`."""
+    if np.ndim(value if not isinstance(value, Tensor) else value._data):
+        raise ShapeError("fill: expected a number or a 0-d tensor as value")
+    return op.masked(input, False) + op.to(_tensor_of(value, input), input.dtype)
+
+
+def _tensor_of(value: Any, like: Any) -> Any:
+    if hasattr(value, "shape"):
+        return value
+    made = np.asarray(value, like.dtype)
+    return wrap(made) if isinstance(like, Tensor) else made
 
 
 class MantissaExponent(NamedTuple):

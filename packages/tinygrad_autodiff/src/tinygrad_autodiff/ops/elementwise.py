@@ -356,7 +356,7 @@ class Clamp(Elementwise, name="clamp", aliases=("clip",)):
     partials = (
         lambda t, input, min, max: op.masked(t, _within(input, min, max)),
         lambda t, input, min, max: op.masked(t, _below(input, min, max)),
-        lambda t, input, max: op.masked(t, input > max),
+        lambda t, input, min, max: op.masked(t, _above(input, min, max)),
     )
 
     @staticmethod
@@ -386,6 +386,10 @@ class Clamp(Elementwise, name="clamp", aliases=("clip",)):
 def _within(x: Any, low: Any, high: Any) -> Any:
     above = x >= low if low is not None else x == x
     return op.logical_and(above, x <= high) if high is not None else above
+
+
+def _above(x: Any, low: Any, high: Any) -> Any:
+    return op.logical_or(x > high, high < low) if low is not None else x > high
 
 
 def _below(x: Any, low: Any, high: Any) -> Any:
