@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,23 @@ def grid(name: str, input: Any, dim: int, index: Any) -> tuple[Array, ...]:
     if not shape:
         return ()
     places = places.reshape(-1) if not places.ndim else places
-    if any(n > m for i, (n, m) in enumerate(zip(places.shape, shape, strict=True)) if i != axis):
+    if places.shape != shape and any(
+        n > m for i, (n, m) in enumerate(zip(places.shape, shape, strict=True)) if i != axis
+    ):
         raise ShapeError(
             f"{name}: the index of shape {places.shape} exceeds {shape} apart from dimension {axis}"
         )
-    where: list[Array] = list(np.ogrid[tuple(slice(size) for size in places.shape)])
-    where[axis] = places
-    return tuple(where)
+    lines = _lines(places.shape)
+    return (*lines[:axis], places, *lines[axis + 1 :])
+
+
+@lru_cache(maxsize=64)
+def _lines(shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """For each dimension the places along it, in a shape that broadcasts to `shape`."""
+    lines = np.ogrid[tuple(slice(size) for size in shape)]
+    for line in lines:
+        line.flags.writeable = False
+    return tuple(lines)
 
 
 @compose(
@@ -66,12 +77,12 @@ def grid(name: str, input: Any, dim: int, index: Any) -> tuple[Array, ...]:
 )
 def gather(input: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
     """``out[i][j] = input[index[i][j]][j]`` along `dim` (here 0): one element per index."""
-    where, shape = grid("gather", input, dim, index), np.shape(index)
+    where, shape = grid("gather", input, dim, index), tuple(index.shape)
     if 0 in shape:
         return op.reshape(op.getitem(op.reshape(input, (-1,)), slice(0, 0)), shape)
-    if not input.ndim:
-        return op.reshape(input, shape)
-    return op.reshape(op.getitem(input, where), shape)
+    if not (input.ndim and shape):
+        return op.reshape(op.getitem(input, where) if where else input, shape)
+    return op.getitem(input, where)
 
 
 @compose(

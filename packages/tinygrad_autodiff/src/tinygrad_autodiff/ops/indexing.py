@@ -17,7 +17,7 @@ from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from ..tensor import Tensor, array_of
 
-_WIDE = 64  # elements of a row from which on a loop over rows beats a list of all places
+_WIDE = 32  # elements of a row from which on adding whole rows beats a list of all places
 
 
 def _plain(index: Any) -> Any:
@@ -139,19 +139,20 @@ class AddAt(Op, name="add_at", spaces=()):
 
     def forward(self, input: Array, index: Any, shape: tuple[int, ...]) -> Array:
         """Values, added in float32 for float16."""
-        dtype = np.float32 if input.dtype == np.float16 else input.dtype
-        out = np.zeros(shape, dtype)
-        mask = index.__class__ is np.ndarray and index.dtype.kind == "b"
-        if mask or _is_basic(index):  # no place twice
+        if index.__class__ is tuple and len(index) == 1:
+            index = index[0]
+        advanced = index.__class__ is np.ndarray
+        if (advanced and index.dtype.kind == "b") or _is_basic(index):  # no place twice
+            out = np.zeros(shape, input.dtype)
             out[index] = input
-        elif index.__class__ is np.ndarray and math.prod(shape[1:]) >= _WIDE:
-            rows = np.broadcast_to(input, (*index.shape, *shape[1:])).reshape(-1, *shape[1:])
-            for place, row in zip(index.ravel().tolist(), rows, strict=True):
-                out[place] += row
-        else:
-            places = _places(index, shape)
-            values = np.broadcast_to(input.astype(dtype, copy=False), places.shape)
-            np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
+            return out
+        if advanced and index.size and math.prod(shape[1:]) >= _WIDE:
+            found: Array = op.rows_added(input, index % shape[0], shape[0])
+            return found
+        dtype = np.float32 if input.dtype == np.float16 else input.dtype
+        out, places = np.zeros(shape, dtype), _places(index, shape)
+        values = np.broadcast_to(input.astype(dtype, copy=False), places.shape)
+        np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
         return out.astype(input.dtype, copy=False)
 
     def backward(self, g: Any, index: Any) -> Any:

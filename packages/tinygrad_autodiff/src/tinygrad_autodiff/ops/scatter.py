@@ -53,9 +53,11 @@ def _scattered(
     places = array_of(index)
     if isinstance(src, (Tensor, np.ndarray)):
         src = _source(name, input, src, places)
-    grid(name, input, dim, places)
+    where = grid(name, input, dim, places)
     if not places.size:
         return op.clone(input)
+    if input.ndim and places.ndim:
+        return write(input, src, where)
     flat, part, places = _vector(input, src, places)
     return op.reshape(write(flat, part, grid(name, flat, dim, places)), tuple(input.shape))
 
@@ -210,7 +212,7 @@ def scatter_reduce(
     def write(flat: Any, part: Any, where: Any) -> Any:
         places = _flat_places(where, tuple(flat.shape))
         vector, part = op.reshape(flat, (-1,)), op.reshape(part, (-1,))
-        return _reduced(vector, part, places, kind, include_self)
+        return op.reshape(_reduced(vector, part, places, kind, include_self), tuple(flat.shape))
 
     return _scattered("scatter_reduce", input, dim, index, src, write)
 
