@@ -2,7 +2,8 @@
 
 The words behind a fence's language say how: `gpu` blocks are only parsed, the `ci` block is what
 the gate itself runs, `package=DIST` names the package whose environment a Python block needs (in a
-package's own README it is that package). `text` blocks are not run.
+package's own README it is that package). `text` blocks are not run. The Python blocks of a page
+in docs/PACKAGE/ are one program.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from conftest import PACKAGES, ROOT, clean_environment, copy_checkout
 from markdown_it import MarkdownIt
 
 READMES = [Path("README.md"), *(package.path / "README.md" for package in PACKAGES)]
+PAGES = [
+    path.relative_to(ROOT)
+    for package in PACKAGES
+    for path in sorted((ROOT / "docs" / package.folder).glob("*.md"))
+]
 LANGUAGES = {"bash", "python", "text", "toml"}
 
 
@@ -42,8 +48,8 @@ class Block(NamedTuple):
         return named[0] if named else _distribution_of(self.readme)
 
 
-def _distribution_of(readme: Path) -> str:
-    return next(p.distribution for p in PACKAGES if p.path == readme.parent)
+def _distribution_of(document: Path) -> str:
+    return next(p.distribution for p in PACKAGES if p.folder == document.parent.name)
 
 
 def blocks(readme: Path) -> Iterator[Block]:
@@ -102,6 +108,15 @@ def test_every_command_runs(readme: Path, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, f"{block.where}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_page_is_a_program(page: Path, tmp_path: Path) -> None:
+    parts = [block for block in blocks(page) if block.language == "python"]
+    text = "\n".join(block.text for block in parts)
+    if parts:
+        command = command_of(parts[0]._replace(text=text), tmp_path / "page.py")
+        subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=600, check=True)
 
 
 def test_sessions_named_in_documents_exist() -> None:

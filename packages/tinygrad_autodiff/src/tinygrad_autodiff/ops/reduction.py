@@ -18,6 +18,7 @@ from ..op import Bad, Composite, Op, Sample, compose, op
 from ..samples import array
 from .dims import (
     Dims,
+    Ints,
     add_reduce,
     all_dims,
     ints,
@@ -82,7 +83,7 @@ class SumToSize(Op, name="sum_to_size", spaces=("Tensor",)):
 
     linear = True
 
-    def forward(self, input: Array, size: tuple[int, ...]) -> Array:
+    def forward(self, input: Array, size: Ints) -> Array:
         """Values."""
         self.shape, size = input.shape, ints(size)
         lead = input.ndim - len(size)
