@@ -18,6 +18,8 @@ def outputs(result):
 
 
 def with_gradients(op, sample, grads=None):
+    if not op.differentiable:
+        return list(outputs(op.function(*sample.args, **sample.kwargs)))
     args = [x.detach().requires_grad_() if isinstance(x, torch.Tensor) else x for x in sample.args]
     ys = outputs(op.function(*args, **sample.kwargs))
     grads = [torch.ones_like(y) for y in ys] if grads is None else grads
@@ -44,7 +46,7 @@ def test_captured_in_a_cuda_graph(op):
 def test_two_runs_are_bit_equal(op):
     for sample in op.samples(torch.device("cuda"), torch.bfloat16):
         ys = outputs(op.function(*sample.args, **sample.kwargs))
-        grads = [torch.randn_like(y) for y in ys]
+        grads = [torch.randn_like(y) for y in ys] if op.differentiable else None
         runs = [with_gradients(op, sample, grads) for _ in range(2)]
         for x, y in zip(*runs, strict=True):
             assert torch.equal(x.nan_to_num(7.0), y.nan_to_num(7.0))
@@ -109,7 +111,7 @@ def test_matmul_beyond_32_bit_offsets():
     m, k, n = 2**21 + 5, 1024, 16
     a = torch.randn(m, k, dtype=torch.bfloat16, device="cuda")
     b = torch.randn(k, n, dtype=torch.bfloat16, device="cuda")
-    for backend in ("tma", "portable"):
+    for backend in ("tma", "hopper", "portable"):
         c = triton_kernels.matmul(a, b, backend=backend)
         torch.testing.assert_close(c[-9:], a[-9:] @ b)
         torch.testing.assert_close(c[:9], a[:9] @ b)
@@ -122,9 +124,38 @@ def test_large_matmul(size, layout):
     a, b = a.t() if layout[0] == "t" else a, b.t() if layout[1] == "t" else b
     exact = a.float() @ b.float()
     yardstick = (a @ b - exact).abs().max()
-    for backend in ("tma", "portable"):
+    for backend in ("tma", "hopper", "portable"):
         error = (triton_kernels.matmul(a, b, backend=backend) - exact).abs().max()
         assert error <= 2 * yardstick + torch.finfo(torch.bfloat16).eps * exact.abs().max()
+
+
+@pytest.mark.parametrize("activation", ["none", "relu", "gelu", "gelu_tanh", "silu"])
+@pytest.mark.parametrize(("m", "n", "k"), [(1000, 1048, 712), (4096, 4096, 4096), (130, 520, 64)])
+def test_large_linear(m, n, k, activation):
+    op = registry.get("linear")
+    x, w, r = (
+        torch.randn(s, dtype=torch.bfloat16, device="cuda") for s in ((m, k), (n, k), (m, n))
+    )
+    args = (x, w / k**0.5, w[:, 0].contiguous(), r)
+    exact = op.torch_function(*(v.double() for v in args), activation)
+    yardstick = (op.torch_function(*args, activation) - exact).abs().max()
+    unit = torch.finfo(torch.bfloat16).eps * exact.abs().max()
+    for backend in ("hopper", "portable"):
+        y = triton_kernels.linear(*args, activation, backend=backend)
+        assert (y - exact).abs().max() <= 2 * yardstick + unit
+
+
+@pytest.mark.parametrize(("batches", "m", "n", "k"), [(3, 200, 520, 712), (16, 512, 512, 64)])
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+def test_batches_on_hopper(batches, m, n, k, layout):
+    a = torch.randn(batches, *((k, m) if layout[0] == "t" else (m, k)), device="cuda").bfloat16()
+    b = torch.randn(batches, *((n, k) if layout[1] == "t" else (k, n)), device="cuda").bfloat16()
+    a, b = a.mT if layout[0] == "t" else a, b.mT if layout[1] == "t" else b
+    assert triton_kernels.explain("matmul", a, b).taken == "hopper"
+    exact = a.double() @ b.double()
+    yardstick = (a @ b - exact).abs().max()
+    error = (triton_kernels.matmul(a, b) - exact).abs().max()
+    assert error <= 2 * yardstick + torch.finfo(torch.bfloat16).eps * exact.abs().max()
 
 
 if torch.cuda.device_count() > 1:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from triton_kernels.ops.activations.gated import geglu as geglu
     from triton_kernels.ops.activations.gated import swiglu as swiglu
     from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
+    from triton_kernels.ops.gemm.linear import linear as linear
     from triton_kernels.ops.gemm.op import matmul as matmul
+    from triton_kernels.ops.gemm.scaled import matmul_fp8 as matmul_fp8
     from triton_kernels.ops.norms.group import group_norm as group_norm
     from triton_kernels.ops.norms.layer import add_layer_norm as add_layer_norm
     from triton_kernels.ops.norms.layer import layer_norm as layer_norm
@@ -58,7 +60,9 @@ __all__ = [
     "gelu",
     "group_norm",
     "layer_norm",
+    "linear",
     "matmul",
+    "matmul_fp8",
     "op_names",
     "record_backends",
     "relu",

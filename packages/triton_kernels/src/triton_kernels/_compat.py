@@ -37,6 +37,7 @@ __all__ = [
     "Launch",
     "Layout",
     "device_of",
+    "has_gluon",
     "index_dtype",
     "interpreter_fault",
     "interpreting",
@@ -96,8 +97,8 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def upcasts_dot(dtype: torch.dtype) -> bool:
-    """Whether ``tl.dot`` operands must be float32: the interpreter's bfloat16 dot is wrong."""
-    return _INTERPRETED and dtype is torch.bfloat16
+    """Whether ``tl.dot`` operands must be float32: the interpreter's other dots are wrong."""
+    return _INTERPRETED and dtype in (torch.bfloat16, torch.float8_e4m3fn)
 
 
 class Layout(NamedTuple):
@@ -133,6 +134,11 @@ def index_dtype(*layouts: Layout) -> Any:
     """``tl.int32``, or ``tl.int64`` if an offset within a tensor may pass 2³¹ elements."""
     wide = any(layout.extent() >= 2**31 - 2**24 for layout in layouts)
     return tl.int64 if wide else tl.int32
+
+
+def has_gluon() -> bool:
+    """Whether this triton has Gluon with what Hopper kernels need."""
+    return TRITON_VERSION is not None and _version(TRITON_VERSION) >= (3, 6)
 
 
 def starts_aligned(x: torch.Tensor) -> bool:

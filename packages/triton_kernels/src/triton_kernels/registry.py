@@ -23,6 +23,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.vector_add": ("vector_add",),
     "triton_kernels.ops.softmax.op": ("softmax",),
     "triton_kernels.ops.gemm.op": ("matmul",),
+    "triton_kernels.ops.gemm.linear": ("linear",),
+    "triton_kernels.ops.gemm.scaled": ("matmul_fp8",),
     "triton_kernels.ops.activations.elementwise": ("relu", "gelu", "silu"),
     "triton_kernels.ops.activations.gated": ("swiglu", "geglu"),
     "triton_kernels.ops.activations.biased": ("bias_activation",),
@@ -96,6 +98,8 @@ class Op:
     cases: tuple[Case, ...]
     source: str
     """Where the maths stands."""
+    differentiable: bool = True
+    """Whether it has a gradient; its samples' tensors are floating-point then."""
 
 
 def op_names() -> tuple[str, ...]:

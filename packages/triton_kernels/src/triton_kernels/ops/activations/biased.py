@@ -48,11 +48,11 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
     if definition.is_recorded():
         inputs = (x, bias, ctx.activation)
         return (*definition.differentiate(reference.biased, inputs, (grad,)), None)
-    dx, db = _gradient.outputs(grad, x, bias, ctx.activation, backend=wish(ctx.backend))
+    dx, db = gradient.outputs(grad, x, bias, ctx.activation, backend=wish(ctx.backend))
     return dx, db, None, None
 
 
-_gradient = Kernel(
+gradient = Kernel(
     "bias_activation_backward",
     op="bias_activation",
     inputs="Tensor grad, Tensor x, Tensor bias, str activation",
@@ -111,7 +111,7 @@ OPS = (
         summary="f(x + bias): relu, gelu or silu",
         function=bias_activation,
         kernel=_kernel,
-        gradients=(_gradient,),
+        gradients=(gradient,),
         checked=_checked,
         torch_function=samples.torch_bias_activation,
         dtypes=FLOATS,

@@ -78,6 +78,8 @@ def _kernels(name: str) -> tuple[Kernel, Kernel]:
 _relu, _relu_backward = _kernels("relu")
 _gelu, _gelu_backward = _kernels("gelu")
 _silu, _silu_backward = _kernels("silu")
+GRADIENTS = {"relu": _relu_backward, "gelu": _gelu_backward, "silu": _silu_backward}
+"""The gradient kernels, for ops that have an activation within."""
 
 
 def _checked_relu(x: torch.Tensor) -> tuple[torch.Tensor, str]:

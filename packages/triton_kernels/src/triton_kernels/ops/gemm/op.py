@@ -15,6 +15,7 @@ from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.gemm import samples, tma
+from triton_kernels.ops.gemm.layout import hopper_refuses
 from triton_kernels.registry import Op
 
 _ROOM = "triton_kernels.ops.gemm"
@@ -56,20 +57,21 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
     a, b = ctx.saved_tensors
     grad_a = grad_b = None
     if ctx.needs_input_grad[0]:
-        grad_a = _kernel(grad, b.mT, ctx.precision, backend=wish(ctx.backend))
+        grad_a = kernel(grad, b.mT, ctx.precision, backend=wish(ctx.backend))
     if ctx.needs_input_grad[1]:
         if b.dim() == 2 and a.dim() > 2:
             a, grad = a.reshape(-1, a.shape[-1]), grad.reshape(-1, grad.shape[-1])
-        grad_b = _kernel(a.mT, grad, ctx.precision, backend=wish(ctx.backend))
+        grad_b = kernel(a.mT, grad, ctx.precision, backend=wish(ctx.backend))
     return grad_a, grad_b, None, None
 
 
-_kernel = Kernel(
+kernel = Kernel(
     "matmul",
     op="matmul",
     inputs="Tensor a, Tensor b, str precision",
     backends=(
         Backend("tma", f"{_ROOM}.tma:matmul", tma.refuses),
+        Backend("hopper", f"{_ROOM}.hopper:matmul", lambda a, b, _: hopper_refuses(a, b)),
         Backend("portable", f"{_ROOM}.portable:matmul", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:matmul"),
     ),
@@ -101,7 +103,7 @@ def matmul(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    return _kernel(*_checked(a, b, precision), backend=backend)
+    return kernel(*_checked(a, b, precision), backend=backend)
 
 
 OPS = (
@@ -109,7 +111,7 @@ OPS = (
         name="matmul",
         summary="a·b of matrices, batched, any strides",
         function=matmul,
-        kernel=_kernel,
+        kernel=kernel,
         gradients=(),
         checked=_checked,
         torch_function=samples.torch_matmul,

@@ -15,8 +15,10 @@ import functools
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, Layout, tl, triton
+from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
+from triton_kernels.ops.activations.maths import activate
 from triton_kernels.ops.gemm import shapes
+from triton_kernels.ops.gemm.layout import merged_rows
 
 
 @triton.jit
@@ -38,10 +40,11 @@ def _rounded_to_tf32(x):
 
 @triton.jit
 def _matmul(
-    a_ptr, b_ptr, c_ptr, m, n, k, inner_batches,
+    a_ptr, b_ptr, c_ptr, bias_ptr, residual_ptr, scale_ptr, m, n, k, inner_batches,
     a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
     INDEX: tl.constexpr, PRECISION: tl.constexpr, UPCAST: tl.constexpr, EXACT: tl.constexpr,
+    ACTIVATION: tl.constexpr,
 ):  # fmt: skip
     tiles_m = tl.cdiv(m, BLOCK_M)
     tiles_n = tl.cdiv(n, BLOCK_N)
@@ -67,6 +70,9 @@ def _matmul(
         if UPCAST:
             a = a.to(tl.float32)
             b = b.to(tl.float32)
+        elif a.dtype.primitive_bitwidth == 8:  # exact, and for every GPU that can read them
+            a = a.to(tl.bfloat16)
+            b = b.to(tl.bfloat16)
         if PRECISION == "tf32" and a.dtype == tl.float32:
             a = _rounded_to_tf32(a)
             b = _rounded_to_tf32(b)
@@ -81,16 +87,17 @@ def _matmul(
         a_ptrs += a_step
         b_ptrs += b_step
 
-    c_ptrs = c_ptr + batch * m * n + rows * n + columns
-    tl.store(c_ptrs, sums.to(c_ptr.dtype.element_ty), mask=(rows < m) & (columns < n))
-
-
-def merged_rows(a: torch.Tensor) -> torch.Tensor | None:
-    """(..., m, k) as (rows, k) without a copy, or None where the strides do not allow it."""
-    try:
-        return a.view(-1, a.shape[-1])
-    except RuntimeError:
-        return None
+    if scale_ptr is not None:
+        sums *= tl.load(scale_ptr)
+    if bias_ptr is not None:
+        sums += tl.load(bias_ptr + columns, mask=columns < n, other=0.0).to(tl.float32)
+    if ACTIVATION != "none":
+        sums = activate(sums, ACTIVATION)
+    offsets = batch * m * n + rows * n + columns
+    mask = (rows < m) & (columns < n)
+    if residual_ptr is not None:
+        sums += tl.load(residual_ptr + offsets, mask=mask, other=0.0).to(tl.float32)
+    tl.store(c_ptr + offsets, sums.to(c_ptr.dtype.element_ty), mask=mask)
 
 
 def _with_two_batches(x: torch.Tensor) -> torch.Tensor:
@@ -100,8 +107,9 @@ def _with_two_batches(x: torch.Tensor) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=4096)
 def _plan(
-    a_layout: Layout, b_layout: Layout, precision: str, tile: shapes.Tile | None
-) -> Launch | None:
+    a_layout: Layout, b_layout: Layout, precision: str, tile: shapes.Tile | None,
+    activation: str = "none", epilogue: tuple[bool, ...] = (), aligned: bool = True,
+) -> Launch | None:  # fmt: skip
     """The launch for matrices so laid out; None: their leading dimensions need a copy."""
     a, b = a_layout.example(), b_layout.example()
     if b.dim() == 2 and a.dim() > 2:
@@ -124,7 +132,7 @@ def _plan(
             "BLOCK_M": tile.m, "BLOCK_N": tile.n, "BLOCK_K": tile.k, "GROUP": tile.group,
             "INDEX": tl.int64 if outer * inner * m * n >= 2**31 else index,
             "PRECISION": precision, "UPCAST": _compat.upcasts_dot(dtype),
-            "EXACT": dtype is torch.float32 and precision == "ieee",
+            "EXACT": dtype is torch.float32 and precision == "ieee", "ACTIVATION": activation,
         },
         {"num_warps": tile.warps, "num_stages": tile.stages},
     )  # fmt: skip
@@ -134,10 +142,42 @@ def matmul(
     a: torch.Tensor, b: torch.Tensor, precision: str, tile: shapes.Tile | None = None
 ) -> torch.Tensor:
     """(..., m, k) times (k, n) or (..., k, n), both read where they lie; the result contiguous."""
-    c = a.new_empty((*a.shape[:-1], b.shape[-1]))
+    return _product(a, b, a.dtype, precision, tile=tile)
+
+
+def linear(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    residual: torch.Tensor | None, activation: str,
+) -> torch.Tensor:  # fmt: skip
+    """f(x·weightᵀ + bias) + residual."""
+    name = "gelu_16" if activation == "gelu" and x.dtype.itemsize == 2 else activation
+    return _product(x, weight.t(), x.dtype, "ieee", bias, residual, activation=name)
+
+
+def matmul_fp8(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
+    dtype: torch.dtype,
+) -> torch.Tensor:  # fmt: skip
+    """scale_a·scale_b·a·b of float8_e4m3fn operands, multiplied in bfloat16, which holds them."""
+    scale = scale_a.reshape(()) * scale_b.reshape(())
+    return _product(a, b, dtype, "ieee", scale=scale)
+
+
+def _product(
+    a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype, precision: str,
+    bias: torch.Tensor | None = None, residual: torch.Tensor | None = None,
+    scale: torch.Tensor | None = None, activation: str = "none", tile: shapes.Tile | None = None,
+) -> torch.Tensor:  # fmt: skip
+    c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=dtype, device=a.device)
     if c.numel():
-        launch = _plan(Layout.of(a), Layout.of(b), precision, tile)
+        bias = None if bias is None else bias.contiguous()
+        residual = None if residual is None else residual.contiguous()
+        extras = (bias, residual, scale)
+        given = tuple(x is not None for x in extras)
+        aligned = all(starts_aligned(x) for x in extras if x is not None)
+        launch = _plan(Layout.of(a), Layout.of(b), precision, tile, activation, given, aligned)
         if launch is None:
-            return matmul(a.contiguous(), b.contiguous(), precision, tile)
-        launch(a, b, c)
+            a, b = a.contiguous(), b.contiguous()
+            return _product(a, b, dtype, precision, *extras, activation, tile)
+        launch(a, b, c, *extras)
     return c

@@ -124,3 +124,129 @@ CASES = (
     _case(4096, 4096, 4096, torch.float16),
     _case(4096, 4096, 4096, torch.float32, "tf32"),
 )
+
+
+def linear_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
+    """Every activation, with and without bias and residual; ragged, strided, batched, empty."""
+
+    def make(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, device=device, dtype=dtype)
+
+    for activation in ("none", "relu", "gelu", "gelu_tanh", "silu"):
+        everything = (make(40, 48), make(72, 48), make(72), make(40, 72), activation)
+        yield Sample(f"all, {activation}", everything)
+    for m, n, k in ((1, 1, 1), (7, 5, 3), (130, 264, 72), (1, 40, 200)):
+        yield Sample(f"{m}x{n}x{k}", (make(m, k), make(n, k), make(n), make(m, n), "silu"))
+    yield Sample("product alone", (make(33, 24), make(40, 24)))
+    yield Sample("bias", (make(33, 24), make(40, 24), make(40)))
+    yield Sample("residual", (make(33, 24), make(40, 24), None, make(33, 40)))
+    yield Sample("activation", (make(33, 24), make(40, 24), None, None, "gelu"))
+    yield Sample("batches", (make(2, 3, 17, 24), make(40, 24), make(40), make(2, 3, 17, 40)))
+    yield Sample("weight transposed", (make(33, 24), make(24, 40).t(), make(40)))
+    strided = make(80)[::2], make(40, 66).t()[::2]
+    yield Sample("strided", (make(33, 48)[:, ::2], make(40, 24), *strided, "relu"))
+    yield Sample("expanded", (make(1, 24).expand(33, 24), make(40, 24), make(1).expand(40)))
+    yield Sample("small batches", (make(2, 3, 5), make(6, 5), make(6), make(2, 3, 6), "gelu"))
+    yield Sample("m=0", (make(0, 4), make(5, 4), make(5)))
+
+
+def linear_errors(device: torch.device) -> Iterator[ErrorSample]:
+    """Calls that must be refused."""
+    x, w = torch.zeros(2, 3, device=device), torch.zeros(4, 3, device=device)
+    yield ErrorSample(Sample("sizes", (x, w.t())), ShapeError, "weight of shape (3, 4)")
+    yield ErrorSample(Sample("vector", (x[0], w)), ShapeError, "x of shape (3,)")
+    yield ErrorSample(Sample("bias", (x, w, x[0])), ShapeError, "bias of shape (3,)")
+    yield ErrorSample(Sample("residual", (x, w, None, x)), ShapeError, "residual of shape (2, 3)")
+    yield ErrorSample(Sample("dtypes", (x, w.half())), DtypeError, "float32 and weight of float16")
+    yield ErrorSample(Sample("activation", (x, w, None, None, "tanh")), DtypeError, "'tanh'")
+    yield ErrorSample(Sample("integers", (x.int(), w.int())), DtypeError, "int32")
+    yield ErrorSample(Sample("devices", (x, w.to("meta"))), DeviceError, "one device")
+
+
+def linear_cost(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
+    residual: torch.Tensor | None = None, activation: str = "none",
+) -> Cost:  # fmt: skip
+    """2·m·n·k for the product, two such for the gradients; the epilogue is not counted."""
+    return cost(x, weight.t())
+
+
+def _linear_case(size: int, activation: str, residual: bool) -> Case:
+    def make(device: torch.device) -> Sample:
+        x, w, r = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(3))
+        bias = torch.randn(size, device=device, dtype=torch.bfloat16)
+        return Sample("", (x, w / size**0.5, bias, r if residual else None, activation))
+
+    epilogue = ["bias", *([activation] if activation != "none" else []), *["residual"] * residual]
+    return Case(f"{size} bfloat16, {' + '.join(epilogue)}", make)
+
+
+LINEAR_CASES = (
+    *(_linear_case(size, "none", True) for size in (2048, 4096, 8192)),
+    *(_linear_case(size, "gelu_tanh", False) for size in (2048, 4096, 8192)),
+    _linear_case(4096, "silu", True),
+)
+
+
+def torch_matmul_fp8(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
+    dtype: torch.dtype = torch.bfloat16,
+) -> torch.Tensor:  # fmt: skip
+    """``torch._scaled_mm`` where it serves, else the product in float32."""
+    if a.dtype is torch.float64:
+        return a @ b * (scale_a * scale_b).reshape(())
+    fits = a.is_cuda and all(n % 16 == 0 and n for n in (*a.shape, *b.shape))
+    if fits and a.stride(1) == 1 and b.stride(0) == 1:
+        return torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=dtype, use_fast_accum=True)
+    return (a.float() @ b.float() * (scale_a * scale_b).reshape(())).to(dtype)
+
+
+def fp8_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
+    """Ragged and aligned sizes, both results' dtypes, every order in memory; one dtype only."""
+
+    def make(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, device=device).to(torch.float8_e4m3fn)
+
+    def call(name: str, a: torch.Tensor, b: torch.Tensor, *more: torch.dtype) -> Sample:
+        scales = (torch.full((), s, device=device) for s in (0.5, 3.0))
+        return Sample(name, (a, b, *scales, *more))
+
+    for m, n, k in ((16, 16, 16), (33, 48, 64), (130, 264, 208), (1, 40, 512), (7, 5, 3)):
+        yield call(f"{m}x{n}x{k}", make(m, k), make(n, k).t())
+    yield call("float16", make(40, 64), make(48, 64).t(), torch.float16)
+    yield call("rows of b", make(40, 64), make(64, 48))
+    yield call("columns of a", make(64, 40).t(), make(48, 64).t())
+    yield call("m=0", make(0, 16), make(16, 16).t())
+
+
+def fp8_errors(device: torch.device) -> Iterator[ErrorSample]:
+    """Calls that must be refused."""
+    a = torch.zeros(2, 3, device=device).to(torch.float8_e4m3fn)
+    one = torch.ones((), device=device)
+    yield ErrorSample(Sample("sizes", (a, a, one, one)), ShapeError, "b of shape (2, 3)")
+    yield ErrorSample(
+        Sample("scales", (a, a.t(), one.expand(2), one)), ShapeError, "scale_a of shape (2,)"
+    )
+    yield ErrorSample(Sample("dtype", (a.float(), a.t(), one, one)), DtypeError, "float32")
+    half = (a, a.t(), one.half(), one)
+    yield ErrorSample(Sample("scale's dtype", half), DtypeError, "scale_a of dtype float16")
+    to_float = (a, a.t(), one, one, torch.float32)
+    yield ErrorSample(Sample("result", to_float), DtypeError, "torch.float32")
+
+
+def fp8_cost(a: torch.Tensor, b: torch.Tensor, *others: Any) -> Cost:
+    """2·m·n·k; the result has 16 bits."""
+    (m, k), n = a.shape, b.shape[1]
+    return Cost(a.nbytes + b.nbytes + 2 * m * n, 0, 2 * m * n * k, 0)
+
+
+def _fp8_case(size: int) -> Case:
+    def make(device: torch.device) -> Sample:
+        a, b = (torch.randn(size, size, device=device).to(torch.float8_e4m3fn) for _ in range(2))
+        one = torch.ones((), device=device)
+        return Sample("", (a, b.t(), one, one))
+
+    return Case(f"{size}", make)
+
+
+FP8_CASES = (_fp8_case(4096), _fp8_case(8192))

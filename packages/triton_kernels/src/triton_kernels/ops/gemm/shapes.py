@@ -74,6 +74,17 @@ def tma_tile(m: int, n: int, k: int, dtype: torch.dtype, device: Device) -> Tile
     return _cheapest(_TMA, m, n, 1, device)
 
 
+@functools.lru_cache(maxsize=4096)
+def hopper_tile(batches: int, m: int, n: int, dtype: torch.dtype, device: Device) -> Tile:
+    """The tile of the Gluon kernel: 128 bytes deep, whatever the dtype."""
+    deep = 128 // dtype.itemsize
+    choices = tuple(
+        (Tile(128, width, deep, warps=9, stages=stages, group=16), rate)
+        for width, stages, rate in ((256, 3, 1.0), (128, 5, 0.9), (64, 6, 0.6))
+    )
+    return _cheapest(choices, m, n, batches, device)
+
+
 def _cheapest(
     choices: tuple[tuple[Tile, float], ...], m: int, n: int, batches: int, device: Device
 ) -> Tile:

@@ -20,7 +20,8 @@ from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.gemm import shapes
-from triton_kernels.ops.gemm.portable import merged_rows, tile_position
+from triton_kernels.ops.gemm.layout import merged_rows
+from triton_kernels.ops.gemm.portable import tile_position
 
 _ALIGNMENT = 16
 """Bytes that a descriptor's base and row stride must be a multiple of."""

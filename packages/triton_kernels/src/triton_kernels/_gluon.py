@@ -1,0 +1,42 @@
+"""Gluon's names, the same for every version of triton that has what Hopper kernels need.
+
+Imported by Hopper kernels alone; importing it where Gluon is missing raises ImportError.
+"""
+
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+from triton.experimental import gluon as gluon
+from triton.experimental.gluon import language as gl
+from triton.experimental.gluon.language.nvidia.hopper import (
+    fence_async_shared as fence_async_shared,
+)
+from triton.experimental.gluon.language.nvidia.hopper import mbarrier as mbarrier
+from triton.experimental.gluon.language.nvidia.hopper import tma as _tma
+from triton.experimental.gluon.language.nvidia.hopper import warpgroup_mma as warpgroup_mma
+from triton.experimental.gluon.language.nvidia.hopper import (
+    warpgroup_mma_wait as warpgroup_mma_wait,
+)
+from triton.experimental.gluon.nvidia.hopper import TensorDescriptor as TensorDescriptor
+
+# triton 3.8 renamed the copies and left functions that raise under the old names.
+_RENAMED = hasattr(_tma, "async_load")
+load_async = _tma.async_load if _RENAMED else _tma.async_copy_global_to_shared
+store_async = _tma.async_store if _RENAMED else _tma.async_copy_shared_to_global
+store_wait = _tma.store_wait
+Barrier = mbarrier.MBarrierLayout
+
+__all__ = [
+    "Barrier",
+    "TensorDescriptor",
+    "fence_async_shared",
+    "gl",
+    "gluon",
+    "load_async",
+    "mbarrier",
+    "store_async",
+    "store_wait",
+    "warpgroup_mma",
+    "warpgroup_mma_wait",
+]

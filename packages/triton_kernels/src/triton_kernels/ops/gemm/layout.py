@@ -1,0 +1,88 @@
+"""How matmul's inputs lie in memory, and what the tensor memory accelerator can read of it."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels._compat import Layout
+from triton_kernels.backends import triton_refuses
+
+ALIGNMENT = 16
+"""Bytes that a descriptor's base and strides must be a multiple of."""
+
+
+def merged_rows(a: torch.Tensor) -> torch.Tensor | None:
+    """(..., m, k) as (rows, k) without a copy, or None where the strides do not allow it."""
+    try:
+        return a.view(-1, a.shape[-1])
+    except RuntimeError:
+        return None
+
+
+def as_batches(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """a as (batches, m, k) and b as (batches, k, n) without a copy, or None if that cannot be."""
+    if b.dim() == 2:
+        rows = merged_rows(a)
+        return None if rows is None else (rows[None], b[None])
+    try:
+        return a.view(-1, *a.shape[-2:]), b.view(-1, *b.shape[-2:])
+    except RuntimeError:
+        return None
+
+
+def is_transposed(x: torch.Tensor) -> bool:
+    """Whether a matrix's columns, not its rows, are what lies in one piece."""
+    return x.stride(-1) != 1 or (x.shape[-1] == 1 and x.stride(-2) == 1 and x.shape[-2] > 1)
+
+
+def hopper_refuses(a: torch.Tensor, b: torch.Tensor, c_itemsize: int = 2) -> str | None:
+    """Why the Gluon kernel cannot multiply these matrices, or None."""
+    if reason := triton_refuses(a):
+        return reason
+    if _compat.interpreting():
+        return "Gluon has no interpreter"
+    if not _compat.has_gluon():
+        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
+    if _compat.device_of(a.device).capability != (9, 0):
+        return "it needs compute capability 9.0 (Hopper)"
+    if a.dtype not in (torch.float16, torch.bfloat16, torch.float8_e4m3fn):
+        return "it multiplies float16, bfloat16 and float8_e4m3fn only"
+    return _layouts_refuse(Layout.of(a), Layout.of(b), c_itemsize)
+
+
+@functools.lru_cache(maxsize=4096)
+def _layouts_refuse(a: Layout, b: Layout, c_itemsize: int) -> str | None:
+    if 0 in (*a.shape, *b.shape):
+        return "an empty matrix has no descriptor"
+    if b.shape[-1] * c_itemsize % ALIGNMENT:
+        return f"rows of the result are not a multiple of {ALIGNMENT} bytes"
+    batched = as_batches(a.example(), b.example())
+    if batched is None:
+        return "leading dimensions do not merge into one without a copy"
+    if a.dtype is torch.float8_e4m3fn and (
+        is_transposed(batched[0]) or not is_transposed(batched[1])
+    ):
+        return "8-bit operands must have contiguous rows (a) and columns (b)"
+    for name, x, aligned in (("a", batched[0], a.aligned), ("b", batched[1], b.aligned)):
+        if not aligned:
+            return f"{name} does not begin at a multiple of {ALIGNMENT} bytes"
+        if reason := _why_no_descriptor(x):
+            return f"{name} {reason}"
+    return None
+
+
+def _why_no_descriptor(x: torch.Tensor) -> str | None:
+    """Why no descriptor of (batches, rows, columns) can be made, or None."""
+    seen = x.mT if is_transposed(x) else x
+    unit = ALIGNMENT // x.element_size()
+    batch, row, column = seen.stride()
+    if column != 1:
+        return "has neither contiguous rows nor contiguous columns"
+    if seen.shape[1] > 1 and (row % unit or row < seen.shape[2]):
+        return f"has rows (or columns) that are not a multiple of {ALIGNMENT} bytes apart"
+    if seen.shape[0] > 1 and (batch % unit or batch == 0):
+        return f"has batches that are not a multiple of {ALIGNMENT} bytes apart"
+    return None

@@ -1,0 +1,116 @@
+"""matmul_fp8: validation, custom op, choice of backend. It has no gradient.
+
+c = scale_a·scale_b·a·b, with a and b in float8_e4m3fn and one scale each, accumulated in float32.
+On Hopper the tensor cores keep some 14 bits of a sum of 8-bit products ("fast accumulation").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels.backends import Backend, triton_refuses
+from triton_kernels.checks import check_tensors, shapes_in_words
+from triton_kernels.errors import DtypeError, ShapeError
+from triton_kernels.kernel import Kernel
+from triton_kernels.ops.gemm import samples
+from triton_kernels.ops.gemm.layout import hopper_refuses
+from triton_kernels.registry import Op
+
+_ROOM = "triton_kernels.ops.gemm"
+_RESULTS = (torch.bfloat16, torch.float16)
+
+
+def _checked(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
+    dtype: torch.dtype = torch.bfloat16,
+) -> tuple[Any, ...]:  # fmt: skip
+    check_tensors("matmul_fp8", dtypes=(torch.float8_e4m3fn,), a=a, b=b)
+    check_tensors("matmul_fp8", dtypes=(torch.float32,), scale_a=scale_a, scale_b=scale_b)
+    check_tensors("matmul_fp8", dtypes=(torch.float32,), scale_a=scale_a)
+    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[0]:
+        raise ShapeError(
+            "matmul_fp8", shapes_in_words(a=a, b=b), "a of (m, k) and b of (k, n)",
+            "transpose or reshape one of them",
+        )  # fmt: skip
+    if scale_a.numel() != 1 or scale_b.numel() != 1:
+        raise ShapeError(
+            "matmul_fp8", shapes_in_words(scale_a=scale_a, scale_b=scale_b), "one number each",
+            "scale whole tensors, not rows or blocks",
+        )  # fmt: skip
+    if dtype not in _RESULTS:
+        raise DtypeError(
+            "matmul_fp8", f"dtype {dtype}", "torch.bfloat16 or torch.float16", "convert after"
+        )
+    return a, b, scale_a, scale_b, dtype
+
+
+def _portable_refuses(a: torch.Tensor, *others: Any) -> str | None:
+    old = a.is_cuda and _compat.device_of(a.device).capability < (8, 9)
+    return "it needs compute capability 8.9 to read float8_e4m3fn" if old else triton_refuses(a)
+
+
+_kernel = Kernel(
+    "matmul_fp8",
+    op="matmul_fp8",
+    inputs="Tensor a, Tensor b, Tensor scale_a, Tensor scale_b, ScalarType dtype",
+    backends=(
+        Backend("hopper", f"{_ROOM}.hopper:matmul_fp8", lambda a, b, *_: hopper_refuses(a, b)),
+        Backend("portable", f"{_ROOM}.portable:matmul_fp8", _portable_refuses),
+        Backend("reference", f"{_ROOM}.reference:matmul_fp8"),
+    ),
+    fake=lambda a, b, sa, sb, dtype, backend: a.new_empty((a.shape[0], b.shape[1]), dtype=dtype),
+)
+
+
+def matmul_fp8(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    scale_a: torch.Tensor,
+    scale_b: torch.Tensor,
+    dtype: torch.dtype = torch.bfloat16,
+    *,
+    backend: str | None = None,
+) -> torch.Tensor:
+    """scale_a·scale_b·a·b of 8-bit matrices.
+
+    Args:
+        a: (m, k), float8_e4m3fn; on Hopper with contiguous rows.
+        b: (k, n), float8_e4m3fn; on Hopper with contiguous columns: the transpose of a weight.
+        scale_a, scale_b: one float32 each, what a and b were divided by.
+        dtype: of the result, bfloat16 or float16.
+        backend: one of ``explain("matmul_fp8", a, b, …).reasons``; None: the first that can.
+
+    Returns:
+        (m, n), contiguous. Not differentiable.
+
+    Raises:
+        ShapeError: sizes that do not fit, or scales of more than one number.
+        DtypeError: other dtypes.
+        DeviceError: the devices differ.
+        BackendError: the backend asked for cannot take these inputs.
+    """
+    return _kernel(*_checked(a, b, scale_a, scale_b, dtype), backend=backend)
+
+
+OPS = (
+    Op(
+        name="matmul_fp8",
+        summary="product of float8_e4m3fn matrices with a scale each",
+        function=matmul_fp8,
+        kernel=_kernel,
+        gradients=(),
+        checked=_checked,
+        torch_function=samples.torch_matmul_fp8,
+        dtypes=(torch.float8_e4m3fn,),
+        samples=samples.fp8_samples,
+        errors=samples.fp8_errors,
+        cost=samples.fp8_cost,
+        bound="compute",
+        cases=samples.FP8_CASES,
+        source="Micikevicius et al. 2022, FP8 formats for deep learning, arXiv:2209.05433",
+        differentiable=False,
+    ),
+)
