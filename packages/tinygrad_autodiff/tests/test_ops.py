@@ -49,13 +49,19 @@ CALLS = [
     for cls in OPS.values()
     for i, sample in enumerate(cls.samples())
 ]
-DIFFERENTIABLE = [
-    param
-    for param in CALLS
-    if (call := param.values[0]).arrays
-    and call.cls.differentiable
-    and any(wrap(np.asarray(out)).is_floating_point() for out in call.outputs(*call.arrays))
-]
+
+
+def is_differentiable(call):
+    """Whether there is something to differentiate; a call that fails is left to its tests."""
+    if not call.arrays or not call.cls.differentiable:
+        return False
+    try:
+        return any(wrap(np.asarray(out)).is_floating_point() for out in call.outputs(*call.arrays))
+    except Exception:
+        return True
+
+
+DIFFERENTIABLE = [param for param in CALLS if is_differentiable(param.values[0])]
 BAD = [
     pytest.param(cls, bad, id=f"{cls.name}-{i}")
     for cls in OPS.values()
