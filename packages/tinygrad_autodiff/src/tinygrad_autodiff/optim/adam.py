@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentError, ArgumentTypeError
-from .optimizer import Optimizer, buffer
+from .optimizer import Optimizer, buffer, options
 
 
 class Adam(Optimizer):
@@ -20,8 +18,6 @@ class Adam(Optimizer):
     m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²;  p ← p - lr·m̂/(√v̂ + ε), m̂ and v̂ corrected for
     their start at 0; with `amsgrad` the largest v so far (Reddi et al. 2018).
     """
-
-    decoupled = False
 
     def __init__(
         self,
@@ -32,30 +28,14 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults)
-
-    def check(self, group: dict[str, Any]) -> None:
-        """Both betas are in [0, 1)."""
-        super().check(group)
-        betas = group["betas"]
-        if (
-            not isinstance(betas, (tuple, list))
-            or [isinstance(b, Real) for b in betas] != [True] * 2
-        ):
-            raise ArgumentTypeError(f"betas: expected two numbers, got {betas!r}")
-        for i, beta in enumerate(betas):
-            if not 0 <= beta < 1:
-                raise ArgumentError(f"invalid beta parameter at index {i}: {beta}")
+        super().__init__(params, options(locals()))
 
     def update(
         self, value: Array, gradient: Array, state: dict[str, Any], group: dict[str, Any]
@@ -71,7 +51,7 @@ class Adam(Optimizer):
         scratch = buffer(state, value)
         if group["maximize"]:
             gradient = -gradient
-        if decay and self.decoupled:
+        if decay and group["decoupled_weight_decay"]:
             value *= 1 - lr * decay
         elif decay:
             gradient = gradient + decay * value
@@ -95,8 +75,6 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay, p ← p·(1 - lr·λ) (Loshchilov & Hutter 2019)."""
 
-    decoupled = True
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -107,5 +85,9 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(params, **options(locals()), decoupled_weight_decay=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..dtypes import Array
 from ..errors import ArgumentError
-from .optimizer import Optimizer, add_scaled
+from .optimizer import Optimizer, add_scaled, options
 
 
 class SGD(Optimizer):
@@ -27,16 +29,11 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options(locals()))
 
     def check(self, group: dict[str, Any]) -> None:
         """Nesterov's form needs momentum and no dampening."""
@@ -51,7 +48,7 @@ class SGD(Optimizer):
         momentum, decay = group["momentum"], group["weight_decay"]
         sign = 1 if group["maximize"] else -1
         if decay:
-            gradient = gradient - sign * decay * value
+            gradient = np.asarray(gradient - sign * decay * value)  # 0-d too stays an array
         if momentum:
             moving = state.get("momentum_buffer")
             if moving is None:
