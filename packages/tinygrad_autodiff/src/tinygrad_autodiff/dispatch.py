@@ -37,7 +37,7 @@ def door(cls: type[Op]) -> Callable[..., Any]:
     if issubclass(cls, Composite):
         return composite(cls)
     if issubclass(cls, Elementwise) and len(cls.params) == len(cls.inputs):
-        if len(cls.inputs) == 2 and cls.promote == "same" and all(cls.partials):
+        if len(cls.inputs) == 2 and cls.promote and all(cls.partials):
             return binary(cls)
         if len(cls.inputs) == 1:
             return unary(cls)
@@ -93,7 +93,7 @@ def binary(cls: Any) -> Callable[..., Any]:
     forward = cls.forward
     pick_input, pick_other = cls.saves[0].pick, cls.saves[1].pick
     slow, quiet, scales = general(cls), cls.quiet, cls.scales
-    variants = cls.variants.keys()
+    variants, float_only = cls.variants.keys(), cls.promote == "float"
 
     def call(input: Any = _ABSENT, other: Any = _ABSENT, **kwargs: Any) -> Any:
         if kwargs:
@@ -111,7 +111,7 @@ def binary(cls: Any) -> Callable[..., Any]:
         left = input._requires_grad
         if isinstance(other, Tensor):
             b = other._data
-            if a.dtype is not b.dtype:
+            if a.dtype is not b.dtype or (float_only and a.dtype.kind not in "fc"):
                 return slow(input, other)
             right = other._requires_grad
         elif (other.__class__ is float or other.__class__ is int) and a.dtype.kind == "f":
