@@ -33,7 +33,7 @@ def test_repr_is_torchs():
         "Sequential(\n"
         "  (0): Linear(in_features=3, out_features=4, bias=True)\n"
         "  (1): ReLU()\n"
-        "  (2): Dropout(p=0.25)\n"
+        "  (2): Dropout(p=0.25, inplace=False)\n"
         "  (3): Linear(in_features=4, out_features=2, bias=False)\n"
         ")"
     )
@@ -54,7 +54,7 @@ def test_state_dict_round_trip_and_errors():
     before = a[0].weight.tolist()
     with pytest.raises(RuntimeError) as caught:
         a.load_state_dict(state)
-    for part in ("'extra'", "'3.weight'", "size mismatch for 0.weight", "(4, 5)", "(4, 3)"):
+    for part in ('"extra"', '"3.weight"', "size mismatch for 0.weight", "(4, 5)", "(4, 3)"):
         assert part in str(caught.value)
     assert a[0].weight.tolist() == before
     state["0.weight"] = tg.zeros(4, 3)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..dtypes import as_dtype, get_default_dtype
+from ..errors import ArgumentError
 from ..registry import op
+from ..tensor import wrap
 from .module import Module
+from .parameter import Parameter
+from .settings import Stateless
 
 
-class ReLU(Module):
+class ReLU(Stateless, function="relu", inplace=False):
     """``max(x, 0)``."""
 
     def forward(self, input: Any) -> Any:
@@ -16,83 +23,157 @@ class ReLU(Module):
         return op.relu(input)
 
 
-class GELU(Module):
+class ReLU6(Stateless, function="relu6", inplace=False):
+    """``min(max(x, 0), 6)``."""
+
+
+class LeakyReLU(Stateless, function="leaky_relu", negative_slope=0.01, inplace=False):
+    """x above 0, else ``negative_slope·x``."""
+
+
+class RReLU(Stateless, function="rrelu", lower=1.0 / 8, upper=1.0 / 3, inplace=False):
+    """A leaky relu with slopes drawn in [lower, upper] in training."""
+
+    def forward(self, input: Any) -> Any:
+        """Apply it."""
+        return op.rrelu(input, self.lower, self.upper, self.training)
+
+
+class ELU(Stateless, function="elu", alpha=1.0, inplace=False):
+    """x above 0, else ``alpha·(exp(x) - 1)``."""
+
+
+class CELU(Stateless, function="celu", alpha=1.0, inplace=False):
+    """x above 0, else ``alpha·(exp(x/alpha) - 1)``."""
+
+
+class SELU(Stateless, function="selu", inplace=False):
+    """The elu that keeps mean 0 and variance 1."""
+
+
+class GELU(Stateless, function="gelu", approximate="none"):
     """``x·Φ(x)``; `approximate` is "none" or "tanh"."""
 
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
 
-    def forward(self, input: Any) -> Any:
-        """Apply it."""
-        return op.gelu(input, self.approximate)
-
-    def extra_repr(self) -> str:
-        """Kind."""
-        return f"approximate={self.approximate!r}"
-
-
-class SiLU(Module):
+class SiLU(Stateless, function="silu", inplace=False):
     """``x·σ(x)``."""
 
-    def forward(self, input: Any) -> Any:
-        """Apply it."""
-        return op.silu(input)
+
+class Mish(Stateless, function="mish", inplace=False):
+    """``x·tanh(softplus(x))``."""
 
 
-class Tanh(Module):
+class GLU(Stateless, function="glu", dim=-1):
+    """``a·σ(b)`` of the two halves of `dim`."""
+
+
+class Tanh(Stateless, function="tanh"):
     """Hyperbolic tangent."""
 
-    def forward(self, input: Any) -> Any:
-        """Apply it."""
-        return op.tanh(input)
+
+class Tanhshrink(Stateless, function="tanhshrink"):
+    """``x - tanh(x)``."""
 
 
-class Sigmoid(Module):
+class Hardtanh(Stateless, function="hardtanh", min_val=-1.0, max_val=1.0, inplace=False):
+    """x limited to [min_val, max_val]."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.max_val > self.min_val:
+            raise ArgumentError(f"Hardtanh: max_val {self.max_val} is not above {self.min_val}")
+
+
+class Sigmoid(Stateless, function="sigmoid"):
     """``1/(1 + exp(-x))``."""
 
-    def forward(self, input: Any) -> Any:
-        """Apply it."""
-        return op.sigmoid(input)
+
+class LogSigmoid(Stateless, function="logsigmoid"):
+    """``log σ(x)``."""
 
 
-class Softplus(Module):
+class Hardsigmoid(Stateless, function="hardsigmoid", inplace=False):
+    """``min(max(x + 3, 0), 6)/6``."""
+
+
+class Hardswish(Stateless, function="hardswish", inplace=False):
+    """``x·hardsigmoid(x)``."""
+
+
+class Softplus(Stateless, function="softplus", beta=1.0, threshold=20.0):
     """``log(1 + exp(beta·x))/beta``."""
 
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+
+class Softsign(Stateless, function="softsign"):
+    """``x/(1 + |x|)``."""
+
+
+class _Shrink(Stateless):
+    def extra_repr(self) -> str:
+        """The distance alone, as in torch."""
+        return str(self.lambd)
+
+
+class Softshrink(_Shrink, function="softshrink", lambd=0.5):
+    """x moved towards 0 by `lambd`."""
+
+
+class Hardshrink(_Shrink, function="hardshrink", lambd=0.5):
+    """x outside [-lambd, lambd], else 0."""
+
+
+class Threshold(Stateless, function="threshold", threshold=..., value=..., inplace=False):
+    """x above `threshold`, else `value`."""
+
+
+class PReLU(Module):
+    """x above 0, else ``weight·x``, with one weight or one a channel, to be learned."""
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
-        self.beta, self.threshold = beta, threshold
+        self.num_parameters, self.init = num_parameters, init
+        kind = as_dtype(dtype or get_default_dtype())
+        self.weight = Parameter(wrap(np.full(num_parameters, init, kind)))
 
     def forward(self, input: Any) -> Any:
         """Apply it."""
-        return op.softplus(input, self.beta, self.threshold)
+        return op.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
-        """Parameters."""
-        return f"beta={self.beta}, threshold={self.threshold}"
+        """Number of weights."""
+        return f"num_parameters={self.num_parameters}"
 
 
-class _AlongDim(Module):
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
+class _AlongDim(Stateless):
+    def forward(self, input: Any) -> Any:
+        """Apply it; without a dim along 0 of 0, 1 or 3 dimensions, else along 1, as in torch."""
+        dim = self.dim
+        if dim is None:
+            dim = 0 if input.ndim in (0, 1, 3) else 1
+        return getattr(op, self.function)(input, dim)
 
-    def extra_repr(self) -> str:
-        """Dimension."""
-        return f"dim={self.dim}"
 
-
-class Softmax(_AlongDim):
+class Softmax(_AlongDim, function="softmax", dim=None):
     """``exp(x)/Σexp(x)`` along `dim`."""
 
-    def forward(self, input: Any) -> Any:
-        """Apply it."""
-        return op.softmax(input, self.dim)
+
+class Softmin(_AlongDim, function="softmin", dim=None):
+    """``exp(-x)/Σexp(-x)`` along `dim`."""
 
 
-class LogSoftmax(_AlongDim):
+class LogSoftmax(_AlongDim, function="log_softmax", dim=None):
     """``x - log Σexp(x)`` along `dim`."""
 
+
+class Softmax2d(Stateless, function="softmax"):
+    """Softmax over the channels of (C, H, W) or (N, C, H, W)."""
+
     def forward(self, input: Any) -> Any:
         """Apply it."""
-        return op.log_softmax(input, self.dim)
+        if input.ndim not in (3, 4):
+            raise ArgumentError(
+                f"Softmax2d: expected 3 or 4 dimensions, got the shape {tuple(input.shape)}"
+            )
+        return op.softmax(input, -3)

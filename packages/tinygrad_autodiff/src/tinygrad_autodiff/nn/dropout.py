@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014)."""
+"""Dropout as modules: active in training mode, else the identity."""
 
 from __future__ import annotations
 
@@ -6,21 +6,42 @@ from typing import Any
 
 from ..ops.dropout import check_probability
 from ..registry import op
-from .module import Module
+from .settings import Stateless
 
 
-class Dropout(Module):
-    """In training each element becomes 0 with probability `p`, else is scaled by 1/(1 - p)."""
-
-    def __init__(self, p: float = 0.5) -> None:
-        super().__init__()
-        check_probability(p)
-        self.p = p
+class _Dropout(Stateless):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        check_probability(self.p)
 
     def forward(self, input: Any) -> Any:
         """Apply it, in training mode."""
-        return op.dropout(input, self.p, self.training)
+        return getattr(op, self.function)(input, self.p, self.training)
 
     def extra_repr(self) -> str:
         """Probability."""
-        return f"p={self.p}"
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout, function="dropout", p=0.5, inplace=False):
+    """In training each element becomes 0 with probability `p`, else is scaled by 1/(1 - p)."""
+
+
+class Dropout1d(_Dropout, function="dropout1d", p=0.5, inplace=False):
+    """Dropout of whole channels of (N, C, L) or (C, L)."""
+
+
+class Dropout2d(_Dropout, function="dropout2d", p=0.5, inplace=False):
+    """Dropout of whole channels of (N, C, H, W)."""
+
+
+class Dropout3d(_Dropout, function="dropout3d", p=0.5, inplace=False):
+    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W)."""
+
+
+class AlphaDropout(_Dropout, function="alpha_dropout", p=0.5, inplace=False):
+    """Dropout that keeps mean and variance of what selu gives."""
+
+
+class FeatureAlphaDropout(_Dropout, function="feature_alpha_dropout", p=0.5, inplace=False):
+    """`AlphaDropout` of whole channels."""

@@ -1,58 +1,131 @@
-"""Losses as modules; the maths is in `nn.functional`."""
+"""Losses as modules; the maths is in `nn.functional`. ``reduction`` is "mean", "sum" or "none"."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..registry import op
-from .module import Module
+from .settings import Stateless
 
 
-class _Loss(Module):
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__()
-        self.reduction = reduction
+class _Loss(Stateless):
+    buffers_given = ("weight", "pos_weight")
+
+    def extra_repr(self) -> str:
+        """Nothing, as in torch."""
+        return ""
 
 
-class MSELoss(_Loss):
-    """``(input - target)²``, reduced."""
-
-    def forward(self, input: Any, target: Any) -> Any:
-        """The loss."""
-        return op.mse_loss(input, target, self.reduction)
+class L1Loss(_Loss, function="l1_loss", reduction="mean"):
+    """``|input - target|``."""
 
 
-class NLLLoss(_Loss):
+class MSELoss(_Loss, function="mse_loss", reduction="mean"):
+    """``(input - target)²``."""
+
+
+class SmoothL1Loss(_Loss, function="smooth_l1_loss", reduction="mean", beta=1.0):
+    """Quadratic below `beta`, linear above; see `nn.functional.smooth_l1_loss`."""
+
+
+class HuberLoss(_Loss, function="huber_loss", reduction="mean", delta=1.0):
+    """Quadratic below `delta`, linear above; see `nn.functional.huber_loss`."""
+
+
+class NLLLoss(_Loss, function="nll_loss", weight=None, ignore_index=-100, reduction="mean"):
     """Negative log-likelihood of log-probabilities; see `nn.functional.nll_loss`."""
 
-    def __init__(
-        self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
-    ) -> None:
-        super().__init__(reduction)
-        self.ignore_index = ignore_index
-        self.register_buffer("weight", weight)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """The loss."""
-        return op.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
-
-
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(
+    _Loss,
+    function="cross_entropy",
+    weight=None,
+    ignore_index=-100,
+    reduction="mean",
+    label_smoothing=0.0,
+):
     """Cross-entropy of scores; see `nn.functional.cross_entropy`."""
 
-    def __init__(
-        self,
-        weight: Any = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(reduction)
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
-        self.register_buffer("weight", weight)
 
-    def forward(self, input: Any, target: Any) -> Any:
-        """The loss."""
-        return op.cross_entropy(
-            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
-        )
+class BCELoss(_Loss, function="binary_cross_entropy", weight=None, reduction="mean"):
+    """Binary cross-entropy of probabilities."""
+
+
+class BCEWithLogitsLoss(
+    _Loss,
+    function="binary_cross_entropy_with_logits",
+    weight=None,
+    reduction="mean",
+    pos_weight=None,
+):
+    """Binary cross-entropy of scores."""
+
+
+class KLDivLoss(_Loss, function="kl_div", reduction="mean", log_target=False):
+    """Kullback–Leibler divergence of log-probabilities from a target."""
+
+
+class PoissonNLLLoss(
+    _Loss, function="poisson_nll_loss", log_input=True, full=False, eps=1e-8, reduction="mean"
+):
+    """Negative log-likelihood of counts under a Poisson rate."""
+
+
+class GaussianNLLLoss(_Loss, function="gaussian_nll_loss", full=False, eps=1e-6, reduction="mean"):
+    """Negative log-likelihood under a normal distribution; called with (input, target, var)."""
+
+
+class SoftMarginLoss(_Loss, function="soft_margin_loss", reduction="mean"):
+    """``log(1 + exp(-target·input))``."""
+
+
+class HingeEmbeddingLoss(_Loss, function="hinge_embedding_loss", margin=1.0, reduction="mean"):
+    """A distance where the target is 1, a hinge on it where it is -1."""
+
+
+class CosineEmbeddingLoss(_Loss, function="cosine_embedding_loss", margin=0.0, reduction="mean"):
+    """``1 - cos`` where the target is 1, a hinge on the cosine where it is -1."""
+
+
+class MarginRankingLoss(_Loss, function="margin_ranking_loss", margin=0.0, reduction="mean"):
+    """A hinge on the wrong order of two scores."""
+
+
+class MultiMarginLoss(
+    _Loss, function="multi_margin_loss", p=1, margin=1.0, weight=None, reduction="mean"
+):
+    """Hinges on every class that comes near the right one."""
+
+
+class MultiLabelMarginLoss(_Loss, function="multilabel_margin_loss", reduction="mean"):
+    """Hinges on every class that comes near one of the right ones."""
+
+
+class MultiLabelSoftMarginLoss(
+    _Loss, function="multilabel_soft_margin_loss", weight=None, reduction="mean"
+):
+    """Binary cross-entropy of scores, averaged over the classes."""
+
+
+class TripletMarginLoss(
+    _Loss,
+    function="triplet_margin_loss",
+    margin=1.0,
+    p=2.0,
+    eps=1e-6,
+    swap=False,
+    reduction="mean",
+):
+    """A hinge: an anchor's distance to a positive against that to a negative."""
+
+
+class TripletMarginWithDistanceLoss(
+    _Loss,
+    function="triplet_margin_with_distance_loss",
+    distance_function=None,
+    margin=1.0,
+    swap=False,
+    reduction="mean",
+):
+    """`TripletMarginLoss` with a distance of one's own."""
+
+
+class CTCLoss(_Loss, function="ctc_loss", blank=0, reduction="mean", zero_infinity=False):
+    """Connectionist temporal classification; see `nn.functional.ctc_loss`."""

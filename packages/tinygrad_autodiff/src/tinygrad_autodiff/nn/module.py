@@ -1,30 +1,26 @@
-"""Module: the base of everything with parameters."""
+"""Module: the base of everything with parameters.
+
+Registration, walking, dtypes and texts are here, hooks in `hooks.py`, state dicts in `state.py`.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..dtypes import as_dtype
-from ..errors import ArgumentTypeError, StateDictError
-from ..tensor import RemovableHandle, Tensor, array_of
-from ..versions import written
+from ..errors import ArgumentTypeError
+from ..tensor import Tensor
+from .hooks import Hooked
 from .parameter import Buffer, Parameter
+from .state import IncompatibleKeys, Stateful
 
 _M = TypeVar("_M", bound="Module")
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` did not find, and what it had no place for."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class Module:
+class Module(Hooked, Stateful):
     """Base of layers and models: assign parameters and modules as attributes, define `forward`.
 
     Names, order and state dict keys are torch's.
@@ -38,35 +34,13 @@ class Module:
         fields["_parameters"] = {}
         fields["_buffers"] = {}
         fields["_modules"] = {}
-        fields["_hooks_before"] = []
-        fields["_hooks_after"] = []
+        fields.update(self._no_hooks())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the hooks, if there are any, and `forward`."""
-        if self._hooks_before or self._hooks_after:
-            return self._with_hooks(args, kwargs)
+        if self._hooked:
+            return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
-
-    def _with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook in tuple(self._hooks_before):
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
-        for hook in tuple(self._hooks_after):
-            changed = hook(self, args, result)
-            result = result if changed is None else changed
-        return result
-
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, args)`` before `forward`; it may return other arguments."""
-        self._hooks_before.append(hook)
-        return RemovableHandle(self._hooks_before, hook)
-
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, args, result)`` after `forward`; it may return another result."""
-        self._hooks_after.append(hook)
-        return RemovableHandle(self._hooks_after, hook)
 
     # ---- attributes ---------------------------------------------------------------------------
 
@@ -113,65 +87,122 @@ class Module:
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register a parameter, or None to keep the name free."""
+        self._check_name(name)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Register a tensor that is saved (unless not `persistent`) but not trained."""
+        self._check_name(name)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise ArgumentTypeError(
+                f"cannot assign a {type(tensor).__name__} to the buffer {name!r}: expected a "
+                "Tensor or None"
+            )
         self._buffers[name] = None if tensor is None else Buffer(tensor, persistent=persistent)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Register a module under `name`."""
+        if module is not None and not isinstance(module, Module):
+            raise ArgumentTypeError(f"{type(module).__name__} is not a Module subclass")
+        self._check_name(name)
         self._modules[name] = module
+
+    register_module = add_module
+
+    def _check_name(self, name: Any) -> None:
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(f"call {type(self).__name__}'s super().__init__() first")
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"a name should be a string, got {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f'a name must not be empty or contain ".", got {name!r}')
+
+    def _at(self, target: str, kind: Any) -> Any:
+        """What stands under the dotted name `target`, an AttributeError unless it is a `kind`."""
+        found: Any = self
+        for part in target.split(".") if target else []:
+            found = getattr(found, part)
+        if not isinstance(found, kind):
+            raise AttributeError(f"{target!r} is not a {kind.__name__}")
+        return found
+
+    def get_submodule(self, target: str) -> Module:
+        """The module under a dotted name."""
+        return self._at(target, Module)  # type: ignore[no-any-return]
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter under a dotted name."""
+        return self._at(target, Parameter)  # type: ignore[no-any-return]
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer under a dotted name."""
+        return self._at(target, Tensor)  # type: ignore[no-any-return]
 
     # ---- walking ------------------------------------------------------------------------------
 
     def named_modules(
-        self, memo: set[int] | None = None, prefix: str = ""
+        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, each once, with dotted names."""
+        """This module and all below it, with dotted names; each once if `remove_duplicate`."""
         memo = set() if memo is None else memo
         if id(self) in memo:
             return
-        memo.add(id(self))
+        if remove_duplicate:
+            memo.add(id(self))
         yield prefix, self
-        for name, child in self.named_children():
-            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name)
+        for name, child in self._modules.items():
+            if child is not None:
+                full = f"{prefix}.{name}" if prefix else name
+                yield from child.named_modules(memo, full, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
+        """This module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules directly below, with names."""
-        return ((name, child) for name, child in self._modules.items() if child is not None)
+        """The modules directly below, each once, with names."""
+        seen: set[int] = set()
+        for name, child in self._modules.items():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
 
     def children(self) -> Iterator[Module]:
-        """The modules directly below."""
+        """The modules directly below, each once."""
         return (child for _, child in self.named_children())
 
-    def _named(self, place: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+    def _named(
+        self, place: str, prefix: str, recurse: bool, once: bool
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for prefix, module in self.named_modules() if recurse else [("", self)]:
+        walk = self.named_modules(None, prefix, once) if recurse else [(prefix, self)]
+        for path, module in walk:
             for name, value in module.__dict__[place].items():
-                if value is not None and id(value) not in seen:
+                if value is None or id(value) in seen:
+                    continue
+                if once:
                     seen.add(id(value))
-                    yield f"{prefix}.{name}" if prefix else name, value
+                yield f"{path}.{name}" if path else name, value
 
-    def named_parameters(self, recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Parameters, each once, with dotted names."""
-        return self._named("_parameters", recurse)
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Parameters with dotted names; each once if `remove_duplicate`."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Parameters, each once."""
-        return (value for _, value in self.named_parameters(recurse))
+        return (value for _, value in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Buffers, each once, with dotted names."""
-        return self._named("_buffers", recurse)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Buffers with dotted names; each once if `remove_duplicate`."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Buffers, each once."""
-        return (value for _, value in self.named_buffers(recurse))
+        return (value for _, value in self.named_buffers(recurse=recurse))
 
     def apply(self: _M, function: Callable[[Module], Any]) -> _M:
         """Call `function` on every module below, then on this one; returns the module."""
@@ -206,18 +237,36 @@ class Module:
             else:
                 parameter.grad = parameter.grad.detach().zero_()
 
-    def to(self: _M, dtype: Any) -> _M:
-        """Cast all floating parameters, their gradients and buffers to `dtype`, in place."""
+    def to(self: _M, *args: Any, dtype: Any = None, **kwargs: Any) -> _M:
+        """Cast all floating parameters, their gradients and buffers, in place; returns the module.
+
+        The dtype is given as it is, or as that of a tensor; devices are passed over.
+        """
+        for value in args:
+            if isinstance(value, Tensor):
+                dtype = value.dtype
+            elif value is not None and not _is_device(value) and not isinstance(value, bool):
+                dtype = value
+        if dtype is None:
+            return self
         dtype = as_dtype(dtype)
-        if dtype.kind != "f":
+        if dtype.kind not in "fc":
             raise ArgumentTypeError(f"Module.to: expected a floating dtype, got {dtype}")
         for _, value in (*self.named_parameters(), *self.named_buffers()):
-            if value.dtype.kind == "f":
+            if value.dtype.kind in "fc":
                 gradient, value.grad = value.grad, None
                 value._data = value._data.astype(dtype, copy=False)
                 if gradient is not None:
                     value.grad = gradient.detach().to(dtype)
         return self
+
+    def cpu(self: _M) -> _M:
+        """The module itself: everything is on the CPU."""
+        return self
+
+    def type(self: _M, dst_type: Any) -> _M:
+        """Cast as `to`."""
+        return self.to(dst_type)
 
     def float(self: _M) -> _M:
         """Cast to float32."""
@@ -231,58 +280,6 @@ class Module:
         """Cast to float16."""
         return self.to(np.float16)
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name, on the same memory, without graph."""
-        state: OrderedDict[str, Tensor] = OrderedDict()
-        self._collect(state, "")
-        return state
-
-    def _collect(self, state: dict[str, Tensor], prefix: str) -> None:
-        for name, value in (*self._parameters.items(), *self._buffers.items()):
-            if value is not None and getattr(value, "persistent", True):
-                state[prefix + name] = value.detach()
-        for name, child in self.named_children():
-            child._collect(state, f"{prefix}{name}.")
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
-    ) -> IncompatibleKeys:
-        """Copy tensors or arrays into parameters and buffers by name.
-
-        Nothing is written unless all shapes fit, and with `strict` all keys.
-
-        Raises:
-            StateDictError: Lists missing and unexpected keys, and shapes that differ.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise ArgumentTypeError(
-                f"load_state_dict: expected a dict, got {type(state_dict).__name__}"
-            )
-        own = self.state_dict()
-        missing = [key for key in own if key not in state_dict]
-        unexpected = [key for key in state_dict if key not in own]
-        arrays = {key: array_of(value) for key, value in state_dict.items() if key in own}
-        problems = []
-        if strict and unexpected:
-            problems.append(f"Unexpected key(s) in state_dict: {', '.join(map(repr, unexpected))}.")
-        if strict and missing:
-            problems.append(f"Missing key(s) in state_dict: {', '.join(map(repr, missing))}.")
-        problems += [
-            f"size mismatch for {key}: copying a param with shape {array.shape} from checkpoint, "
-            f"the shape in current model is {own[key].shape}."
-            for key, array in arrays.items()
-            if array.shape != own[key].shape
-        ]
-        if problems:
-            listed = "\n\t".join(problems)
-            raise StateDictError(
-                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}"
-            )
-        for key, array in arrays.items():
-            np.copyto(own[key]._data, array, casting="unsafe")
-            written(own[key]._data)
-        return IncompatibleKeys(missing, unexpected)
-
     # ---- text ---------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
@@ -291,11 +288,27 @@ class Module:
 
     def __repr__(self) -> str:
         children = [
-            f"({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in self.named_children()
+            f"({name}): {indented(repr(child))}"
+            for name, child in self._modules.items()
+            if child is not None
         ]
         extra = self.extra_repr()
-        if not children:
+        if not children and "\n" not in extra:
             return f"{type(self).__name__}({extra})"
-        lines = "\n  ".join(([extra] if extra else []) + children)
+        lines = "\n  ".join(([indented(extra)] if extra else []) + children)
         return f"{type(self).__name__}(\n  {lines}\n)"
+
+
+def indented(text: str) -> str:
+    """`text` with all lines but the first moved to the right."""
+    return text.replace("\n", "\n  ")
+
+
+def _is_device(value: Any) -> bool:
+    """Whether `value` names a place and no dtype, as ``"cpu"`` does."""
+    if isinstance(value, str):
+        return value.partition(":")[0] in ("cpu", "cuda", "meta", "mps")
+    return type(value).__name__ == "device"
+
+
+__all__ = ["IncompatibleKeys", "Module", "indented"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, array_of
+from ..dtypes import as_dtype, get_default_dtype
+from ..tensor import Tensor, array_of, wrap
 
 
 class Parameter(Tensor):
@@ -17,6 +18,10 @@ class Parameter(Tensor):
         self._node = self._grad = self._hooks = None
         self._requires_grad = False
         self.requires_grad_(requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        memo[id(self)] = made = Parameter(wrap(self._data.copy()), self._requires_grad)
+        return made
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
@@ -30,3 +35,12 @@ class Buffer(Tensor):
         self._node = self._grad = self._hooks = None
         self._requires_grad = False
         self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
+        memo[id(self)] = made = Buffer(wrap(self._data.copy()), persistent=self.persistent)
+        return made
+
+
+def uninitialized(*shape: int, dtype: Any = None) -> Parameter:
+    """A parameter whose values are still to be drawn, by default of the default dtype."""
+    return Parameter(wrap(np.empty(shape, as_dtype(dtype or get_default_dtype()))))
