@@ -65,8 +65,8 @@ def _table(
     rows = np.arange(outputs)
     scale = size / outputs if factor is None else 1 / factor
     if mode in ("nearest", "nearest-exact"):  # in float32, as torch decides ties
-        shift = 0.5 if mode == "nearest-exact" else 0.0
-        place = (rows + np.float32(shift)) * np.float32(scale)
+        shift = np.float32(0.5 if mode == "nearest-exact" else 0.0)
+        place = (rows.astype(np.float32) + shift) * np.float32(scale)
         source = np.minimum(np.floor(place).astype(np.int64), size - 1)
         return Table(outputs, size, [(rows, source, 1.0)])
     if align:

@@ -256,7 +256,7 @@ def _declare(count: int) -> None:
         Sample((one, (3, 3, 2)[:count], 2, 1, 1, True)),
         Sample((x, (3, 2, 1)[:count], 2, (1, 1, 0)[:count], 2), {"return_indices": True}),
         name=f"max_pool{count}d",
-        spaces=("", "nn.functional"),
+        spaces=("nn.functional", ""),
         errors=(
             Bad((x, 2), {"padding": -1}, RangeError, "non-negative"),
             Bad((x, 2), {"padding": 2}, RangeError, "at most half"),
@@ -333,11 +333,11 @@ def _declare(count: int) -> None:
 
     if count == 1:
         return
-    draws = array((2, 1, count), 0, 1).astype(np.float32)
+    kernel, ratio = (2, 2, 1)[:count], (0.5,) * count  # whole distances: nothing is random
 
     @compose(
-        Sample((x, 2, (3, 2, 1)[:count], None, True, draws)),
-        Sample((one, 2), {"output_ratio": 0.7, "_random_samples": draws.reshape(1, 2, count)}),
+        Sample((x, kernel, (2, 3, 2)[:count], None, True)),
+        Sample((one, kernel), {"output_ratio": ratio}),
         name=f"fractional_max_pool{count}d",
         spaces=("nn.functional",),
         errors=(
