@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, as_dtype
-from ..errors import ArgumentError, DimError, DtypeError, ShapeError
+from ..errors import DimError, DtypeError, ShapeError
 from ..op import Bad, Composite, Op, Sample, compose, op
 from ..samples import array
 from .dims import (
@@ -24,7 +24,6 @@ from .dims import (
     ints,
     kept_shape,
     one_dim,
-    restored,
     spread,
     total,
 )
@@ -238,6 +237,21 @@ class CountNonzero(Reduction, name="count_nonzero"):
         yield Sample((array((2, 3, 4)) // 1, (0, 2)))
 
 
+class HashTensor(Reduction, name="hash_tensor"):
+    """All elements over `dim`, widened to 64 bits, combined by a bitwise exclusive "or"."""
+
+    differentiable = False
+
+    def forward(
+        self, input: Array, dim: Dims = None, keepdim: bool = False, mode: int = 0
+    ) -> Array:
+        """Values, uint64."""
+        wide = input.astype(np.float64 if input.dtype.kind == "f" else np.int64)
+        axes = all_dims(dim, input.ndim)
+        combine: Any = np.bitwise_xor.reduce
+        return np.asarray(combine(wide.view(np.uint64), axes, keepdims=keepdim))
+
+
 class All(Reduction, name="all"):
     """Whether all elements over `dim` are non-zero."""
 
@@ -256,61 +270,3 @@ class Any_(Reduction, name="any"):
     def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
         """Values, bool."""
         return np.asarray(np.any(input, all_dims(dim, input.ndim), keepdims=keepdim))
-
-
-class Norm(
-    Composite, name="norm", spaces=("", "Tensor", "linalg"), aliases=("linalg.vector_norm",)
-):
-    """Vector norm (Σ|x|^p)^(1/p) over `dim`; p is a number, ±inf, or "fro" (2).
-
-    The gradient of the 2-norm at 0 is 0.
-    """
-
-    @staticmethod
-    def forward(input: Any, p: Any = 2, dim: Dims = None, keepdim: bool = False) -> Any:
-        """Composed; p = 2 has an op of its own."""
-        if p == "fro" or p == 2:
-            return op.euclidean_norm(input, dim, keepdim)
-        if not isinstance(p, (int, float)):
-            raise ArgumentError(f"norm: p is a number or 'fro', not {p!r}")
-        size = op.abs(input)
-        if math.isinf(p):
-            return (op.amax if p > 0 else op.amin)(size, dim, keepdim)
-        if p == 0:
-            return op.sum(op.to(input != 0, input.dtype), dim, keepdim)
-        if p == 1:
-            return op.sum(size, dim, keepdim)
-        return op.pow(op.sum(op.pow(size, p), dim, keepdim), 1 / p)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Every kind of p."""
-        x = array((3, 4))
-        for p in (2, 1, 3, 0.5, math.inf, -math.inf, "fro"):
-            yield Sample((x, p, 1))
-        yield Sample((x,))
-        yield Sample((x, 2, (0, 1), True))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """An unknown norm."""
-        yield Bad((array((3,)), "nuc"), {}, ArgumentError, "'nuc'")
-
-
-class EuclideanNorm(Reduction, name="euclidean_norm", spaces=()):
-    """√Σx² over `dim`; ∂out/∂x = x/out, 0 where out = 0."""
-
-    def forward(self, input: Array, dim: Dims = None, keepdim: bool = False) -> Array:
-        """Values."""
-        self.axes = all_dims(dim, input.ndim)
-        wide = input.astype(np.float32) if input.dtype == np.float16 else input
-        squares = add_reduce(np.square(wide), self.axes, keepdims=keepdim)
-        return np.asarray(np.sqrt(squares)).astype(input.dtype, copy=False)
-
-    def backward(self, g: Any, input: Any, axes: Any, out: Any) -> Any:
-        """Along the input."""
-        return input * restored(op.masked(g / out, out != 0), input.shape, axes)
-
-    def jvp(self, t: Any, input: Any, axes: Any, out: Any) -> Any:
-        """Component along the input."""
-        return op.masked(op.reshape(op.sum(input * t, axes), out.shape) / out, out != 0)
