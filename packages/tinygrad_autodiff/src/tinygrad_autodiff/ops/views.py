@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dispatch
-from ..dtypes import Array
+from ..dtypes import Array, real_dtype
 from ..mode import mode
 from ..op import Bad, Op, Sample, op
 from ..samples import array
@@ -26,6 +26,7 @@ class PutView(Op, name="put_view", spaces=()):
     """A copy of `input` with `value` where the view made by `steps` looks: linear in both."""
 
     linear = True
+    holomorphic = False  # a step may be the real or imaginary part
 
     def forward(self, input: Array, value: Array, steps: Any) -> Array:
         """Values; without a view of the copy (reshape of some layouts), by the places."""
@@ -40,7 +41,7 @@ class PutView(Op, name="put_view", spaces=()):
 
     def backward_input(self, g: Any, steps: Any) -> Any:
         """Zero where it was overwritten."""
-        return op.put_view(g, np.zeros((), g.dtype), steps)
+        return op.put_view(g, np.zeros((), real_dtype(g.dtype)), steps)
 
     def backward_value(self, g: Any, steps: Any) -> Any:
         """The part that the view shows."""
