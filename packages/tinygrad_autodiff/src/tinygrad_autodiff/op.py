@@ -189,7 +189,8 @@ class Op(Node):
         self, gradient: Any, edges: Sequence[Any], saved: Any, conjugated: bool = False
     ) -> Sequence[Any]:
         """Gradients of the inputs by the rules; arrays or tensors, as it is given."""
-        if not conjugated and self.holomorphic and _is_complex(gradient):
+        several = gradient.__class__ is list
+        if (several or gradient.dtype.kind == "c") and self.holomorphic and not conjugated:
             found = Op.pull(self, _conjugate(gradient), edges, saved, True)
             return [_conjugate(value) for value in found]
         if self.joint:
@@ -354,12 +355,6 @@ class Elementwise(Op):
             named = f"for {cls.inputs[1]!r}, got None"
             yield Bad((array((3,)), None), {}, ArgumentTypeError, named)
             yield Bad((array((3,)), array((4,))), {}, ShapeError, r"\(3,\) and \(4,\)")
-
-
-def _is_complex(gradient: Any) -> bool:
-    if isinstance(gradient, (list, tuple)):
-        return any(part is not None and part.dtype.kind == "c" for part in gradient)
-    return bool(gradient.dtype.kind == "c")
 
 
 def _conjugate(value: Any) -> Any:
