@@ -383,8 +383,9 @@ def test_custom_function_returning_one_tensor_twice_and_several_outputs():
     assert (a.grad.item(), b.grad.item()) == (6, 1)
 
 
-@pytest.mark.parametrize("wrong", ["value", "sign", "dtype"])
-def test_gradcheck_notices(wrong):
+@pytest.mark.parametrize("fast_mode", [False, True])
+@pytest.mark.parametrize("wrong", ["value", "sign", "one", "dtype"])
+def test_gradcheck_notices(wrong, fast_mode):
     class Wrong(autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -395,12 +396,14 @@ def test_gradcheck_notices(wrong):
         def backward(ctx, g):
             (x,) = ctx.saved_tensors
             good = 2.0 * x * g
-            return {"value": good * 1.01, "sign": -good, "dtype": good.to(np.float32)}[wrong]
+            one = good + tg.tensor([0.0, 0.0, 0.0, 0.01], dtype=tg.float64)
+            mistakes = {"value": good * 1.01, "sign": -good, "one": one}
+            return {**mistakes, "dtype": good.to(np.float32)}[wrong]
 
-    x = leaf(1.0, 2.0)
+    x = leaf(1.0, 2.0, 3.0, 4.0)
     with pytest.raises(RuntimeError, match="input 0"):
-        autograd.gradcheck(Wrong.apply, x)
-    assert not autograd.gradcheck(Wrong.apply, x, raise_exception=False)
+        autograd.gradcheck(Wrong.apply, x, fast_mode=fast_mode)
+    assert not autograd.gradcheck(Wrong.apply, x, raise_exception=False, fast_mode=fast_mode)
 
 
 @pytest.mark.parametrize(

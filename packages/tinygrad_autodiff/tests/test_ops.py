@@ -113,6 +113,7 @@ def test_second_derivatives_in_both_modes(call):
         leaves(call.arrays),
         atol=1e-4,
         check_forward_ad=True,
+        fast_mode=True,
     )
 
 

@@ -1,13 +1,14 @@
 """Analytical derivatives against central finite differences, as in `torch.autograd`.
 
 Every element of every input is moved by ±eps; the Jacobian so found is compared with the one that
-reverse mode gives, one output element at a time, and, on request, with forward mode's. A complex
-number counts as its two parts.
+reverse mode gives, one output element at a time, and, on request, with forward mode's. In fast mode
+a few random directions take the place of the elements: a wrong Jacobian J gives a wrong vᵀJu for
+almost every v and u. A complex number counts as its two parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     check_forward_ad: bool = False,
+    fast_mode: bool = False,
 ) -> bool:
     """Check the first derivatives of `func` at `inputs`.
 
@@ -39,6 +41,7 @@ def gradcheck(
         rtol: Tolerance relative to |numerical|.
         raise_exception: Raise instead of returning False.
         check_forward_ad: Also check forward mode.
+        fast_mode: Compare along random directions instead of element by element.
 
     Raises:
         GradcheckError: Names the output, the input, its element and both values.
@@ -62,10 +65,14 @@ def gradcheck(
         func, args = _in_pairs(func, args)
     try:
         for i in checked:
-            numerical = _numerical(func, args, i, eps)
-            _compare("reverse", i, _reverse(func, args, i), numerical, atol, rtol)
+            rows = _directions(args[i].numel(), fast_mode)
+            numerical = _numerical(func, args, i, rows, eps)
+            columns = [_directions(jacobian.shape[1], fast_mode) for jacobian in numerical]
+            along = _along(numerical, columns)
+            _compare("reverse", i, _reverse(func, args, i, rows, columns), along, atol, rtol)
             if check_forward_ad:
-                _compare("forward", i, _forward(func, args, i), numerical, atol, rtol)
+                forward = _along(_forward(func, args, i, rows), columns)
+                _compare("forward", i, forward, along, atol, rtol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -82,6 +89,7 @@ def gradgradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     check_forward_ad: bool = False,
+    fast_mode: bool = False,
 ) -> bool:
     """Check the second derivatives: `gradcheck` of the gradient itself.
 
@@ -117,7 +125,9 @@ def gradgradcheck(
         )
         return tuple(found)
 
-    return gradcheck(gradient, (*args, *seeds), eps, atol, rtol, raise_exception, check_forward_ad)
+    return gradcheck(
+        gradient, (*args, *seeds), eps, atol, rtol, raise_exception, check_forward_ad, fast_mode
+    )
 
 
 def _outputs(result: Any) -> list[Tensor]:
@@ -164,57 +174,91 @@ def _fresh(args: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _numerical(func: Callable[..., Any], args: Sequence[Any], i: int, eps: float) -> list[Any]:
-    """For each output, the Jacobian (elements of input `i`, elements of the output)."""
+def _directions(size: int, fast: bool) -> Array | None:
+    """Two random rows of `size` numbers in fast mode, else None for every unit vector."""
+    return np.random.default_rng(size).standard_normal((2, size)) if fast and size > 2 else None
+
+
+def _along(jacobians: Sequence[Array], columns: Sequence[Array | None]) -> list[Array]:
+    """Jacobians (rows, elements of an output) along the directions `columns` of the outputs."""
+    pairs = zip(jacobians, columns, strict=True)
+    return [jacobian if u is None else jacobian @ u.T for jacobian, u in pairs]
+
+
+def _units(directions: Array | None, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Each direction in a tensor's shape."""
+    size = int(np.prod(shape))
+    for row in np.eye(size) if directions is None else directions:
+        yield row.reshape(shape)
+
+
+def _numerical(
+    func: Callable[..., Any], args: Sequence[Any], i: int, rows: Array | None, eps: float
+) -> list[Array]:
+    """For each output, the Jacobian (directions of input `i`, elements of the output)."""
     values = _fresh(args)
-    flat = values[i]._data.reshape(-1)
-    rows: list[list[Any]] = []
-    for k in range(flat.size):
-        before = flat[k]
+    data = values[i]._data
+    before = data.copy()
+    slopes: list[list[Array]] = []
+    for direction in _units(rows, data.shape):
         ends = []
         for step in (eps, -eps):
-            flat[k] = before + step
+            data[...] = before + step * direction
             ends.append([out._data.copy() for out in _outputs(func(*values))])
-        flat[k] = before
-        rows.append([(high - low).reshape(-1) / (2 * eps) for high, low in zip(*ends, strict=True)])
-    count = len(_outputs(func(*values)))
-    return [np.array([row[j] for row in rows]) for j in range(count)]
+        data[...] = before
+        pairs = zip(*ends, strict=True)
+        slopes.append([(high - low).reshape(-1) / (2 * eps) for high, low in pairs])
+    return _stacked(slopes, _outputs(func(*values)))
 
 
-def _reverse(func: Callable[..., Any], args: Sequence[Any], i: int) -> list[Any]:
+def _stacked(rows: Sequence[Sequence[Array]], outputs: Sequence[Tensor]) -> list[Array]:
+    return [
+        np.array([row[j] for row in rows]).reshape(len(rows), out.numel())
+        for j, out in enumerate(outputs)
+    ]
+
+
+def _reverse(
+    func: Callable[..., Any],
+    args: Sequence[Any],
+    i: int,
+    rows: Array | None,
+    columns: Sequence[Array | None],
+) -> list[Array]:
     values = _fresh(args)
     jacobians = []
-    for out in _outputs(func(*values)):
-        columns = []
-        for k in range(out.numel()):
-            seed = np.zeros(out.shape)
-            seed.reshape(-1)[k] = 1
-            (found,) = (
-                autograd.grad(out, values[i], wrap(seed), retain_graph=True, materialize_grads=True)
-                if out.requires_grad
-                else (wrap(np.zeros(values[i].shape)),)
-            )
-            if found.shape != values[i].shape or found.dtype != values[i].dtype:
-                raise GradcheckError(
-                    f"gradient of input {i} has shape {found.shape} and dtype {found.dtype}, "
-                    f"the input {values[i].shape} and {values[i].dtype}"
-                )
-            columns.append(found.detach().numpy().reshape(-1))
-        jacobians.append(np.array(columns).reshape(len(columns), values[i].numel()).T)
+    for out, directions in zip(_outputs(func(*values)), columns, strict=True):
+        found = [
+            _pulled(out, values[i], i, direction) for direction in _units(directions, out.shape)
+        ]
+        jacobian = np.array(found).reshape(len(found), values[i].numel()).T
+        jacobians.append(jacobian if rows is None else rows @ jacobian)
     return jacobians
 
 
-def _forward(func: Callable[..., Any], args: Sequence[Any], i: int) -> list[Any]:
+def _pulled(out: Tensor, value: Tensor, i: int, direction: Array) -> Array:
+    if not out.requires_grad:
+        return np.zeros(value.numel())
+    (found,) = autograd.grad(out, value, wrap(direction), retain_graph=True, materialize_grads=True)
+    if found.shape != value.shape or found.dtype != value.dtype:
+        raise GradcheckError(
+            f"gradient of input {i} has shape {found.shape} and dtype {found.dtype}, "
+            f"the input {value.shape} and {value.dtype}"
+        )
+    flat: Array = found.detach().numpy().reshape(-1)
+    return flat
+
+
+def _forward(
+    func: Callable[..., Any], args: Sequence[Any], i: int, rows: Array | None
+) -> list[Array]:
     values = _fresh(args)
-    rows: list[list[Any]] = []
-    for k in range(values[i].numel()):
-        direction = np.zeros(values[i].shape)
-        direction.reshape(-1)[k] = 1
+    pushed: list[list[Array]] = []
+    for direction in _units(rows, values[i].shape):
         directions = [wrap(direction) if j == i else None for j in range(len(values))]
         _, tangents = jvp(lambda *given: tuple(_outputs(func(*given))), values, directions)
-        rows.append([tangent.detach().numpy().reshape(-1) for tangent in tangents])
-    count = len(_outputs(func(*values)))
-    return [np.array([row[j] for row in rows]) for j in range(count)]
+        pushed.append([tangent.detach().numpy().reshape(-1) for tangent in tangents])
+    return _stacked(pushed, _outputs(func(*values)))
 
 
 def _compare(
