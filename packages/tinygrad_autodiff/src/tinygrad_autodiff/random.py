@@ -2,8 +2,8 @@
 
 torch draws from MT19937, as NumPy's `RandomState` does, and turns the words into numbers thus:
 float32 uniforms are 24 bits of one word over 2²⁴, float64 uniforms 53 bits of two words over 2⁵³;
-integers are a word modulo the range; normals are Box–Muller over blocks of sixteen uniforms, or
-over two float64 uniforms for fewer than sixteen numbers.
+integers are one word modulo the range, two from 2²⁸ on; normals are Box–Muller over blocks of
+sixteen uniforms, or over two float64 uniforms for fewer than sixteen numbers.
 Source: ATen's MT19937RNGEngine, DistributionsHelper and normal_fill; Matsumoto & Nishimura 1998.
 """
 
@@ -19,6 +19,7 @@ from .dtypes import Array, Dtype
 from .errors import ArgumentError
 
 _LIMIT = 2**32
+_SHORT = 2**28  # ranges from here on take two words a number, for the modulo to be fair
 
 
 class Generator:
@@ -65,8 +66,9 @@ class Generator:
         if count < 16 or not blocks:
             return (self._serial_normals(count) * std + mean).astype(dtype)
         work = np.dtype(np.float32) if dtype == np.float16 else dtype
-        values = self.uniform(count, work)
         whole = count - count % 16
+        values = self.uniform(whole if dtype == np.float16 else count, work)
+        values = np.resize(values, count) if len(values) < count else values
         values[:whole] = _box_muller(values[:whole])
         if count % 16:  # the last sixteen are drawn anew
             values[-16:] = _box_muller(self.uniform(16, work))
@@ -92,7 +94,7 @@ class Generator:
         if high <= low:
             raise ArgumentError(f"randint: expected low < high, got {low} and {high}")
         span = high - low
-        if span < _LIMIT:
+        if span < _SHORT:
             return np.add((self.words(count) % np.uint32(span)).astype(np.int64), low)
         return np.add((self.double_words(count) % np.uint64(span)).astype(np.int64), low)
 

@@ -35,9 +35,10 @@ def arange(
         whole = all(isinstance(v, int) for v in (start, end, step))
         dtype = int64 if whole else get_default_dtype()
     dtype = as_dtype(dtype)
+    count = math.ceil((end - start) / step)
     if dtype.kind in "iu":
-        start, end, step = int(start), int(end), int(step)
-    values = start + step * np.arange(math.ceil((end - start) / step))
+        start, step = int(start), int(step)
+    values = start + step * np.arange(count)
     return leaf("arange", values.astype(dtype), requires_grad, place)
 
 

@@ -12,7 +12,7 @@ from ..errors import ArgumentTypeError, GraphError, ShapeError
 from ..op import compose
 from ..place import leaf
 from ..tensor import Tensor, array_of
-from .dims import Ints, ints
+from .dims import ints
 
 
 def _dtype(input: Any, dtype: Any) -> Any:
@@ -105,13 +105,13 @@ def spaced(size: Any, stride: Any, dtype: Any) -> Any:
 
 
 @compose(spaces=("Tensor",))
-def resize_(input: Any, size: Ints, memory_format: Any = None) -> Any:
+def resize_(input: Any, *size: Any, memory_format: Any = None) -> Any:
     """Give the tensor another size: its first elements in memory, and more as they come."""
     if not isinstance(input, Tensor):
         raise ArgumentTypeError(f"resize_: expected a tensor, got {type(input).__name__}")
     if input.requires_grad:
         raise GraphError("resize_: cannot resize a tensor that requires grad")
-    shape, old = _shape("resize_", (size,)), input._data.reshape(-1)
+    shape, old = _shape("resize_", size), input._data.reshape(-1)
     count = math.prod(shape)
     if count > old.size:
         old = np.concatenate([old, np.empty(count - old.size, old.dtype)])
