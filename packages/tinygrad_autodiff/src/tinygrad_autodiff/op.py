@@ -67,6 +67,7 @@ class Op(Node):
     linear: ClassVar[bool] = False
     multilinear: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
+    ordered: ClassVar[bool] = False  # whether it compares, and so refuses complex numbers
     holomorphic: ClassVar[bool] = True  # whether the engine conjugates around the rules
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
     variants: ClassVar[dict[str, str]] = {}  # keywords of a binary op that lead to another op
