@@ -15,7 +15,7 @@ from numpy import asarray, ndarray
 
 from .dtypes import get_default_dtype, result_type
 from .engine import Output
-from .errors import ArgumentTypeError, AutodiffError, DimError, ShapeError
+from .errors import ArgumentTypeError, AutodiffError, DimError, DtypeError, ShapeError
 from .mode import mode, watched
 from .registry import op
 from .tensor import Tensor, array_of, edge_of, wrap
@@ -93,7 +93,9 @@ def binary(cls: Any) -> Callable[..., Any]:
     forward = cls.forward
     pick_input, pick_other = cls.saves[0].pick, cls.saves[1].pick
     slow, quiet, scales = general(cls), cls.quiet, cls.scales
-    variants, float_only = cls.variants.keys(), cls.promote == "float"
+    variants = cls.variants.keys()
+    kinds = ("fc" if cls.promote == "float" else "fcbiu").replace("c" if cls.ordered else "", "")
+    limited = len(kinds) < 5
 
     def call(input: Any = _ABSENT, other: Any = _ABSENT, **kwargs: Any) -> Any:
         if kwargs:
@@ -111,7 +113,7 @@ def binary(cls: Any) -> Callable[..., Any]:
         left = input._requires_grad
         if isinstance(other, Tensor):
             b = other._data
-            if a.dtype is not b.dtype or (float_only and a.dtype.kind not in "fc"):
+            if a.dtype is not b.dtype or (limited and a.dtype.kind not in kinds):
                 return slow(input, other)
             right = other._requires_grad
         elif (other.__class__ is float or other.__class__ is int) and a.dtype.kind == "f":
@@ -224,6 +226,8 @@ def general(cls: type[Op]) -> Callable[..., Any]:
         if cls.promote is not None:
             inputs = promoted(cls, inputs, any_tensor)
         arrays = [_plain(cls, value) for value in inputs]
+        if cls.ordered and any(np.iscomplexobj(value) for value in arrays):
+            raise DtypeError(f"{cls.name}: not implemented for complex numbers, which have no order")
         plain = ((arrays, *args[1:])) if variadic else (*arrays, *args[count:])
         node = cls()
         forward = cls.forward if elementwise else node.forward
