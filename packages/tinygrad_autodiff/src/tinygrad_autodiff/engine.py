@@ -334,7 +334,8 @@ def _gather(
     if slots is None:
         slots = pending[parent] = [None] * parent.outputs
         heappush(heap, (-parent.seq, parent))
-    slots[index] = gradient
+    before = slots[index]  # a saved output that was revived is another edge to the same slot
+    slots[index] = gradient if before is None else before + gradient
 
 
 def _call_hooks(hooks: Sequence[Any], gradient: Any) -> Any:
