@@ -13,7 +13,10 @@ from tinygrad_autodiff.registry import OPS
 
 # Ops that exist only inside the package, as adjoints of others.
 OWN = {"masked", "sum_to_size", "euclidean_norm", "constant_pad", "alias", "zeros_like", "add_at"}
-OWN |= {"index_put", "batched_product", "getitem", "to"}
+OWN |= {"batched_product", "getitem", "to", "slice", "broadcast_shapes", "bernoulli", "_chunk_cat"}
+OWN |= {"index_reduce"}  # warns in torch
+OWN |= {"as_strided_scatter"}  # torch's gradient keeps what src overwrites
+OWN |= {cls.name for cls in OPS.values() if not cls.spaces}
 
 
 def theirs(cls):

@@ -54,7 +54,7 @@ EQUAL = [
     (x.narrow(2, tg.tensor(1), 2), A[:, :, 1:3]),
     (x.unflatten(2, (2, -1)), A.reshape(2, 3, 2, 2)),
     (m.scatter(1, tg.from_numpy(rows[:, None]), -1.0)[0], [0, 1, -1, 3]),
-    (m.index_fill(0, tg.tensor([-1]), 9.0)[2], [9] * 4),
+    (m.index_fill(0, tg.tensor([2]), 9.0)[2], [9] * 4),
     (m.put(tg.tensor([1, 1]), m[0, :2], accumulate=True)[0], [0, 2, 2, 3]),
     (m.masked_scatter(m < 2, m[2])[0], [8, 9, 2, 3]),
     (tg.unravel_index(tg.tensor([5]), (2, 3))[1], [2]),

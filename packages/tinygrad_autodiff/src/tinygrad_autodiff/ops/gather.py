@@ -214,7 +214,7 @@ class Nonzero(Op, name="nonzero"):
     def samples(cls) -> Iterator[Sample]:
         """Both forms."""
         yield Sample((np.array([[0, 1], [2, 0]]),))
-        yield Sample((np.array([[0, 1], [2, 0]]), True))
+        yield Sample((np.array([[0, 1], [2, 0]]),), {"as_tuple": True})
 
 
 @compose(Sample((np.array([[0, 1], [2, 0]]),)))

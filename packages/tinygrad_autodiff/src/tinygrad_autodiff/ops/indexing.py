@@ -220,9 +220,9 @@ class SetAt(Op, name="set_at", spaces=()):
 
 
 @compose(
-    Sample((array((3, 4)), (np.array([0, 2]),), array((2, 4), seed=1))),
-    Sample((array((3, 4)), (np.array([0, 0]), np.array([1, 1])), array((), seed=1), True)),
-    Sample((array((3, 4)), (array((3, 4)) > 0,), array((1,), seed=1))),
+    Sample((array((3, 4)), [np.array([0, 2])], array((2, 4), seed=1))),
+    Sample((array((3, 4)), [np.array([0, 0]), np.array([1, 1])], array((), seed=1), True)),
+    Sample((array((3, 4)), [array((3, 4)) > 0], array((1,), seed=1))),
 )
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """A copy of `input` with `values` at ``input[indices]``, or added there with `accumulate`."""

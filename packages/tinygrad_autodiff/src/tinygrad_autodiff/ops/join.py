@@ -148,7 +148,7 @@ def block_diag(*tensors: Any) -> Any:
 
 
 @compose(
-    Sample((array((2,)), array((3,), seed=1))),
+    Sample((array((2,)), array((3,), seed=1)), {"indexing": "ij"}),
     Sample((array((2,)), array((), seed=1)), {"indexing": "xy"}),
     spaces=("",),
     errors=(Bad((array((2,)),), {"indexing": "yx"}, ShapeError, "'yx'"),),

@@ -336,7 +336,7 @@ def _declare(count: int) -> None:
     kernel, ratio = (2, 2, 1)[:count], (0.5,) * count  # whole distances: nothing is random
 
     @compose(
-        Sample((x, kernel, (2, 3, 2)[:count], None, True)),
+        Sample((x, kernel, (2, 2, 1)[:count], None, True)),
         Sample((one, kernel), {"output_ratio": ratio}),
         name=f"fractional_max_pool{count}d",
         spaces=("nn.functional",),

@@ -26,12 +26,12 @@ class Reshape(Op, name="reshape"):
 
     def forward(self, input: Array, shape: Ints) -> Array:
         """Values, a view if possible."""
-        self.before = input.shape
+        self.source = input.shape
         return input.reshape(ints(shape))
 
-    def backward(self, g: Any, before: Any) -> Any:
+    def backward(self, g: Any, source: Any) -> Any:
         """The old shape."""
-        return op.reshape(g, before)
+        return op.reshape(g, source)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -52,7 +52,7 @@ class View(Reshape, name="view", spaces=("Tensor",)):
 
     def forward(self, input: Array, shape: Ints) -> Array:
         """Values, a view."""
-        self.before = input.shape
+        self.source = input.shape
         out = input.reshape(ints(shape))
         if out.size and not np.may_share_memory(out, input):
             raise ShapeError(
