@@ -71,7 +71,7 @@ class Cholesky(Op, name="cholesky", spaces=_ALL):
 
     def jvp(self, t: Any, upper: Any, out: Any) -> Any:
         """L·Φ(L⁻¹·t·L⁻ᴴ)."""
-        lower, t = (op.adjoint(out), op.adjoint(t)) if upper else (out, t)
+        lower = op.adjoint(out) if upper else out
         left = op.solve_triangle(lower, t, False)
         inner = op.adjoint(op.solve_triangle(lower, op.adjoint(left), False))
         change = op.matmul(lower, half_lower(inner))
@@ -99,8 +99,9 @@ def cholesky_ex(input: Any, upper: bool = False, check_errors: bool = False) -> 
     check(input, square=True)
     plain = np.asarray(input)
     triangle = np.conj(plain.mT) if upper else plain
-    info = np.array([_minor(a) for a in triangle.reshape(-1, *triangle.shape[-2:])], np.int32)
-    info = info.reshape(plain.shape[:-2])
+    info = np.zeros(plain.shape[:-2], np.int32)
+    for place in np.ndindex(info.shape):
+        info[place] = _minor(triangle[place])
     if not info.any() or check_errors:
         factor = op.cholesky(input, upper)
     else:
@@ -530,7 +531,8 @@ def householder_product(input: Any, tau: Any) -> Any:
     m, n = input.shape[-2:]
     if m < n:
         raise ShapeError(f"expected at least as many rows as columns, got {tuple(input.shape)}")
-    return _reflected(input, tau, identity(m, input, n), False)
+    eye = op.masked(input, False) + identity(m, input, n)  # a batch, with a gradient, as input
+    return _reflected(input, tau, eye, False)
 
 
 def _reflected(a: Any, tau: Any, value: Any, transposed: bool) -> Any:
@@ -546,8 +548,6 @@ def _reflected(a: Any, tau: Any, value: Any, transposed: bool) -> Any:
         factor = column(op.getitem(tau, (..., slice(i, i + 1))))
         factor = op.conj(factor) if transposed else factor
         value = value - factor * op.matmul(v, op.matmul(op.adjoint(v), value))
-    if not count and a.ndim > 2:
-        return op.expand(value, (*a.shape[:-2], *value.shape[-2:]))
     return value
 
 

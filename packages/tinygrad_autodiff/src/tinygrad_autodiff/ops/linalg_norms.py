@@ -136,7 +136,8 @@ def vector_norm(
         if any(x.shape[i] == 0 for i in axes):
             raise ShapeError(f"there is no norm of order {ord} of nothing: {tuple(x.shape)}")
     if ord == 0:
-        return op.sum(op.to(x != 0, op.abs(x).dtype), dim, keepdim)
+        ones = op.where(x != 0, 1.0, op.masked(op.abs(x), False))  # with a gradient, of zeros
+        return op.sum(ones, dim, keepdim)
     if x.dtype.kind == "c":
         x = op.abs(x)
     if ord == 2:
@@ -182,14 +183,20 @@ def matrix_norm(
     rows, columns = dims
     if ord == "nuc" or abs(ord) == 2:
         values = op.svdvals(op.movedim(A, dims, (-2, -1)))
-        reduce = op.sum if ord == "nuc" else op.amax if ord > 0 else op.amin
-        out = reduce(values, -1)
+        out = op.sum(values, -1) if ord == "nuc" else _extreme(values, ord, -1)
         return out if not keepdim else op.unsqueeze(op.unsqueeze(out, min(dims)), max(dims))
     if math.isinf(ord):
         rows, columns = columns, rows
     sums = op.sum(op.abs(A), rows, True)
-    out = (op.amax if ord > 0 else op.amin)(sums, columns, True)
+    out = _extreme(sums, ord, columns, True)
     return out if keepdim else op.squeeze(out, tuple(dims))
+
+
+def _extreme(sizes: Any, ord: float, dim: int, keepdim: bool = False) -> Any:
+    """The largest (0 of none) or smallest."""
+    if ord > 0:
+        return (op.amax if sizes.shape[dim] else op.sum)(sizes, dim, keepdim)
+    return op.amin(sizes, dim, keepdim)
 
 
 @compose(

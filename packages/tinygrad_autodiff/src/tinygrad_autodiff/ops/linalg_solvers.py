@@ -467,7 +467,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, driver: str | None = None) -> Any:
     found = op.matmul(op.pinv(A, rcond), right)
     plain = np.asarray(A)
     values: Any = np.abs(plain.ravel()[:0])
-    residuals: Any = alike(values.copy(), A)
+    residuals: Any = op.getitem(op.reshape(op.abs(found), (-1,)), slice(0))
     rank: Any = np.zeros(0, np.int64)
     if driver != "gels":
         rank = op.matrix_rank(plain, rtol=rcond) if plain.size else np.zeros(plain.shape[:-2], int)
