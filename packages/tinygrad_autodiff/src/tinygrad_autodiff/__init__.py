@@ -18,6 +18,7 @@ from . import (
     errors,
     fft,
     forward_ad,
+    func,
     functions,
     linalg,
     masked,
@@ -30,6 +31,7 @@ from . import (
     special,
     utils,
 )
+from .batching import vmap
 from .creation import *  # noqa: F403 - tensor, zeros, full_like, …
 from .dtypes import (
     bool_,
@@ -106,6 +108,7 @@ __all__ = [
     "float32",
     "float64",
     "forward_ad",
+    "func",
     "functions",
     "get_default_dtype",
     "get_rng_state",
@@ -142,6 +145,7 @@ __all__ = [
     "strided",
     "uint8",
     "utils",
+    "vmap",
 ]
 __all__ += functions.__all__ + creation.__all__ + ranges.__all__ + sampling.__all__
 

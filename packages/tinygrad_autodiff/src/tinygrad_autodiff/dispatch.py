@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import asarray, ndarray
 
+from . import batching
 from .dtypes import get_default_dtype, result_type
 from .engine import Output
 from .errors import ArgumentTypeError, AutodiffError, DimError, DtypeError, ShapeError
@@ -208,6 +209,8 @@ def general(cls: type[Op]) -> Callable[..., Any]:
     elementwise = hasattr(cls, "partials")
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if mode.batches and batching.batches((args, kwargs)):
+            return batching.call(cls, args, kwargs)
         if kwargs or len(args) != total:
             args = cls.bind(args, kwargs)
         inputs = args[0] if variadic else args[:count]
@@ -227,7 +230,9 @@ def general(cls: type[Op]) -> Callable[..., Any]:
             inputs = promoted(cls, inputs, any_tensor)
         arrays = [_plain(cls, value) for value in inputs]
         if cls.ordered and any(np.iscomplexobj(value) for value in arrays):
-            raise DtypeError(f"{cls.name}: not implemented for complex numbers, which have no order")
+            raise DtypeError(
+                f"{cls.name}: not implemented for complex numbers, which have no order"
+            )
         plain = ((arrays, *args[1:])) if variadic else (*arrays, *args[count:])
         node = cls()
         forward = cls.forward if elementwise else node.forward
@@ -269,6 +274,8 @@ def composite(cls: type[Op]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return cls.forward(*cls.bind(args, kwargs))
+        except batching.NeedsLoop:
+            return batching.sample_by_sample(call, args, kwargs)
         except AutodiffError as error:
             raise _explained(cls, (), error) from error
 
@@ -285,6 +292,8 @@ def variable(cls: type[Op]) -> Callable[..., Any]:
             raise ArgumentTypeError(f"{cls.name}: {error}; it takes {cls.signature}") from error
         try:
             return cls.forward(*bound.args, **bound.kwargs)
+        except batching.NeedsLoop:
+            return batching.sample_by_sample(call, args, kwargs)
         except AutodiffError as error:
             raise _explained(cls, (), error) from error
 

@@ -18,9 +18,20 @@ class _Mode(threading.local):
     _levels: tuple[int, ...] = ()
     _watchers: tuple[Callable[..., Any], ...] = ()
     _packing: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+    _batches: tuple[tuple[int, int], ...] = ()
 
     def _decide(self) -> None:
-        self.detour = bool(self._levels or self._watchers or self._packing)
+        self.detour = bool(self._levels or self._watchers or self._packing or self._batches)
+
+    @property
+    def batches(self) -> tuple[tuple[int, int], ...]:
+        """Level and size of the batch of every running call of a function made by `vmap`."""
+        return self._batches
+
+    @batches.setter
+    def batches(self, value: tuple[tuple[int, int], ...]) -> None:
+        self._batches = value
+        self._decide()
 
     @property
     def levels(self) -> tuple[int, ...]:

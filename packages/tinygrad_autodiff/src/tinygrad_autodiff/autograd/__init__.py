@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import engine, forward_ad, function, graph
-from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
-from .errors import ArgumentTypeError, GraphError
-from .function import Function, FunctionCtx, once_differentiable
-from .gradcheck import gradcheck, gradgradcheck
-from .mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from .tensor import Tensor, edge_of, seed_for, wrap
+from .. import engine, forward_ad, function, graph
+from ..anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from ..errors import ArgumentTypeError, GraphError
+from ..function import Function, FunctionCtx, once_differentiable
+from ..gradcheck import gradcheck, gradgradcheck
+from ..mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from ..tensor import Tensor, edge_of, seed_for, wrap
+from . import functional
 
 __all__ = [
     "Function",
@@ -21,6 +22,7 @@ __all__ = [
     "enable_grad",
     "forward_ad",
     "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",

@@ -1,0 +1,441 @@
+"""Function transforms, as in `torch.func`: derivatives of functions as functions.
+
+They nest in each other in any order, take and return nested tuples, lists and dicts of tensors,
+and touch no `.grad`. A transform records its own pass only where an outer one, or a tensor that
+requires grad, can ask for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from . import tree
+from .autograd import grad as autograd_grad
+from .batching import logical, physical, vmap
+from .engine import Node
+from .errors import ArgumentError, ArgumentTypeError, GraphError, ShapeError
+from .forward_ad import dual_level, make_dual, unpack_dual
+from .mode import enable_grad, mode, no_grad
+from .registry import op
+from .tensor import Tensor, edge_of, wrap
+
+__all__ = [
+    "functional_call",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "stack_module_state",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]
+
+Argnums = int | tuple[int, ...]
+
+
+class _Run:
+    """One call of `function` on fresh leaves in the place of some of its arguments."""
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        argnums: Argnums,
+        has_aux: bool,
+    ) -> None:
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for number in numbers:
+            if not -len(args) <= number < len(args):
+                raise ArgumentError(f"{name}: argnums {number}, but {len(args)} arguments")
+        numbers = tuple(number % len(args) for number in numbers)
+        chosen = tuple(args[number] for number in numbers)
+        self.name, self.wanted = name, chosen[0] if isinstance(argnums, int) else chosen
+        given = tree.leaves(self.wanted)
+        outer = mode.grad
+        with enable_grad():
+            self.leaves = [self._leaf(value) for value in given]
+            fresh = iter(self.leaves)
+            replaced = list(args)
+            for number in numbers:
+                replaced[number] = tree.mapped(lambda _: logical(next(fresh)), args[number])
+            result = function(*replaced, **kwargs)
+            self.aux = None
+            if has_aux:
+                if not isinstance(result, tuple) or len(result) != 2:
+                    raise ArgumentTypeError(f"{name}: expected (output, aux) from the function")
+                result, self.aux = result
+            self.result = result
+            self.outputs = [self._output(value) for value in tree.leaves(result)]
+        own = {edge_of(leaf) for leaf in self.leaves}
+        self.create = outer and (
+            any(value.requires_grad for value in given) or _reaches_others(self.outputs, own)
+        )
+
+    def _leaf(self, value: Any) -> Tensor:
+        if not isinstance(value, Tensor):
+            raise ArgumentTypeError(
+                f"{self.name}: expected tensors to differentiate by, got {type(value).__name__}"
+            )
+        made: Tensor = op.alias(physical(value))
+        return made if made._node is not None else made.requires_grad_()
+
+    def _output(self, value: Any) -> Tensor:
+        if not isinstance(value, Tensor):
+            raise ArgumentTypeError(
+                f"{self.name}: expected tensors from the function, got {type(value).__name__}"
+            )
+        out: Tensor = physical(value)
+        return out
+
+    def pull(self, seeds: Sequence[Any], create: bool) -> Any:
+        """Gradients in the structure of what was asked for."""
+        pairs = [(o, s) for o, s in zip(self.outputs, seeds, strict=True) if o.requires_grad]
+        if pairs:
+            outs, given = zip(*pairs, strict=True)
+            with enable_grad() if create else no_grad():
+                found = autograd_grad(
+                    outs, self.leaves, given, True, create, materialize_grads=True
+                )
+        else:
+            found = tuple(op.zeros_like(leaf) for leaf in self.leaves)
+        return tree.rebuild(self.wanted, [logical(value) for value in found])
+
+    def value(self) -> Any:
+        """The result, in an outer graph only if there is one."""
+        return self.result if self.create else tree.mapped(_apart, self.result)
+
+    def extra(self) -> Any:
+        """The auxiliary result, likewise."""
+        return self.aux if self.create else tree.mapped(_apart, self.aux)
+
+
+def _apart(value: Any) -> Any:
+    """A tensor without the graph, but with its tangents."""
+    if not isinstance(value, Tensor):
+        return value
+    with no_grad():
+        return op.alias(value)
+
+
+def _reaches_others(outputs: Sequence[Tensor], own: set[Any]) -> bool:
+    """Whether the graph of `outputs` has leaves that are not its own."""
+    stack = [edge_of(out) for out in outputs]
+    seen: set[Any] = set(own)
+    while stack:
+        edge = stack.pop()
+        if edge is None or edge in seen:
+            continue
+        if not isinstance(edge, Node):
+            return True
+        seen.add(edge)
+        stack.extend(edge.edges)
+    return False
+
+
+# ---- reverse mode --------------------------------------------------------------------------------
+
+
+def grad_and_value(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """As `grad`; the function made returns (gradient, value), or (gradient, (value, aux))."""
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        run = _Run("grad", func, args, kwargs, argnums, has_aux)
+        if not isinstance(run.result, Tensor) or run.result.ndim:
+            shape = getattr(run.result, "shape", type(run.result).__name__)
+            raise ShapeError(f"grad: expected a 0-d tensor from the function, got {shape}")
+        seed = wrap(np.ones(run.outputs[0].shape, run.outputs[0].dtype))
+        gradient = run.pull([seed], run.create)
+        return gradient, (run.value(), run.extra()) if has_aux else run.value()
+
+    return transformed
+
+
+def value_and_grad(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """As `grad_and_value`, in the other order, as JAX has it."""
+    both = grad_and_value(func, argnums, has_aux)
+    return lambda *args, **kwargs: both(*args, **kwargs)[::-1]
+
+
+def grad(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The function that computes the gradient of `func`, whose result is one number.
+
+    Args:
+        func: From tensors to a 0-d tensor, or to (0-d tensor, aux).
+        argnums: The argument, or the arguments, to differentiate by; a nested structure of
+            tensors gives gradients in the same structure.
+        has_aux: Whether `func` returns something else besides; the new function then returns
+            (gradient, aux).
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        gradient, value = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return transformed
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """Value of `func`, and the function that pulls a cotangent of it back to the primals.
+
+    Returns:
+        (value, pull) or (value, pull, aux); ``pull(cotangents)`` takes the structure of the value
+        and returns a gradient for each primal (not in a tuple if there is one). It may be called
+        again and again.
+    """
+    run = _Run("vjp", func, primals, {}, tuple(range(len(primals))), has_aux)
+
+    def pull(cotangents: Any) -> Any:
+        seeds = tree.leaves(cotangents)
+        if len(seeds) != len(run.outputs):
+            raise GraphError(f"vjp: {len(run.outputs)} outputs, but {len(seeds)} cotangents")
+        needed = run.create or any(seed.requires_grad for seed in seeds)
+        found = run.pull([physical(seed) for seed in seeds], mode.grad and needed)
+        return found[0] if len(primals) == 1 else found
+
+    return (run.value(), pull, run.extra()) if has_aux else (run.value(), pull)
+
+
+def jacrev(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The function that computes the Jacobian of `func`, row by row in reverse mode.
+
+    For each result of shape s and each argument of shape t, a tensor of shape s + t, in the
+    structure of the results and, within, of the arguments.
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        run = _Run("jacrev", func, args, kwargs, argnums, has_aux)
+        outs = tree.leaves(run.result)
+        zeros = [np.zeros(out.shape, out.dtype) for out in outs]
+        found = []
+        for i, out in enumerate(outs):
+            rows = []
+            for place in np.ndindex(*out.shape):
+                seeds = [zero.copy() if i == j else zero for j, zero in enumerate(zeros)]
+                seeds[i][place] = 1
+                pulled = run.pull([physical(wrap(seed)) for seed in seeds], run.create)
+                rows.append(tree.leaves(pulled))
+            found.append(tree.rebuild(run.wanted, _assembled(rows, out, tree.leaves(run.wanted))))
+        jacobian = _graft(run.result, found)
+        return (jacobian, run.extra()) if has_aux else jacobian
+
+    return transformed
+
+
+def _assembled(rows: list[list[Any]], out: Any, wanted: list[Any]) -> list[Any]:
+    """Rows of gradients stacked, one Jacobian for each tensor asked for."""
+    if not rows:
+        return [wrap(np.zeros((*out.shape, *value.shape), out.dtype)) for value in wanted]
+    return [
+        op.reshape(op.stack(list(column), 0), (*out.shape, *value.shape))
+        for column, value in zip(zip(*rows, strict=True), wanted, strict=True)
+    ]
+
+
+def _graft(structure: Any, subtrees: list[Any]) -> Any:
+    source = iter(subtrees)
+    return tree.mapped(lambda _: next(source), structure)
+
+
+# ---- forward mode --------------------------------------------------------------------------------
+
+
+def jvp(
+    func: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    *,
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
+    """Value of `func`, and its derivative in the direction of `tangents`, by forward mode.
+
+    Returns:
+        (value, tangent) or (value, tangent, aux), in the structure that `func` returns.
+    """
+    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
+        raise ArgumentTypeError("jvp: expected the primals and the tangents as tuples")
+    points, directions = tree.leaves(primals), tree.leaves(tangents)
+    if len(points) != len(directions):
+        raise ArgumentError(f"jvp: {len(points)} primals, but {len(directions)} tangents")
+    with dual_level() as level:
+        duals = [
+            logical(make_dual(physical(point), physical(direction)))
+            for point, direction in zip(points, directions, strict=True)
+        ]
+        result = func(*tree.rebuild(primals, duals))
+        result, aux = result if has_aux else (result, None)
+        pairs = [unpack_dual(physical(out), level=level) for out in tree.leaves(result)]
+        extra = tree.mapped(
+            lambda v: unpack_dual(v, level=level).primal if isinstance(v, Tensor) else v, aux
+        )
+    values = [logical(pair.primal) for pair in pairs]
+    pushed = [
+        logical(op.zeros_like(pair.primal) if pair.tangent is None else pair.tangent)
+        for pair in pairs
+    ]
+    found = (tree.rebuild(result, values), tree.rebuild(result, pushed))
+    return (*found, extra) if has_aux else found
+
+
+def jacfwd(
+    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """As `jacrev`, column by column in forward mode: for more results than arguments."""
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        numbers = tuple(number % len(args) for number in numbers)
+        chosen = tuple(args[number] for number in numbers)
+        points = tree.leaves(chosen)
+
+        def of_chosen(*values: Any) -> Any:
+            full = list(args)
+            for number, value in zip(numbers, values, strict=True):
+                full[number] = value
+            return func(*full, **kwargs)
+
+        columns: list[list[Any]] = []  # one for each element of each argument
+        value, aux = None, None
+        for i, point in enumerate(points):
+            for place in np.ndindex(*point.shape):
+                basis = [np.zeros(p.shape, p.dtype) for p in points]
+                basis[i][place] = 1
+                directions = tree.rebuild(chosen, [wrap(array) for array in basis])
+                value, pushed, *rest = jvp(of_chosen, chosen, directions, has_aux=has_aux)
+                aux = rest[0] if rest else None
+                columns.append(tree.leaves(pushed))
+        if not columns:
+            raise ShapeError("jacfwd: the arguments have no elements")
+        found = []
+        for k, out in enumerate(tree.leaves(value)):
+            parts, start = [], 0
+            for point in points:
+                size = point.numel()
+                column = [columns[start + j][k] for j in range(size)]
+                start += size
+                parts.append(
+                    op.reshape(op.stack(column, -1), (*out.shape, *point.shape))
+                    if size
+                    else wrap(np.zeros((*out.shape, *point.shape), out.dtype))
+                )
+            tree_of_parts = tree.rebuild(chosen, parts)
+            found.append(tree_of_parts[0] if isinstance(argnums, int) else tree_of_parts)
+        jacobian = _graft(value, found)
+        return (jacobian, aux) if has_aux else jacobian
+
+    return transformed
+
+
+def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """The function that computes second derivatives: forward mode over reverse mode."""
+    return jacfwd(jacrev(func, argnums), argnums)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """Value of `func`, and the linear function that pushes tangents of the primals forward.
+
+    The pull-back is linear in its cotangent, so pulling tangents back through it pushes them
+    forward through `func`: each call costs a backward pass, and `func` runs once.
+    """
+    run = _Run("linearize", func, primals, {}, tuple(range(len(primals))), False)
+    seeds = [op.zeros_like(out).requires_grad_() for out in run.outputs]
+    gradients = tree.leaves(run.pull(seeds, True))
+
+    def push(*tangents: Any) -> Any:
+        given = [physical(value) for value in tree.leaves(tangents)]
+        pairs = [(physical(g), t) for g, t in zip(gradients, given, strict=True) if g.requires_grad]
+        if not pairs:
+            return tree.rebuild(run.result, [op.zeros_like(out) for out in run.outputs])
+        outs, directions = zip(*pairs, strict=True)
+        found = autograd_grad(
+            outs, seeds, directions, True, mode.grad and run.create, materialize_grads=True
+        )
+        return tree.rebuild(run.result, [logical(value) for value in found])
+
+    return run.value(), push
+
+
+# ---- modules -------------------------------------------------------------------------------------
+
+
+def functional_call(
+    module: Any,
+    parameter_and_buffer_dicts: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    strict: bool = False,
+) -> Any:
+    """``module(*args, **kwargs)`` with other tensors in the place of its parameters and buffers.
+
+    Args:
+        module: A module; it is left as it was.
+        parameter_and_buffer_dicts: Tensors by dotted name, in one dict or in several.
+        args: The arguments in a tuple, or the only one.
+        kwargs: Keyword arguments.
+        strict: Whether every parameter and buffer must be given.
+    """
+    dicts = parameter_and_buffer_dicts
+    several = [dicts] if isinstance(dicts, Mapping) else list(dicts)
+    values = {name: value for part in several for name, value in part.items()}
+    with _replaced(module, values, strict):
+        args = () if args is None else args if isinstance(args, tuple) else (args,)
+        return module(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _replaced(module: Any, values: Mapping[str, Tensor], strict: bool) -> Iterator[None]:
+    owners = dict(module.named_modules())
+    before: list[tuple[dict[str, Any], str, Any]] = []
+    own = {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
+    if strict and own != set(values):
+        raise ArgumentError(
+            f"functional_call: missing {sorted(own - set(values))}, "
+            f"unexpected {sorted(set(values) - own)}"
+        )
+    try:
+        for name, value in values.items():
+            path, _, last = name.rpartition(".")
+            fields = vars(owners[path]) if path in owners else {"_parameters": {}, "_buffers": {}}
+            place = next((p for k in ("_parameters", "_buffers") if last in (p := fields[k])), None)
+            if place is None:
+                raise ArgumentError(f"functional_call: the module has no {name!r}")
+            before.append((place, last, place[last]))
+            place[last] = value
+        yield
+    finally:
+        for place, last, old in reversed(before):
+            place[last] = old
+
+
+def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters and buffers of equal models, each stacked along a new first dimension."""
+    if not models:
+        raise ArgumentError("stack_module_state: expected at least one model")
+
+    def stacked(kind: str) -> dict[str, Any]:
+        columns = [dict(getattr(model, kind)()) for model in models]
+        return {
+            name: op.stack([column[name].detach() for column in columns], 0) for name in columns[0]
+        }
+
+    parameters = {name: v.requires_grad_() for name, v in stacked("named_parameters").items()}
+    return parameters, stacked("named_buffers")
