@@ -122,6 +122,7 @@ def _unless(value: Any, *conditions: Any) -> Any:
 class Fmax(Elementwise, name="fmax"):
     """The larger of two; of a number and NaN the number. In a tie `input` gets the gradient."""
 
+    ordered = True
     forward = np.fmax
     partials = (
         lambda t, input, other: op.masked(t, _first(input >= other, other)),
@@ -132,6 +133,7 @@ class Fmax(Elementwise, name="fmax"):
 class Fmin(Elementwise, name="fmin"):
     """The smaller of two; of a number and NaN the number. In a tie `input` gets the gradient."""
 
+    ordered = True
     forward = np.fmin
     partials = (
         lambda t, input, other: op.masked(t, _first(input <= other, other)),
@@ -146,6 +148,7 @@ def _first(wins: Any, other: Any) -> Any:
 class ClampMax(Elementwise, name="clamp_max"):
     """The smaller of `input` and `max`; the gradient goes to `input` where input <= max."""
 
+    ordered = True
     forward = np.minimum
     partials = (
         lambda t, input, other: op.masked(t, input <= other),
@@ -156,6 +159,7 @@ class ClampMax(Elementwise, name="clamp_max"):
 class ClampMin(Elementwise, name="clamp_min"):
     """The larger of `input` and `min`; the gradient goes to `input` where input >= min."""
 
+    ordered = True
     forward = np.maximum
     partials = (
         lambda t, input, other: op.masked(t, input >= other),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..errors import ArgumentTypeError
+from ..errors import ArgumentTypeError, DtypeError
 from ..op import Array, Bad, Elementwise, Sample, op
 from ..samples import array
 
@@ -31,24 +31,28 @@ class Lt(_Comparison, name="lt", aliases=("less",), operator="lt"):
     """Whether ``input < other``."""
 
     forward = np.less
+    ordered = True
 
 
 class Le(_Comparison, name="le", aliases=("less_equal",), operator="le"):
     """Whether ``input <= other``."""
 
     forward = np.less_equal
+    ordered = True
 
 
 class Gt(_Comparison, name="gt", aliases=("greater",), operator="gt"):
     """Whether ``input > other``."""
 
     forward = np.greater
+    ordered = True
 
 
 class Ge(_Comparison, name="ge", aliases=("greater_equal",), operator="ge"):
     """Whether ``input >= other``."""
 
     forward = np.greater_equal
+    ordered = True
 
 
 class LogicalAnd(_Comparison, name="logical_and"):
@@ -148,6 +152,8 @@ class Sign(_Step, name="sign"):
         """Values."""
         if input.dtype.kind == "b":
             return input.copy()
+        if input.dtype.kind == "c":
+            raise DtypeError("sign: not implemented for complex numbers; see sgn")
         return np.subtract(np.greater(input, 0), np.less(input, 0), dtype=input.dtype)
 
 

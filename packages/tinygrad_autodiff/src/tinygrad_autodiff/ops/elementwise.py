@@ -270,6 +270,7 @@ class Erf(_Float, name="erf", spaces=("", "Tensor", "special")):
 class Maximum(Elementwise, name="maximum"):
     """The larger of two; where they are equal each gets half of the gradient. NaN wins."""
 
+    ordered = True
     forward = np.maximum
     partials = (
         lambda t, input, other: _share(t, input > other, input == other),
@@ -280,6 +281,7 @@ class Maximum(Elementwise, name="maximum"):
 class Minimum(Elementwise, name="minimum"):
     """The smaller of two; where they are equal each gets half of the gradient. NaN wins."""
 
+    ordered = True
     forward = np.minimum
     partials = (
         lambda t, input, other: _share(t, input < other, input == other),
@@ -353,6 +355,7 @@ class Clamp(Elementwise, name="clamp", aliases=("clip",)):
     The gradient goes to the input within the bounds (both included), else to the bound.
     """
 
+    ordered = True
     partials = (
         lambda t, input, min, max: op.masked(t, _within(input, min, max)),
         lambda t, input, min, max: op.masked(t, _below(input, min, max)),
