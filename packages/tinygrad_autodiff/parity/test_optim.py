@@ -149,3 +149,167 @@ def test_a_state_dict_of_torch_is_continued(name, kwargs):
     mine.step = theirs.step
     for _ in range(5):
         np.testing.assert_allclose(mine.advance(), theirs.advance(), rtol=1e-10, atol=1e-11)
+
+
+# ---- schedulers ----------------------------------------------------------------------------------
+
+SCHEDULES = {
+    "lambda": lambda s, o: s.LambdaLR(o, lambda epoch: 0.9**epoch),
+    "lambdas": lambda s, o: s.LambdaLR(o, [lambda e: 1 / (1 + e), lambda e: 0.5 + 0.1 * e]),
+    "multiplicative": lambda s, o: s.MultiplicativeLR(o, lambda epoch: 0.9 + 0.01 * epoch),
+    "step": lambda s, o: s.StepLR(o, 3),
+    "multistep": lambda s, o: s.MultiStepLR(o, [2, 5, 5, 11], 0.5),
+    "constant": lambda s, o: s.ConstantLR(o, 0.5, 4),
+    "linear": lambda s, o: s.LinearLR(o, 0.1, 0.7, 6),
+    "linear down": lambda s, o: s.LinearLR(o, 1.0, 0.0, 6),
+    "exponential": lambda s, o: s.ExponentialLR(o, 0.8),
+    "polynomial": lambda s, o: s.PolynomialLR(o, 7, 2.0),
+    "cosine": lambda s, o: s.CosineAnnealingLR(o, 6, 0.01),
+    "restarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 4, 1, 0.001),
+    "longer restarts": lambda s, o: s.CosineAnnealingWarmRestarts(o, 3, 2),
+    "cyclic": lambda s, o: s.CyclicLR(o, 0.01, 0.2, 4),
+    "cyclic, uneven": lambda s, o: s.CyclicLR(o, [0.01, 0.02], 0.2, 4, 7, "triangular2"),
+    "cyclic, shrinking": lambda s, o: s.CyclicLR(o, 0.01, 0.2, 3, mode="exp_range", gamma=0.9),
+    "cyclic, own": lambda s, o: s.CyclicLR(
+        o, 0.01, 0.2, 3, scale_fn=lambda x: 1 / x, cycle_momentum=False
+    ),
+    "one cycle": lambda s, o: s.OneCycleLR(o, 0.3, 25),
+    "one cycle, lines": lambda s, o: s.OneCycleLR(
+        o, [0.3, 0.2], epochs=5, steps_per_epoch=5, anneal_strategy="linear", three_phase=True
+    ),
+    "sequential": lambda s, o: s.SequentialLR(
+        o,
+        [s.LinearLR(o, 0.1, 1.0, 4), s.ExponentialLR(o, 0.9), s.CosineAnnealingLR(o, 5)],
+        [4, 9],
+    ),
+    "sequential, absolute": lambda s, o: s.SequentialLR(
+        o, [s.ConstantLR(o, 0.1, 2), s.LambdaLR(o, lambda e: 0.9**e), s.StepLR(o, 2)], [3, 6]
+    ),
+    "chained": lambda s, o: s.ChainedScheduler(
+        [s.ConstantLR(o, 0.1, 2), s.ExponentialLR(o, 0.9), s.StepLR(o, 4)]
+    ),
+}
+
+
+def two_groups(library, adam):
+    parameters = [library.ones(2, requires_grad=True) for _ in range(2)]
+    groups = [{"params": [parameters[0]], "lr": 0.1}, {"params": [parameters[1]], "lr": 0.5}]
+    if adam:
+        return library.optim.Adam(groups, lr=0.1)
+    return library.optim.SGD(groups, lr=0.1, momentum=0.9)
+
+
+def followed(library, make, adam, steps=25, resume=None):
+    """Rates and momenta of both groups over the steps."""
+    optimizer = two_groups(library, adam)
+    scheduler = make(library.optim.lr_scheduler, optimizer)
+    path = []
+    for step in range(steps):
+        path += [group["lr"] for group in optimizer.param_groups]
+        path += [g["betas"][0] if adam else g["momentum"] for g in optimizer.param_groups]
+        path += scheduler.get_last_lr()
+        if step == resume:
+            states = optimizer.state_dict(), scheduler.state_dict()
+            optimizer = two_groups(library, adam)
+            scheduler = make(library.optim.lr_scheduler, optimizer)
+            optimizer.load_state_dict(states[0])
+            scheduler.load_state_dict(states[1])
+        optimizer.step()
+        scheduler.step()
+    return path
+
+
+@pytest.mark.parametrize("adam", [False, True], ids=["momentum", "betas"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_and_momenta(name, adam):
+    make = SCHEDULES[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = followed(torch, make, adam)
+    np.testing.assert_allclose(followed(tg, make, adam), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(followed(tg, make, adam, resume=7), expected, rtol=1e-12, atol=1e-15)
+
+
+RESUMED = {
+    "step": lambda s, o: s.StepLR(o, 3, last_epoch=5),
+    "multistep": lambda s, o: s.MultiStepLR(o, [6, 8], last_epoch=5),
+    "exponential": lambda s, o: s.ExponentialLR(o, 0.9, last_epoch=5),
+    "linear": lambda s, o: s.LinearLR(o, 0.5, 1.0, 9, last_epoch=5),
+    "polynomial": lambda s, o: s.PolynomialLR(o, 9, last_epoch=5),
+    "constant": lambda s, o: s.ConstantLR(o, 0.5, 6, last_epoch=5),
+    "cosine": lambda s, o: s.CosineAnnealingLR(o, 9, last_epoch=5),
+    "multiplicative": lambda s, o: s.MultiplicativeLR(o, lambda e: 0.9, last_epoch=5),
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_from_a_later_epoch(name):
+    def resumed(schedulers, optimizer):
+        for group in optimizer.param_groups:
+            group["initial_lr"], group["lr"] = group["lr"], group["lr"] / 2
+        return RESUMED[name](schedulers, optimizer)
+
+    expected = followed(torch, resumed, False, 8)
+    np.testing.assert_allclose(followed(tg, resumed, False, 8), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+def test_plateaus(mode, threshold_mode):
+    measures = np.random.default_rng(0).uniform(0.5, 1, 60) + 1 / np.arange(1, 61)
+    paths = []
+    for library in (tg, torch):
+        optimizer = two_groups(library, False)
+        scheduler = library.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, mode, 0.5, 2, 0.01, threshold_mode, 1, [0.01, 0.02]
+        )
+        path = []
+        for measure in measures:
+            scheduler.step(measure)
+            path += scheduler.get_last_lr()
+        paths.append(path)
+    np.testing.assert_allclose(*paths, rtol=1e-14)
+
+
+# ---- clipping and averages -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0, 3.0, float("inf")])
+@pytest.mark.parametrize("limit", [0.5, 100.0])
+def test_gradients_are_clipped(order, limit):
+    found = []
+    for library in (tg, torch):
+        run = Run(library, "SGD", {}, ((3, 4), (5,)))
+        run.closure()
+        total = library.nn.utils.clip_grad_norm_(run.parameters, limit, order)
+        norms = [np.asarray(p.grad).copy() for p in run.parameters]
+        library.nn.utils.clip_grad_value_(run.parameters, 0.1)
+        found.append([np.asarray(total), *norms, *(np.asarray(p.grad) for p in run.parameters)])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "average",
+    [
+        lambda u: {},
+        lambda u: {"multi_avg_fn": u.get_ema_multi_avg_fn(0.9)},
+        lambda u: {"avg_fn": u.get_ema_avg_fn(0.9)},
+        lambda u: {"avg_fn": u.get_swa_avg_fn(), "use_buffers": True},
+    ],
+)
+def test_models_are_averaged(average):
+    found = []
+    for library in (tg, torch):
+        library.manual_seed(0)
+        model = library.nn.Linear(3, 2)
+        averaged = library.optim.swa_utils.AveragedModel(model, **average(library.optim.swa_utils))
+        for step in range(4):
+            with library.no_grad():
+                for parameter in model.parameters():
+                    parameter.copy_(parameter * (step + 1) - 0.5)
+            averaged.update_parameters(model)
+        found.append({k: v.numpy() for k, v in averaged.state_dict().items()})
+    assert found[0].keys() == found[1].keys()
+    for key, value in found[0].items():
+        np.testing.assert_allclose(value, found[1][key], rtol=1e-13)
