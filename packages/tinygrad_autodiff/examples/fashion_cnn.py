@@ -25,7 +25,9 @@ def idx(folder: Path, name: str) -> np.ndarray:
     path = folder / name
     packed = path.with_name(f"{name}.gz")
     if not (path.exists() or packed.exists()):
-        raise SystemExit(f"{path} is missing: install the package dataset-fashion-mnist, or --folder")
+        raise SystemExit(
+            f"{path} is missing: install the package dataset-fashion-mnist, or --folder"
+        )
     raw = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
     zero, kind, dims = raw[:2], raw[2], raw[3]
     if zero != b"\0\0" or kind != 8:
@@ -42,30 +44,31 @@ def images(folder: Path, part: str) -> tuple[tg.Tensor, tg.Tensor]:
 
 
 def network() -> nn.Module:
-    """Three convolutions, 110,000 parameters."""
+    """Three convolutions, 36,000 parameters."""
     return nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1, bias=False),
-        nn.BatchNorm2d(32),
+        nn.Conv2d(1, 24, 3, padding=1, bias=False),
+        nn.BatchNorm2d(24),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1, bias=False),
+        nn.Conv2d(24, 40, 3, padding=1, bias=False),
+        nn.BatchNorm2d(40),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(40, 64, 3, padding=1, bias=False),
         nn.BatchNorm2d(64),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(64, 96, 3, padding=1, bias=False),
-        nn.BatchNorm2d(96),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(3),
         nn.Flatten(),
-        nn.Dropout(0.3),
-        nn.Linear(864, 10),
+        nn.Dropout(0.2),
+        nn.Linear(576, 10),
     )
 
 
 def accuracy(model: nn.Module, x: tg.Tensor, y: tg.Tensor) -> float:
     model.eval()
     with tg.no_grad():
-        right = [(model(a).argmax(1) == b).sum().item() for a, b in zip(x.split(500), y.split(500))]
+        parts = zip(x.split(500), y.split(500), strict=True)
+        right = [(model(pixels).argmax(1) == classes).sum().item() for pixels, classes in parts]
     return sum(right) / len(y)
 
 
