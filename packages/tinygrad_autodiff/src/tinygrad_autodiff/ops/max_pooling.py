@@ -20,7 +20,9 @@ from ..random import default_generator
 from ..samples import array
 from ..tensor import Tensor, array_of, wrap
 from .pooling import adaptive_bounds, adaptive_sizes, pool_outputs, pool_window
-from .windows import Sizes, Window, batched, per_dim, taps
+from .windows import Sizes, Tap, Window, batched, per_dim, taps
+
+_CACHE = 2**20  # bytes that are worked on at once
 
 
 class WindowMax(Op, name="window_max", spaces=()):
@@ -30,23 +32,21 @@ class WindowMax(Op, name="window_max", spaces=()):
     """
 
     def forward(self, input: Array, window: Any, outputs: Sizes) -> tuple[Array, Array]:
-        """Values and offsets."""
+        """Values and offsets, for as many channels at once as fit the cache."""
         self.sizes = input.shape
-        places = taps(input.shape[2:], outputs, window)
-        shape = (*input.shape[:2], *outputs)
+        count, places = math.prod(window.kernel), taps(input.shape[2:], outputs, window)
+        planes = input.reshape(-1, *input.shape[2:])
+        out = np.empty((len(planes), *outputs), input.dtype)
+        which = np.zeros(out.shape, np.uint8 if count < 256 else np.int32)
         lowest = -np.inf if input.dtype.kind == "f" else np.iinfo(input.dtype).min
-        out = np.full(shape, lowest, input.dtype)
-        which = np.zeros(shape, np.uint8 if math.prod(window.kernel) <= 256 else np.int32)
-        for tap in places:
-            np.maximum(out[tap.output], input[tap.input], out=out[tap.output])
-        has_nan = out.dtype.kind == "f" and bool(np.isnan(out).any())
-        for tap in reversed(places):
-            hit = input[tap.input] == out[tap.output]
-            np.copyto(which[tap.output], tap.number, where=hit)
-        for tap in places if has_nan else ():
-            np.copyto(which[tap.output], tap.number, where=np.isnan(input[tap.input]))
-        self.where = which
-        return out, which
+        step = max(_CACHE // (count * math.prod(outputs) * input.itemsize), 1)
+        buffer = np.full((count, min(step, len(planes)), *outputs), lowest, input.dtype)
+        for start in range(0, len(planes), step):
+            block = slice(start, start + step)
+            _block(planes[block], buffer[:, : len(planes[block])], places, out[block], which[block])
+        shape = (*input.shape[:2], *outputs)
+        self.where = which.reshape(shape)
+        return out.reshape(shape), self.where
 
     def backward(self, g: Any, where: Any, sizes: Any, window: Any) -> Any:
         """To the largest."""
@@ -63,6 +63,40 @@ class WindowMax(Op, name="window_max", spaces=()):
         yield Sample((array((1, 2, 4, 5)), window, (3, 3)))
 
 
+def _block(input: Array, buffer: Array, places: tuple[Tap, ...], out: Array, which: Array) -> None:
+    """Maxima of some channels, through a buffer of one copy for each offset of the kernel.
+
+    Where several offsets hit, the largest of ``count - number`` is the first, without a branch an
+    element: these cost ten times as much where the hits are as good as random.
+    """
+    count = len(buffer)
+    for tap in places:
+        buffer[(tap.number, *tap.output)] = input[tap.input]
+    np.maximum.reduce(buffer, axis=0, out=out)
+    for tap in places:
+        hit = buffer[(tap.number, *tap.output)] == out[tap.output]
+        rank = np.multiply(hit, count - tap.number, dtype=which.dtype)
+        np.maximum(which[tap.output], rank, out=which[tap.output])
+    np.subtract(count, which, out=which)
+    if out.dtype.kind == "f" and np.isnan(out).any():
+        for tap in places:
+            which[tap.output][np.isnan(input[tap.input])] = tap.number
+
+
+def _kept(values: Array, chosen: Array) -> Array:
+    """`values` where `chosen`, else 0, without a branch an element."""
+    bits = np.dtype(f"i{values.itemsize}")
+    mask = np.negative(chosen.view(np.int8)).astype(bits)
+    mask &= values.view(bits)
+    return mask.view(values.dtype)
+
+
+def _channels(shape: Sizes, itemsize: int) -> Iterator[slice]:
+    """Slices of a batch of the given shape that fit the cache."""
+    step = max(_CACHE // max(math.prod(shape[1:]) * itemsize, 1), 1)
+    return (slice(start, start + step) for start in range(0, shape[0], step))
+
+
 class WindowPick(Op, name="window_pick", spaces=()):
     """The element at offset `which` of every window."""
 
@@ -72,9 +106,10 @@ class WindowPick(Op, name="window_pick", spaces=()):
         """Values."""
         self.sizes, self.where = input.shape, which
         out = np.zeros(which.shape, input.dtype)
-        for tap in taps(input.shape[2:], which.shape[2:], window):
-            chosen = which[tap.output] == tap.number
-            np.copyto(out[tap.output], input[tap.input], where=chosen)
+        for part in _channels(input.shape, input.itemsize):
+            source, target, offset = input[part], out[part], which[part]
+            for tap in taps(input.shape[2:], which.shape[2:], window):
+                target[tap.output] += _kept(source[tap.input], offset[tap.output] == tap.number)
         return out
 
     def backward(self, g: Any, where: Any, sizes: Any, window: Any) -> Any:
@@ -97,13 +132,15 @@ class WindowPlace(Op, name="window_place", spaces=()):
         """Values."""
         self.where = which
         out = np.zeros(size, input.dtype)
-        for tap in taps(size[2:], which.shape[2:], window):
-            chosen = which[tap.output] == tap.number
-            target, part = out[tap.input], input[tap.output]
-            if _apart(window):
-                np.copyto(target, part, where=chosen)
-            else:
-                np.add(target, part, out=target, where=chosen)
+        apart = _apart(window)
+        for part in _channels(size, input.itemsize):
+            source, target, offset = input[part], out[part], which[part]
+            for tap in taps(size[2:], which.shape[2:], window):
+                kept = _kept(source[tap.output], offset[tap.output] == tap.number)
+                if apart:
+                    target[tap.input] = kept
+                else:
+                    target[tap.input] += kept
         return out
 
     def backward(self, g: Any, where: Any, window: Any) -> Any:
