@@ -67,6 +67,7 @@ class Op(Node):
     linear: ClassVar[bool] = False
     multilinear: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
+    tensors_only: ClassVar[bool] = False  # whether it refuses a number beside a tensor
     ordered: ClassVar[bool] = False  # whether it compares, and so refuses complex numbers
     holomorphic: ClassVar[bool] = True  # whether the engine conjugates around the rules
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
@@ -344,7 +345,8 @@ class Elementwise(Op):
         pairs = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 3), (4, 1)), ((), (3,)), ((), ()))
         for first, second in (*pairs, ((0, 2), (1, 2))):
             yield Sample((array(first, low, high), array(second, low, high, seed=1)))
-        yield Sample((array((3,), low, high), 1.5))
+        if not cls.tensors_only:
+            yield Sample((array((3,), low, high), 1.5))
 
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
