@@ -96,7 +96,7 @@ def binary(cls: Any) -> Callable[..., Any]:
     slow, quiet, scales = general(cls), cls.quiet, cls.scales
     variants = cls.variants.keys()
     kinds = ("fc" if cls.promote == "float" else "fcbiu").replace("c" if cls.ordered else "", "")
-    limited = len(kinds) < 5
+    limited, numbers = len(kinds) < 5, not cls.tensors_only
 
     def call(input: Any = _ABSENT, other: Any = _ABSENT, **kwargs: Any) -> Any:
         if kwargs:
@@ -117,7 +117,9 @@ def binary(cls: Any) -> Callable[..., Any]:
             if a.dtype is not b.dtype or (limited and a.dtype.kind not in kinds):
                 return slow(input, other)
             right = other._requires_grad
-        elif (other.__class__ is float or other.__class__ is int) and a.dtype.kind == "f":
+        elif (
+            numbers and (other.__class__ is float or other.__class__ is int)
+        ) and a.dtype.kind == "f":
             right = False
         else:
             return slow(input, other)
@@ -225,6 +227,10 @@ def general(cls: type[Op]) -> Callable[..., Any]:
                 name = f"{cls.inputs[0]}[{i}]" if variadic else cls.inputs[i]
                 raise ArgumentTypeError(
                     f"{cls.name}: expected a tensor, an array or a number for {name!r}, got None"
+                )
+            elif cls.tensors_only and any_tensor and value.__class__ in _NUMBERS:
+                raise ArgumentTypeError(
+                    f"{cls.name}: expected a tensor for {cls.inputs[i]!r}, got {value!r}"
                 )
         if cls.promote is not None:
             inputs = promoted(cls, inputs, any_tensor)
