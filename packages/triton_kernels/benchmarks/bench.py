@@ -73,6 +73,39 @@ def backward_rivals(peers: dict[str, Function], samples: list[Sample]) -> list[R
     return [Rival(name, [work(f, s) for s in samples]) for name, f in peers.items()]
 
 
+def step_rivals(peers: dict[str, Function], sample: Sample) -> list[Rival]:
+    """Forward and backward together, of ops that make the gradients in the forward."""
+
+    def work(function: Function) -> Callable[[], object]:
+        def step() -> None:
+            torch.autograd.grad(function(*sample.args, **sample.kwargs), tensors(sample))
+
+        return step
+
+    return [Rival(name, [work(f)]) for name, f in peers.items()]
+
+
+def step_row(op: Op, case: Case, backend: str, sample: Sample, limit: float) -> dict[str, Any]:
+    """Speed and peak memory, inputs left out, of a forward and its backward."""
+    for x in tensors(sample):
+        x.requires_grad_()
+    rivals = step_rivals(able(peers_of(op, sample.args), sample), sample)
+    peaks = {}
+    for rival in rivals:
+        rival.run()
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        rival.run()
+        peaks[rival.name] = round((torch.cuda.max_memory_allocated() - before) / 2**30, 3)
+        torch.cuda.empty_cache()
+    cost = op.cost(*sample.args, **sample.kwargs)
+    nbytes = cost.forward_bytes + cost.backward_bytes
+    flops = cost.forward_flops + cost.backward_flops
+    found = row(op, case, "step", backend, median_times(rivals), nbytes, flops, limit)
+    return {**found, "peak_gib": peaks}
+
+
 def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict[str, Any]]:
     """The forward's row and, where the backward does any work, its row."""
     torch._dynamo.reset()
@@ -80,8 +113,10 @@ def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict
     size = sum(x.nbytes for x in tensors(first))
     samples = [first, *(case.make(device) for _ in range(copies_beyond_cache(size, device) - 1))]
     cost = op.cost(*first.args, **first.kwargs)
-    peers = able(peers_of(op, first.args), first)
     backend = triton_kernels.explain(op.name, *first.args, **first.kwargs).taken
+    if op.together:
+        return [step_row(op, case, backend, first, limit)]
+    peers = able(peers_of(op, first.args), first)
     rows = [
         row(op, case, "forward", backend, median_times(forward_rivals(peers, samples)),
             cost.forward_bytes, cost.forward_flops, limit)
@@ -124,6 +159,8 @@ def host_row(op: Op, device: torch.device) -> dict[str, Any]:
         x.requires_grad_()
     peers = peers_of(op, sample.args)
     peers.pop("compile", None)
+    if op.together:
+        peers = {"ours": peers["ours"], "eager": peers["eager"]}
     times = {
         name: round(host_microseconds(lambda f=function: f(*sample.args, **sample.kwargs)), 1)
         for name, function in peers.items()

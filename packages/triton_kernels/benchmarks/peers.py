@@ -17,6 +17,9 @@ def _liger() -> dict[str, Function]:
     Its cross_entropy is missing: it leaves the gradient in the logits, so no half of it compares.
     """
     try:
+        from liger_kernel.ops.fused_linear_cross_entropy import (
+            LigerFusedLinearCrossEntropyFunction,
+        )
         from liger_kernel.ops.layer_norm import LigerLayerNormFunction
         from liger_kernel.ops.rms_norm import LigerRMSNormFunction
         from liger_kernel.ops.softmax import LigerSoftmaxFunction
@@ -24,7 +27,12 @@ def _liger() -> dict[str, Function]:
     except ImportError:
         return {}
 
+    def linear_cross_entropy(x: Any, w: Any, *, target: Any, **ours: Any) -> torch.Tensor:
+        loss: torch.Tensor = LigerFusedLinearCrossEntropyFunction.apply(x, w, target)[0]
+        return loss
+
     return {
+        "linear_cross_entropy": linear_cross_entropy,
         "softmax": lambda x, dim=-1: LigerSoftmaxFunction.apply(x),
         "rms_norm": lambda x, w: LigerRMSNormFunction.apply(x, w, 1e-6, 0.0, "none", False),
         "layer_norm": lambda x, w, b: LigerLayerNormFunction.apply(x, w, b, 1e-5),
@@ -41,7 +49,7 @@ _FITS_LIGER: dict[str, Callable[[tuple[Any, ...]], bool]] = {
 
 def peers_of(op: Op, args: tuple[Any, ...]) -> dict[str, Function]:
     """Ours first, then everybody else's."""
-    product = op.bound == "compute"
+    product = op.bound == "compute" and not op.together
     peers: dict[str, Function] = {
         "ours": op.function,
         "cuBLAS" if product else "eager": op.torch_function,

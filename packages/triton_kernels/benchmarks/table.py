@@ -40,6 +40,17 @@ def cell(row: dict[str, Any] | None) -> str:
     return f"{ours}{share}, {row['ratio']:.2f}x {row['best_peer']}"
 
 
+def step(row: dict[str, Any]) -> str:
+    """Forward and backward together, against every peer, with the peak of memory."""
+    rates, peaks = row["rates"], row["peak_gib"]
+    others = ", ".join(
+        f"{rates['ours'] / rate:.2f}x {name} ({peaks[name]:.2f} GiB)"
+        for name, rate in rates.items()
+        if name != "ours"
+    )
+    return f"{rates['ours']:,.0f} {row['unit']} at {peaks['ours']:.2f} GiB, {others}"
+
+
 def speed_table(results: Path) -> str:
     if not results.exists():
         return (
@@ -64,6 +75,8 @@ def speed_table(results: Path) -> str:
             lines.append(
                 f"| {op} | host time of an eager call | {rates['ours']:.0f} µs ({others}) | – |"
             )
+        elif "step" in found:
+            lines.append(f"| {op} | {case} | both: {step(found['step'])} | – |")
         else:
             cells = " | ".join(cell(found.get(direction)) for direction in ("forward", "backward"))
             lines.append(f"| {op} | {case} | {cells} |")

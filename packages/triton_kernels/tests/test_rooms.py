@@ -121,6 +121,49 @@ def test_the_lse_is_differentiable_alone_and_with_the_loss(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_linear_cross_entropy_goes_backward_twice(device, reduction):
+    """The first backward hands the gradients on, the second makes them once more."""
+    op = registry.get("linear_cross_entropy")
+    leaves = [torch.randn(s, device=device, requires_grad=True) for s in ((9, 16), (40, 16))]
+    target = torch.randint(40, (9,), device=device)
+    loss = op.function(*leaves, target, reduction=reduction, chunk_rows=4)
+    exact = torch.nn.functional.cross_entropy(
+        leaves[0] @ leaves[1].t(), target, reduction=reduction
+    )
+    grad = torch.rand_like(loss)
+    for _ in range(2):
+        actual = torch.autograd.grad(loss, leaves, grad, retain_graph=True)
+        expected = torch.autograd.grad(exact, leaves, grad, retain_graph=True)
+        for a, e in zip(actual, expected, strict=True):
+            torch.testing.assert_close(a, e)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("accumulate", ["float32", "weight"])
+def test_linear_cross_entropy_of_a_vocabulary(accumulate):
+    """Less memory than the logits take, and errors within the bound, over several chunks."""
+    op = registry.get("linear_cross_entropy")
+    x, w = (
+        torch.randn(s, device="cuda", dtype=torch.bfloat16) for s in ((4096, 512), (32000, 512))
+    )
+    leaves = [x.requires_grad_(), (w / 512**0.5).requires_grad_()]
+    target = torch.randint(32000, (4096,), device="cuda")
+    exact_leaves = [v.detach().float().requires_grad_() for v in leaves]
+    exact = torch.autograd.grad(op.torch_function(*exact_leaves, target), exact_leaves)
+    yardstick = torch.autograd.grad(op.torch_function(*leaves, target), leaves)
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    actual = torch.autograd.grad(op.function(*leaves, target, accumulate=accumulate), leaves)
+    assert torch.cuda.max_memory_allocated() - before < 4096 * 32000 * 2
+    eps = torch.finfo(torch.bfloat16).eps
+    for a, e, y in zip(actual, exact, yardstick, strict=True):
+        allowed = 3 * (y.float() - e).abs().max() + eps * e.abs().max()
+        assert (a.float() - e).abs().max() <= allowed
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("use", ["norm", "sum"])
 @pytest.mark.parametrize("name", ["add_rms_norm", "add_layer_norm"])
 def test_one_output_of_a_fused_norm_alone(name, use, device):
@@ -297,6 +340,7 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 INTERPRETED = {
     "linear": {"_matmul", "_activation_backward"},
+    "linear_cross_entropy": {"_rows", "_reduce", "_denominator", "_gradient", "_scale"},
     "matmul_fp8": {"_matmul"},
     "relu": {"_activation", "_activation_backward"},
     "gelu": {"_activation", "_activation_backward"},

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from triton_kernels.ops.gemm.linear import linear as linear
     from triton_kernels.ops.gemm.op import matmul as matmul
     from triton_kernels.ops.gemm.scaled import matmul_fp8 as matmul_fp8
+    from triton_kernels.ops.linear_cross_entropy.op import (
+        linear_cross_entropy as linear_cross_entropy,
+    )
     from triton_kernels.ops.norms.group import group_norm as group_norm
     from triton_kernels.ops.norms.layer import add_layer_norm as add_layer_norm
     from triton_kernels.ops.norms.layer import layer_norm as layer_norm
@@ -61,6 +64,7 @@ __all__ = [
     "group_norm",
     "layer_norm",
     "linear",
+    "linear_cross_entropy",
     "matmul",
     "matmul_fp8",
     "op_names",

@@ -32,6 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.norms.layer": ("layer_norm", "add_layer_norm"),
     "triton_kernels.ops.norms.group": ("group_norm",),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
+    "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
 }
 """Module of each room, imported when one of its ops is first used, and the ops it offers."""
 
@@ -98,6 +99,10 @@ class Op:
     cases: tuple[Case, ...]
     source: str
     """Where the maths stands."""
+    rounds_within: bool = False
+    """Whether it rounds what it makes on the way to its inputs' dtype, as torch's own does."""
+    together: bool = False
+    """Whether its forward makes the gradients, so that only both together can be timed."""
     differentiable: bool = True
     """Whether it has a gradient; its samples' tensors are floating-point then."""
 

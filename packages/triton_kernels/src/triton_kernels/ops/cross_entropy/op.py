@@ -10,7 +10,6 @@ The mean divides by Σ w_t over the rows that count, as torch does.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -20,59 +19,14 @@ from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.cross_entropy import in_place, reference, samples
+from triton_kernels.ops.cross_entropy import checks, in_place, reference, samples
 from triton_kernels.registry import Op
 
 _ROOM = "triton_kernels.ops.cross_entropy"
 _NAME = "cross_entropy"
-REDUCTIONS = ("mean", "sum", "none")
 _Inputs = tuple[
     torch.Tensor, torch.Tensor, torch.Tensor | None, int, float, float, float, str
 ]  # fmt: skip
-
-
-def _check_number(name: str, value: float, least: float, most: float, expected: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DtypeError(_NAME, f"{name} of type {type(value).__name__}", "a number", "pass one")
-    if not least <= value <= most or math.isinf(value):
-        raise ShapeError(_NAME, f"{name} {value}", expected, "choose another")
-    return float(value)
-
-
-def _check_target(logits: torch.Tensor, target: torch.Tensor) -> None:
-    if not isinstance(target, torch.Tensor):
-        raise DtypeError(
-            _NAME, f"target of type {type(target).__name__}", "a torch.Tensor", "wrap it"
-        )
-    if target.dtype not in (torch.int64, torch.int32):
-        raise DtypeError(
-            _NAME, f"target of dtype {str(target.dtype).removeprefix('torch.')}",
-            "int64 or int32: the number of each row's class", "convert it: target.long()",
-        )  # fmt: skip
-    if target.device != logits.device:
-        raise DeviceError(
-            _NAME, f"logits on {logits.device} and target on {target.device}", "one device",
-            "move one: target.to(logits.device)",
-        )  # fmt: skip
-    if logits.dim() != 2 or target.shape != logits.shape[:1]:
-        raise ShapeError(
-            _NAME, shapes_in_words(logits=logits, target=target),
-            "logits of (rows, classes) and target of (rows,)",
-            "flatten them: logits.flatten(0, -2), target.flatten()",
-        )  # fmt: skip
-
-
-def _check_range(logits: torch.Tensor, target: torch.Tensor, ignore_index: int) -> None:
-    """Refuses targets that name no class; on a GPU this waits for it."""
-    classes = logits.shape[1]
-    wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
-    if wrong.any():
-        row = int(wrong.int().argmax())
-        raise ShapeError(
-            _NAME, f"target {int(target[row])} in row {row}",
-            f"0 <= target < {classes}, or ignore_index {ignore_index}",
-            "look for a wrong padding value or a vocabulary that is too small",
-        )  # fmt: skip
 
 
 def _checked(
@@ -82,7 +36,7 @@ def _checked(
     check_targets: bool | None = None, inplace: bool = False, return_lse: bool = False,
 ) -> _Inputs:  # fmt: skip
     check_tensors(_NAME, logits=logits)
-    _check_target(logits, target)
+    checks.check_target(_NAME, target, logits=logits)
     if logits.shape[1] == 0:
         raise ShapeError(_NAME, shapes_in_words(logits=logits), "at least one class", "add one")
     if weight is not None:
@@ -102,24 +56,11 @@ def _checked(
                 _NAME, f"logits on {logits.device} and weight on {weight.device}", "one device",
                 "move one: weight.to(logits.device)",
             )  # fmt: skip
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
-        raise DtypeError(
-            _NAME, f"ignore_index of type {type(ignore_index).__name__}", "an int", "pass one"
-        )
-    smoothing = _check_number("label_smoothing", label_smoothing, 0, 1, "0 <= label_smoothing <= 1")
-    z_loss = _check_number("z_loss", z_loss, 0, math.inf, "a finite number, not negative")
-    cap = _check_number(
-        "soft_cap", 0 if soft_cap is None else soft_cap, 0 if soft_cap is None else 1e-30, math.inf,
-        "a finite number above 0, or None",
-    )  # fmt: skip
-    if reduction not in REDUCTIONS:
-        raise DtypeError(
-            _NAME, f"reduction {reduction!r}", f"one of {', '.join(REDUCTIONS)}", "name one"
-        )
-    plain = type(target) is torch.Tensor and not torch.compiler.is_compiling()
-    if check_targets or (check_targets is None and plain and target.device.type == "cpu"):
-        _check_range(logits, target, ignore_index)
-    return logits, target, weight, ignore_index, smoothing, z_loss, cap, reduction
+    options = checks.checked_options(
+        _NAME, ignore_index, label_smoothing, z_loss, soft_cap, reduction
+    )
+    checks.check_range(_NAME, logits.shape[1], target, ignore_index, check_targets)
+    return logits, target, weight, *options
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:

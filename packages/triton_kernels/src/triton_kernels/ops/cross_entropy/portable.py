@@ -287,40 +287,74 @@ def _weights(
     return weight.contiguous(), weight.sum(dtype=torch.float32) if label_smoothing else None
 
 
-def _forward(
+def row_losses(
     logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None,
-    ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float, reduction: str,
-    gradient: torch.Tensor | None, tile: shapes.Tile | None = None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
+    ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float,
+    losses: torch.Tensor, row_weights: torch.Tensor, lse: torch.Tensor,
+    gradient: torch.Tensor | None, denominator: torch.Tensor | None,
+    tile: shapes.Tile | None = None,
+) -> None:  # fmt: skip
+    """Fills in each row's loss, weight and log Σ exp, and, where wanted, its gradient.
+
+    The gradient is that of the sum of the losses over ``denominator``; it may be the logits.
+    """
     n_rows, n_classes = logits.shape
-    losses = torch.empty(n_rows, dtype=torch.float32, device=logits.device)
-    row_weights, lse = torch.empty_like(losses), torch.empty_like(losses)
-    denominator = losses.new_empty(())
     weight, weight_sum = _weights(weight, label_smoothing)
-    target = target.contiguous()
-    divides = gradient is not None and reduction == "mean"
-    if divides:
-        _denominator[(1,)](
-            target, weight, denominator, n_rows, n_classes, ignore_index, ROWS=2048, num_warps=8
-        )
     device = _compat.device_of(logits.device)
     tile = tile or shapes.row_tile(n_classes, logits.dtype, gradient is not None, device)
     if n_rows:
         _rows[(n_rows,)](
-            logits, target, weight, weight_sum, losses, row_weights, lse,
-            gradient, denominator if divides else None,
+            logits, target, weight, weight_sum, losses, row_weights, lse, gradient, denominator,
             n_classes, logits.stride(0), 0 if gradient is None else gradient.stride(0),
             ignore_index, label_smoothing, z_loss, soft_cap or 1.0,
             SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0, ONE_PASS=n_classes <= tile.classes,
             CLASSES=tile.classes, STAGES=tile.stages,
             GROUP=min(tile.classes, 16 // logits.dtype.itemsize), num_warps=tile.warps,
         )  # fmt: skip
-    total = losses.new_empty(())
+
+
+def rows_that_count(
+    target: torch.Tensor, weight: torch.Tensor | None, n_classes: int, ignore_index: int
+) -> torch.Tensor:
+    """What a mean divides by: the sum of the targets' weights."""
+    denominator = torch.empty((), dtype=torch.float32, device=target.device)
+    _denominator[(1,)](
+        target, weight, denominator, target.numel(), n_classes, ignore_index,
+        ROWS=2048, num_warps=8,
+    )  # fmt: skip
+    return denominator
+
+
+def reduced(
+    losses: torch.Tensor, row_weights: torch.Tensor, reduction: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss and what a mean divides by, added in a fixed order."""
+    total, denominator = losses.new_empty(()), losses.new_empty(())
     _reduce[(1,)](
-        losses, row_weights, total, denominator, n_rows, MEAN=reduction == "mean",
+        losses, row_weights, total, denominator, losses.numel(), MEAN=reduction == "mean",
         ROWS=shapes.reduced_rows(_compat.interpreting()), num_warps=32,
     )  # fmt: skip
-    return losses if reduction == "none" else total, lse, denominator
+    return losses if reduction == "none" else total, denominator
+
+
+def _forward(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None,
+    ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float, reduction: str,
+    gradient: torch.Tensor | None, tile: shapes.Tile | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
+    losses = torch.empty(target.shape, dtype=torch.float32, device=logits.device)
+    row_weights, lse = torch.empty_like(losses), torch.empty_like(losses)
+    weight = None if weight is None else weight.contiguous()
+    target = target.contiguous()
+    divisor = None
+    if gradient is not None and reduction == "mean":
+        divisor = rows_that_count(target, weight, logits.shape[1], ignore_index)
+    row_losses(
+        logits, target, weight, ignore_index, label_smoothing, z_loss, soft_cap,
+        losses, row_weights, lse, gradient, divisor, tile,
+    )  # fmt: skip
+    loss, denominator = reduced(losses, row_weights, reduction)
+    return loss, lse, denominator
 
 
 def cross_entropy(
