@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+from ..errors import OptionError
+from ..registry import op
+from .linear import Linear
+from .module import Module
 from .settings import Stateless
 
 
@@ -129,3 +136,62 @@ class TripletMarginWithDistanceLoss(
 
 class CTCLoss(_Loss, function="ctc_loss", blank=0, reduction="mean", zero_infinity=False):
     """Connectionist temporal classification; see `nn.functional.ctc_loss`."""
+
+
+class LinearCrossEntropyLoss(Module):
+    """A linear layer to the scores of `num_classes` and their cross-entropy."""
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Any = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: None = None,
+    ) -> None:
+        super().__init__()
+        if weight is not None and tuple(weight.shape) != (num_classes,):
+            raise OptionError(
+                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise OptionError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
+            )
+        self.register_buffer("weight", weight)
+        self.num_classes, self.out_features, self.reduction = num_classes, out_features, reduction
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.options = options
+        rows = math.prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, rows, bias, dtype=dtype)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """The loss; see `nn.functional.linear_cross_entropy`."""
+        shape = (self.num_classes, *self.out_features)
+        bias = self.linear.bias
+        return op.linear_cross_entropy(
+            input,
+            op.reshape(self.linear.weight, (*shape, self.linear.in_features)),
+            target,
+            None if bias is None else op.reshape(bias, shape),
+            self.weight,
+            self.reduction,
+            self.ignore_index,
+            self.label_smoothing,
+        )
+
+    def extra_repr(self) -> str:
+        """Settings."""
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
+        )

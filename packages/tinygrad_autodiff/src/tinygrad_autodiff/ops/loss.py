@@ -239,7 +239,9 @@ def gaussian_nll_loss(
     if tuple(var.shape) != shape:
         if tuple(var.shape) == shape[:-1]:
             var = op.unsqueeze(var, -1)
-        elif tuple(var.shape) != (*shape[:-1], 1):
+        elif sorted({b for a, b in zip(shape, var.shape, strict=False) if a != b}) != [1] or (
+            var.ndim != input.ndim
+        ):
             raise ArgumentError(
                 f"gaussian_nll_loss: a var of {tuple(var.shape)} does not fit an input of {shape}"
             )

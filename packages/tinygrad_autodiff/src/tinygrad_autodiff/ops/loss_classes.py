@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..errors import ArgumentError, DimError, DtypeError, ShapeError
 from ..op import Array, Bad, Composite, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
+from .dims import add_reduce, max_reduce
+from .fused import Fused
 from .reduced import check_reduction, reduced
 
 _NEURAL = ("nn.functional",)
@@ -38,10 +41,12 @@ class NllLoss(Composite, name="nll_loss", spaces=_NEURAL):
         dim = 1 if input.ndim > 1 else 0
         classes, scale = _classes("nll_loss", input, target, weight, ignore_index)
         picked = op.squeeze(op.gather(input, dim, np.expand_dims(classes, dim)), dim)
-        loss = -picked if scale is None else -picked * scale
+        if scale is None:
+            return reduced(-picked, reduction)
         if reduction == "mean":
-            return op.mean(loss) if scale is None else op.sum(loss) / float(scale.sum())
-        return reduced(loss, reduction)
+            share, nothing = _shares(scale)
+            return nothing - op.sum(picked * share)
+        return reduced(-picked * scale, reduction)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -95,6 +100,58 @@ def _classes(
     return classes, scale[classes] * kept
 
 
+def _shares(scale: Array) -> tuple[Array, float]:
+    """Weights that add up to 1; without any, zeros and NaN, which is what the mean is then."""
+    total = float(scale.sum())
+    return (scale / np.asarray(total, scale.dtype), 0.0) if total else (scale, math.nan)
+
+
+class SoftmaxCrossEntropy(Fused, name="softmax_cross_entropy", spaces=()):
+    """``-log softmax(input)[class]·factor`` of each row of scores (N, C), or the sum over rows.
+
+    ∂L/∂input = (softmax(input) - one-hot)·factor: one array, made by the forward pass.
+    """
+
+    quiet = True
+    kept = ("shares",)
+
+    def forward(self, input: Array, classes: Any, factor: Any = 1.0, total: bool = True) -> Array:
+        """Values; a factor of 0 leaves a row out, whatever it holds."""
+        wide = input.astype(np.float32) if input.dtype == np.float16 else input
+        shares = wide - max_reduce(wide, -1, keepdims=True)
+        picked = shares[np.arange(len(classes)), classes]
+        np.exp(shares, out=shares)
+        sums = add_reduce(shares, -1)
+        shares /= sums[:, None]
+        self.shares = shares
+        losses = np.log(sums) - picked
+        losses = losses * factor if np.ndim(factor) == 0 else np.where(factor, losses * factor, 0)
+        return np.asarray(add_reduce(losses, 0) if total else losses).astype(
+            input.dtype, copy=False
+        )
+
+    def backward(self, g: Any, input: Any, classes: Any, factor: Any, shares: Any) -> Any:
+        """See the class."""
+        rate = np.asarray(g * factor, shares.dtype)
+        grad = shares * (rate[:, None] if rate.ndim else rate)
+        grad[np.arange(len(classes)), classes] -= rate
+        return grad.astype(input.dtype, copy=False)
+
+    @staticmethod
+    def composed(input: Any, classes: Any, factor: Any, total: bool) -> Any:
+        """Of log_softmax and gather."""
+        picked = op.gather(op.log_softmax(input, 1), 1, np.expand_dims(classes, 1))
+        losses = -op.squeeze(picked, 1) * factor
+        return op.sum(losses) if total else losses
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Summed and apart, one factor and one a row."""
+        yield Sample((array((4, 3)), np.array([0, 2, 1, 2]), 0.25))
+        factors = np.array([1, 0, 2, 0.5], np.float32)
+        yield Sample((array((4, 3)), np.array([0, 2, 1, 2]), factors, False))
+
+
 class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
     """``-Σ target·log softmax(input)`` of scores (N, C, …), or (C,) for one sample.
 
@@ -118,12 +175,13 @@ class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
                 f"cross_entropy: label_smoothing {label_smoothing} is not in [0, 1]"
             )
         dim = 1 if input.ndim > 1 else 0
+        soft = np.shape(target) == tuple(input.shape) and target.dtype.kind == "f"
+        if not (soft or label_smoothing):
+            return _hard(input, target, weight, ignore_index, reduction, dim)
         log_p = op.log_softmax(input, dim)
-        if np.shape(target) == tuple(input.shape) and target.dtype.kind == "f":
+        if soft:
             return _soft(log_p, target, weight, reduction, label_smoothing, dim)
         loss = op.nll_loss(log_p, target, weight, ignore_index, reduction)
-        if not label_smoothing:
-            return loss
         _, scale = _classes("cross_entropy", input, target, None, ignore_index)
         smooth = -_class_mean(log_p, weight, dim)
         if scale is not None:
@@ -155,6 +213,27 @@ class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
         yield Bad((x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds")
         yield Bad((x, np.array([0, 1])), {}, ShapeError, r"\(4, 3\).*\(2,\)")
         yield Bad((x, np.zeros(4, int)), {"label_smoothing": 1.5}, ArgumentError, "1.5")
+
+
+def _hard(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, dim: int) -> Any:
+    """Of classes, by the fused operation on rows of scores."""
+    classes, scale = _classes("cross_entropy", input, target, weight, ignore_index)
+    rows = input if dim and input.ndim == 2 else op.movedim(input, dim, -1)
+    if rows.ndim != 2:
+        rows = op.reshape(rows, (classes.size, input.shape[dim]))
+    factor: Any = 1.0 if scale is None else scale.reshape(-1)
+    nothing = 0.0
+    if reduction == "mean":
+        if scale is None:
+            factor = 1 / classes.size if classes.size else math.nan
+        else:
+            factor, nothing = _shares(factor)
+    loss = op.softmax_cross_entropy(rows, classes.reshape(-1), factor, reduction != "none")
+    if reduction == "none":
+        return op.reshape(loss, classes.shape)
+    if not classes.size and reduction == "mean":
+        nothing = math.nan
+    return loss + nothing if nothing else loss
 
 
 def _reduced_sum(loss: Any, reduction: str) -> Any:
@@ -208,6 +287,11 @@ def linear_cross_entropy(
     `linear_weight` is (classes, …, features); its middle dimensions follow the classes' in the
     scores.
     """
+    if linear_weight.ndim < 2 or not input.ndim:
+        raise ShapeError(
+            f"linear_cross_entropy: an input of {tuple(input.shape)} does not fit a weight of "
+            f"{tuple(linear_weight.shape)}"
+        )
     classes, *outputs, features = linear_weight.shape
     rows = op.reshape(linear_weight, (-1, features))
     bias = None if linear_bias is None else op.reshape(linear_bias, (-1,))

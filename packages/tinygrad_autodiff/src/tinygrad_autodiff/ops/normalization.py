@@ -347,6 +347,8 @@ def _batch_norm(
     noted: list[Array] = []
     out = op.standardized(input, weight, bias, axes, eps, noted)
     mean, variance = (value.reshape(-1) for value in noted)
+    if not count:
+        return out
     _track(running_mean, mean, momentum)
     with np.errstate(all="ignore"):
         _track(running_var, variance * (np.float64(count) / (count - 1)), momentum)
