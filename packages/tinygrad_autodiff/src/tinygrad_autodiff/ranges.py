@@ -9,7 +9,7 @@ import numpy as np
 
 from .creation import chosen
 from .dtypes import Array, Dtype, as_dtype, get_default_dtype, int64
-from .errors import RangeError
+from .errors import ArgumentTypeError, RangeError
 from .place import leaf
 from .tensor import Tensor, array_of
 
@@ -44,6 +44,8 @@ def arange(
 
 def _exponents(name: str, start: Any, end: Any, steps: int, dtype: Dtype) -> Array:
     """From `start` to `end`, each half counted from its own end, as torch does."""
+    if isinstance(steps, float):
+        raise ArgumentTypeError(f"{name}: expected steps as an int, got {steps}")
     if steps < 0:
         raise RangeError(f"{name}: expected steps of at least 0, got {steps}")
     first, last = (array_of(v).astype(dtype).reshape(()) for v in (start, end))

@@ -286,6 +286,8 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
 
 def _number(value: Any, like: Any) -> Any:
     """A number, or a tensor without dimensions, in the dtype of `like`."""
+    if isinstance(value, complex) and like.dtype.kind != "c":
+        raise DtypeError(f"a complex number cannot fill a tensor of {like.dtype}")
     if not isinstance(value, (Tensor, np.ndarray)):
         return np.asarray(value, like.dtype)
     if value.ndim:
