@@ -26,6 +26,7 @@ class Atan2(_Float, name="atan2", aliases=("arctan2",)):
     ∂out/∂input = other/(input² + other²), ∂out/∂other = -input/(input² + other²), 0 at (0, 0).
     """
 
+    tensors_only = True
     forward = np.arctan2
     partials = (
         lambda t, input, other: t * _turned(other, input, other),
@@ -41,6 +42,7 @@ def _turned(part: Any, y: Any, x: Any) -> Any:
 class Hypot(_Float, name="hypot"):
     """``(input² + other²)^(1/2)`` without overflow; ∂out/∂x = x/out."""
 
+    tensors_only = True
     forward = np.hypot
     partials = (
         lambda t, input, out: t * (input / out),
@@ -51,6 +53,7 @@ class Hypot(_Float, name="hypot"):
 class Logaddexp(_Float, name="logaddexp"):
     """``log(exp(input) + exp(other))``; ∂out/∂input = 1/(1 + exp(other - input))."""
 
+    tensors_only = True
     forward = np.logaddexp
     partials = (
         lambda t, input, other: t / (1 + op.exp(other - input)),
@@ -61,6 +64,7 @@ class Logaddexp(_Float, name="logaddexp"):
 class Logaddexp2(_Float, name="logaddexp2"):
     """``log2(2^input + 2^other)``; ∂out/∂input = 1/(1 + 2^(other - input))."""
 
+    tensors_only = True
     forward = np.logaddexp2
     partials = (
         lambda t, input, other: t / (1 + op.exp2(other - input)),
@@ -122,6 +126,7 @@ def _unless(value: Any, *conditions: Any) -> Any:
 class Fmax(Elementwise, name="fmax"):
     """The larger of two; of a number and NaN the number. In a tie `input` gets the gradient."""
 
+    tensors_only = True
     ordered = True
     forward = np.fmax
     partials = (
@@ -133,6 +138,7 @@ class Fmax(Elementwise, name="fmax"):
 class Fmin(Elementwise, name="fmin"):
     """The smaller of two; of a number and NaN the number. In a tie `input` gets the gradient."""
 
+    tensors_only = True
     ordered = True
     forward = np.fmin
     partials = (
@@ -246,6 +252,7 @@ def float_power(input: Any, exponent: Any) -> Any:
 class Gcd(Elementwise, name="gcd"):
     """Greatest common divisor of integers."""
 
+    tensors_only = True
     differentiable = False
     forward: Any = np.gcd
 

@@ -58,18 +58,21 @@ class Ge(_Comparison, name="ge", aliases=("greater_equal",), operator="ge"):
 class LogicalAnd(_Comparison, name="logical_and"):
     """Whether both are non-zero."""
 
+    tensors_only = True
     forward = np.logical_and
 
 
 class LogicalOr(_Comparison, name="logical_or"):
     """Whether at least one is non-zero."""
 
+    tensors_only = True
     forward = np.logical_or
 
 
 class LogicalXor(_Comparison, name="logical_xor"):
     """Whether exactly one is non-zero."""
 
+    tensors_only = True
     forward = np.logical_xor
 
 

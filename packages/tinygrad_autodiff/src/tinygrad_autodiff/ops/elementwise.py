@@ -270,6 +270,7 @@ class Erf(_Float, name="erf", spaces=("", "Tensor", "special")):
 class Maximum(Elementwise, name="maximum"):
     """The larger of two; where they are equal each gets half of the gradient. NaN wins."""
 
+    tensors_only = True
     ordered = True
     forward = np.maximum
     partials = (
@@ -281,6 +282,7 @@ class Maximum(Elementwise, name="maximum"):
 class Minimum(Elementwise, name="minimum"):
     """The smaller of two; where they are equal each gets half of the gradient. NaN wins."""
 
+    tensors_only = True
     ordered = True
     forward = np.minimum
     partials = (

@@ -138,6 +138,7 @@ class Copysign(Elementwise, name="copysign"):
 class Nextafter(Elementwise, name="nextafter"):
     """The next number from `input` in the direction of `other`; ∂out/∂input = 1, 0 where equal."""
 
+    tensors_only = True
     partials = (
         lambda t, input, other: op.masked(t, input != other),
         lambda t, other: op.zeros_like(t),
