@@ -74,10 +74,10 @@ def bessel(kind: str, order: int, x: Array) -> Array:
     wave = (-1j) ** (order + 1) * (2 / math.pi) * np.exp(1j * finite)
     hankel = wave * _macdonald(order, -1j * finite)
     value = np.where(size < 2, regular, hankel.imag if kind == "y" else hankel.real)
-    value = np.where(np.isinf(size), 0.0, value)
+    value = np.where(np.isnan(x), x, np.where(np.isinf(x), 0.0, value))
     if kind == "y":
         return np.where(x < 0, np.nan, np.where(x == 0, -np.inf, value))
-    return np.where(np.isnan(x), x, value * np.sign(x) if order else value)
+    return value * np.sign(x) if order else value
 
 
 def scaled_k(order: int, x: Array) -> Array:
