@@ -13,6 +13,7 @@ from ..samples import array
 from .dims import one_dim
 
 _X = array((2, 3, 4))
+_PLACES = [np.array([1.0, 1.5, 3.5]), np.array([4.0, 2.0, 1.0, 0.5])]
 
 
 @compose(
@@ -50,11 +51,10 @@ def _pairs(input: Any, axis: int) -> tuple[Any, Any]:
 
 @compose(
     Sample((array((4, 3)),)),
-    Sample((array((4, 3)), 0.5, 0, 2)),
-    Sample((array((3, 4)), [2.0, 0.5])),
-    Sample(
-        (array((3, 4)), [np.array([1.0, 1.5, 3.5]), np.array([4.0, 2.0, 1.0, 0.5])], (0, -1), 2)
-    ),
+    Sample((array((4, 3)),), {"spacing": 0.5, "dim": 0, "edge_order": 2}),
+    Sample((array((3, 4)),), {"spacing": [2.0, 0.5]}),
+    Sample((array((3, 4)),), {"spacing": _PLACES, "dim": (0, -1), "edge_order": 2}),
+    spaces=("",),
     errors=(
         Bad((array((3, 3)), [0.1], (1, 0)), {}, RangeError, "one spacing for each"),
         Bad((array((3,)), 1, None, 3), {}, RangeError, "edge_order is 1 or 2"),
@@ -119,9 +119,9 @@ def _slope(f: Any, step: Any, axis: int, order: int) -> Any:
 
 _AREAS = (
     Sample((_X,)),
-    Sample((_X, None, 0.5, 1)),
+    Sample((_X,), {"dx": 0.5, "dim": 1}),
     Sample((_X, array((4,), seed=1))),
-    Sample((_X, array((2, 3, 4), seed=1), None, 1)),
+    Sample((_X, array((2, 3, 4), seed=1)), {"dim": 1}),
 )
 
 

@@ -151,7 +151,7 @@ class _Range(NamedTuple):
     max: Any
 
 
-@compose(Sample((array((3, 4)),)), Sample((array((3, 4)), 1, True)))
+@compose(Sample((array((3, 4)),)), Sample((array((3, 4)),), {"dim": 1, "keepdim": True}))
 def aminmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Minimum and maximum of all elements or along `dim`, as ``(min, max)``."""
     return _Range(op.amin(input, dim, keepdim), op.amax(input, dim, keepdim))

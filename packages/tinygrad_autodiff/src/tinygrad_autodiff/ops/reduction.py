@@ -251,6 +251,12 @@ class HashTensor(Reduction, name="hash_tensor"):
         combine: Any = np.bitwise_xor.reduce
         return np.asarray(combine(wide.view(np.uint64), axes, keepdims=keepdim))
 
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Of all and along some dimensions, of numbers and whole numbers."""
+        yield Sample((array((2, 3, 4)),))
+        yield Sample((np.arange(6).reshape(2, 3),), {"dim": 1, "keepdim": True})
+
 
 class All(Reduction, name="all"):
     """Whether all elements over `dim` are non-zero."""

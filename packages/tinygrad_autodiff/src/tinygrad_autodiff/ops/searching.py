@@ -79,7 +79,7 @@ class Searchsorted(Op, name="searchsorted", spaces=("",)):
         yield Bad((array((3,)), array((3,))), {"side": "top"}, RangeError, "'top'")
 
 
-class Bucketize(Op, name="bucketize"):
+class Bucketize(Op, name="bucketize", spaces=("",)):
     """Number of the bucket between sorted `boundaries` that each element is in.
 
     A boundary belongs to the bucket below it, or if `right` to the one above.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import Array, real_dtype
 from ..errors import DtypeError
 from ..op import Op, Sample, compose, op
 from ..samples import array
@@ -17,12 +17,12 @@ from .reduction import Reduction
 
 
 class Var(Reduction, name="var"):
-    """Variance over `dim`: Σ(x - x̄)²/(N - correction).
+    """Variance over `dim`: Σ|x - x̄|²/(N - correction), real for complex inputs.
 
     ∂out/∂x = 2·(x - x̄)/(N - correction).
     """
 
-    quiet = True
+    quiet, holomorphic = True, False
 
     def forward(
         self,
@@ -58,7 +58,7 @@ class Var(Reduction, name="var"):
 class Std(Op, name="std"):
     """Standard deviation over `dim`, √var; the derivative where it is 0 is 0."""
 
-    quiet = True
+    quiet, holomorphic = True, False
 
     def forward(
         self,
@@ -88,7 +88,7 @@ def _moments(
     input: Array, dim: Dims, correction: float | None, keepdim: bool, unbiased: bool | None
 ) -> tuple[tuple[int, ...], float, Array]:
     """The dimensions, the divisor, and the variance."""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fc":
         raise DtypeError(f"expected a floating input, got {input.dtype}")
     if isinstance(dim, bool):  # torch's older var(input, unbiased)
         unbiased, dim = dim, None
@@ -99,9 +99,12 @@ def _moments(
     count = number - (1 if correction is None else correction)
     wide = input.astype(np.float32) if input.dtype == np.float16 else input
     mean = add_reduce(wide, axes, keepdims=True) / (number or math.nan)
-    squares = add_reduce(np.square(wide - mean), axes, keepdims=keepdim)
+    centred = wide - mean
+    if centred.dtype.kind == "c":
+        centred = np.abs(centred)
+    squares = add_reduce(np.square(centred), axes, keepdims=keepdim)
     variance = np.asarray(np.divide(squares, max(count, 0)))
-    return axes, count, variance.astype(input.dtype, copy=False)
+    return axes, count, variance.astype(real_dtype(input.dtype), copy=False)
 
 
 def _variance_backward(g: Any, input: Any, axes: tuple[int, ...], count: float) -> Any:
@@ -109,7 +112,9 @@ def _variance_backward(g: Any, input: Any, axes: tuple[int, ...], count: float) 
 
 
 def _variance_jvp(t: Any, input: Any, axes: tuple[int, ...], count: float, out: Any) -> Any:
-    change = op.sum(_centred(input, axes) * t, axes, True) * _twice_over(count)
+    product = op.conj(_centred(input, axes)) * t
+    product = op.real(product) if product.dtype.kind == "c" else product
+    change = op.sum(product, axes, True) * _twice_over(count)
     return op.reshape(change, out.shape)
 
 
