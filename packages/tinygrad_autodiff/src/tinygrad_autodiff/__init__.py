@@ -20,10 +20,12 @@ from . import (
     forward_ad,
     func,
     functions,
+    graph,
     linalg,
     masked,
     nn,
     optim,
+    profiler,
     random,
     ranges,
     sampling,
@@ -56,6 +58,7 @@ from .dtypes import (
 )
 from .errors import AutodiffError
 from .functions import *  # noqa: F403 - exp, sum, matmul, …: every registered op
+from .interop import from_dlpack, from_torch, to_torch
 from .mode import (
     enable_grad,
     inference_mode,
@@ -76,6 +79,7 @@ from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, s
 from .ranges import *  # noqa: F403 - arange, linspace, eye, …
 from .sampling import *  # noqa: F403 - rand, randn_like, randperm, …
 from .serialization import load, save
+from .summary import summary
 from .tensor import Tensor
 
 long = int64
@@ -108,10 +112,13 @@ __all__ = [
     "float32",
     "float64",
     "forward_ad",
+    "from_dlpack",
+    "from_torch",
     "func",
     "functions",
     "get_default_dtype",
     "get_rng_state",
+    "graph",
     "half",
     "inference_mode",
     "initial_seed",
@@ -130,6 +137,7 @@ __all__ = [
     "no_grad",
     "optim",
     "preserve_format",
+    "profiler",
     "promote_types",
     "random",
     "result_type",
@@ -143,6 +151,8 @@ __all__ = [
     "signal",
     "special",
     "strided",
+    "summary",
+    "to_torch",
     "uint8",
     "utils",
     "vmap",

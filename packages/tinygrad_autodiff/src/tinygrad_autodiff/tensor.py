@@ -29,6 +29,7 @@ from .dtypes import (
     promote_types,
 )
 from .errors import ArgumentError, ArgumentTypeError, DtypeError, GraphError, ShapeError
+from .interop import Interop
 from .mode import mode
 from .registry import op
 from .versions import written
@@ -38,7 +39,7 @@ RemovableHandle = engine.Handle
 _ONES = {dtype: np.ones((), dtype) for dtype in (np.dtype(c) for c in "efd")}
 
 
-class Tensor(Methods):
+class Tensor(Interop, Methods):
     """An n-dimensional array of one dtype with an optional gradient.
 
     ``Tensor(data)`` makes a tensor of the default floating dtype, as in torch; `tensor` is the
@@ -60,7 +61,6 @@ class Tensor(Methods):
         "_view",  # unset unless it is a view; see views.py
         "_views",  # unset unless it has views
     )
-    __array_ufunc__ = None  # array + tensor is the tensor's business
     __hash__ = object.__hash__
 
     _data: Array
@@ -320,9 +320,6 @@ class Tensor(Methods):
                 "can't call numpy() on a tensor that requires grad; use tensor.detach().numpy()"
             )
         return self._data
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._data, dtype, copy=copy)
 
     def item(self) -> Any:
         """The only element as a Python number."""
