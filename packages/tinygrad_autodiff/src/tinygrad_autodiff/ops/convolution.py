@@ -172,10 +172,15 @@ class ConvInput(Op, name="conv_input", spaces=()):
                 out=out.reshape(len(g), groups, channels // groups, -1),
             )
             return out.astype(grad.dtype, copy=False)
+        buffer = np.empty(0, g.dtype)
         for samples, rows, offsets in _tiles(size, outputs, window, g.itemsize):
-            columns = np.matmul(w, _grouped(g, samples, rows, groups))
+            tile = _grouped(g, samples, rows, groups)
+            shape = (*tile.shape[:2], w.shape[1], tile.shape[3])
+            if math.prod(shape) > buffer.size:
+                buffer = np.empty(math.prod(shape), g.dtype)
+            columns = np.matmul(w, tile, out=buffer[: math.prod(shape)].reshape(shape))
             columns = columns.reshape(
-                len(columns), channels, *window.kernel, rows.stop - rows.start, *outputs[1:]
+                len(tile), channels, *window.kernel, rows.stop - rows.start, *outputs[1:]
             )
             target = out[samples]
             for tap in offsets:
