@@ -483,7 +483,9 @@ class _Info:
         names = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64"
         names += " float32 float64 complex64 complex128"
         return {
-            name: np.dtype(name) for name in names if kind is None or isdtype(np.dtype(name), kind)
+            name: np.dtype(name)
+            for name in names.split()
+            if kind is None or isdtype(np.dtype(name), kind)
         }
 
 

@@ -288,13 +288,12 @@ def _walk(
                 else:
                     pending[edge] = asarray(before + result)
                     owned.add(edge)
+        found = None if useful is None else captured
+        for leaf in leaves:
+            _deliver(leaf, pending[leaf], leaf in owned, found, create)
     finally:
         if silenced is not None:
             silenced.__exit__(None, None, None)
-    for leaf in leaves:
-        _deliver(
-            leaf, pending[leaf], leaf in owned, captured if useful is not None else None, create
-        )
     return captured
 
 
