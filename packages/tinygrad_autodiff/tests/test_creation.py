@@ -167,6 +167,7 @@ def test_multinomial():
     assert with_replacement.shape == (2, 4000)
     assert with_replacement.dtype == i64
     assert set(with_replacement[1].tolist()) == {0}
+    assert set(with_replacement[0].tolist()) == {1, 2}
     assert abs((with_replacement[0] == 2).numpy().mean() - 0.75) < 0.03
     assert sorted(tg.multinomial(weights[0], 2).tolist()) == [1, 2]
     first = [weights[0].multinomial(1).item() for _ in range(2000)]

@@ -223,7 +223,7 @@ def _chunk_cat(tensors: Any, dim: int, num_chunks: int) -> Any:
     The result has size `num_chunks` at `dim` and the parts of all tensors side by side after it.
     """
     if num_chunks < 1 or dim < 0 or not tensors:
-        raise ShapeError(f"_chunk_cat: expected a positive number of chunks and a dim >= 0")
+        raise ShapeError("_chunk_cat: expected a positive number of chunks and a dim >= 0")
     if min(part.ndim for part in tensors) <= dim:
         raise ShapeError(f"_chunk_cat: not all tensors have a dimension {dim}")
     if not all(part.size if isinstance(part, np.ndarray) else part.numel() for part in tensors):
