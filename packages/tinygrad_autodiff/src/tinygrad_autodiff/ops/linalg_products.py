@@ -30,7 +30,7 @@ def _scaled(input: Any, product: Any, beta: float, alpha: float) -> Any:
     """``beta·input + alpha·product``; a `beta` of 0 drops the input, NaN and all."""
     product = product if alpha == 1 else product * alpha
     if beta == 0:
-        return product
+        return op.masked(input, False) + product
     return (input if beta == 1 else input * beta) + product
 
 
@@ -344,8 +344,8 @@ def cov(input: Any, correction: int = 1, fweights: Any = None, aweights: Any = N
     """
     if input.ndim > 2:
         raise ShapeError(f"expected at most 2 dimensions, got the shape {tuple(input.shape)}")
-    scalar = input.ndim < 2
-    x = op.reshape(input, (1, -1)) if scalar else input
+    x = op.reshape(input, (1, -1)) if input.ndim < 2 else input
+    scalar = x.shape[0] == 1
     if x.dtype.kind == "b":
         raise DtypeError("bool is not supported for the input")
     count = x.shape[1]

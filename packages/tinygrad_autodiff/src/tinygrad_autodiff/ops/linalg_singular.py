@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import Array, real_dtype
 from ..errors import ArgumentError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..random import default_generator
@@ -399,7 +399,7 @@ def svd_lowrank(A: Any, q: int = 6, niter: int = 2, M: Any = None) -> Any:
     A = A if M is None else A - M
     if not 0 <= q <= min(A.shape[-2:]):
         raise ArgumentError(f"q is from 0 to min(m, n) = {min(A.shape[-2:])}, not {q}")
-    draws = default_generator.normal(A.shape[-1] * q, np.dtype(np.float32)).astype(A.dtype)
+    draws = default_generator.normal(A.shape[-1] * q, real_dtype(A.dtype)).astype(A.dtype)
     directions = alike(draws.reshape(A.shape[-1], q), A)
     adjoint = op.adjoint(A)
     base = op.linalg_qr(op.matmul(A, directions))[0]

@@ -18,7 +18,7 @@ from ..dtypes import Array
 from ..errors import DtypeError, LinAlgError, OptionError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
-from .linalg_matrices import alike, check, column, computed, identity
+from .linalg_matrices import alike, check, column, computed
 
 _HERE = ("linalg",)
 _BOTH = ("", "Tensor")
@@ -407,24 +407,54 @@ def triangular_solve(
     return TriangularSolution(solution, op.clone(A))
 
 
-@compose(
-    Sample((_B, _A)),
-    Sample((array((2, 3, 1)), _A, True)),
-    spaces=_BOTH,
-)
+class AssumedTriangle(Op, name="assumed_triangle", spaces=()):
+    """One triangle of A, taken for all of it: the derivative is that of the identity, as torch's.
+
+    Where A is triangular and stays so, that is right; else the other triangle is just not read.
+    """
+
+    def forward(self, A: Array, upper: bool) -> Array:
+        """Values."""
+        check(A, square=True)
+        return np.triu(A) if upper else np.tril(A)
+
+    def backward(self, g: Any) -> Any:
+        """As it comes."""
+        return g
+
+    def jvp(self, t: Any) -> Any:
+        """As it comes."""
+        return t
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Values only; see tests/test_linalg.py."""
+        yield Sample((_A.astype(np.float32), True))
+
+
+_A32, _B32 = _A.astype(np.float32), _B.astype(np.float32)
+
+
+@compose(Sample((_B32, _A32)), Sample((np.stack([_B32, _B32]), _A32, True)), spaces=_BOTH)
 def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
-    """The X with L·Lᴴ·X = input, or UᴴU·X = input if `upper`."""
-    adjoint = op.adjoint(L)
-    if upper:
-        return op.solve_triangle(L, op.solve_triangle(adjoint, input, False), True)
-    return op.solve_triangle(adjoint, op.solve_triangle(L, input, False), True)
+    """The X with L·Lᴴ·X = input, or UᴴU·X = input if `upper`; one triangle is read."""
+    factor = op.assumed_triangle(L, upper)
+    adjoint = op.adjoint(factor)
+    first, second = (adjoint, factor) if upper else (factor, adjoint)
+    return op.solve_square(second, op.solve_square(first, input))
 
 
-@compose(Sample((_A,)), Sample((_BATCH, True)), spaces=_BOTH, errors=(_NOT_SQUARE,))
+@compose(
+    Sample((_A32,)),
+    Sample((np.stack([_A32, _A32]), True)),
+    spaces=_BOTH,
+    errors=(_NOT_SQUARE,),
+)
 def cholesky_inverse(L: Any, upper: bool = False) -> Any:
-    """(L·Lᴴ)⁻¹, or (Uᴴ·U)⁻¹ if `upper`."""
-    check(L, square=True)
-    return op.cholesky_solve(identity(L.shape[-1], L), L, upper)
+    """(L·Lᴴ)⁻¹, or (Uᴴ·U)⁻¹ if `upper`; one triangle is read."""
+    inverse = op.inverse(op.assumed_triangle(L, upper))
+    adjoint = op.adjoint(inverse)
+    return op.matmul(inverse, adjoint) if upper else op.matmul(adjoint, inverse)
 
 
 # ---- least squares -------------------------------------------------------------------------------

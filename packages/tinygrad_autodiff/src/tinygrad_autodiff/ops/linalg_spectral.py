@@ -285,12 +285,14 @@ class MatrixExp(Op, name="matrix_exp", spaces=_BOTH):
 
 
 def _exponential(a: Array) -> Array:
-    n = a.shape[-1]
+    """In double precision: squaring multiplies the errors."""
+    source, n = a.dtype, a.shape[-1]
+    a = a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
     size = np.abs(a).sum(-2).max(-1, initial=0)
     doublings = np.ceil(np.log2(np.maximum(size / _RADIUS, 1)))
     doublings = np.where(np.isfinite(doublings), doublings, 0).astype(int)
-    a = a / np.exp2(doublings).astype(size.dtype)[..., None, None]
-    eye, b = np.eye(n, dtype=a.dtype), [np.asarray(c, size.dtype) for c in _PADE]
+    a = a / np.exp2(doublings)[..., None, None]
+    eye, b = np.eye(n), _PADE
     a2 = a @ a
     a4 = a2 @ a2
     a6 = a4 @ a2
@@ -302,7 +304,7 @@ def _exponential(a: Array) -> Array:
     for k in range(int(doublings.max(initial=0))):
         more = (doublings > k)[..., None, None]
         found = np.where(more, found @ found, found)
-    return found
+    return found.astype(source)
 
 
 def _block_derivative(a: Any, t: Any) -> Any:
