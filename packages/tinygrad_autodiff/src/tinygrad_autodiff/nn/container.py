@@ -96,7 +96,7 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         """Apply them all."""
-        for module in self._modules.values():
+        for module in self:
             input = module(input)
         return input
 
@@ -136,7 +136,8 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Module] | Iterable[Any]) -> None:
         """Enter the pairs of a mapping, or an iterable of pairs."""
-        for name, module in modules.items() if isinstance(modules, Mapping) else modules:
+        pairs: Any = modules.items() if isinstance(modules, Mapping) else modules
+        for name, module in pairs:
             self[name] = module
 
     def __getitem__(self, name: str) -> Any:

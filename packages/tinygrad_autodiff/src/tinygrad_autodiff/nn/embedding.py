@@ -53,7 +53,8 @@ class _Table(Module):
         """A module on a given table (count, width), not trained unless `freeze` is false."""
         if embeddings.ndim != 2:
             raise ArgumentError(f"from_pretrained: expected a table, got {tuple(embeddings.shape)}")
-        return cls(*embeddings.shape, _weight=embeddings, _freeze=freeze, **settings)
+        table: Any = cls
+        return table(*embeddings.shape, _weight=embeddings, _freeze=freeze, **settings)
 
     def extra_repr(self) -> str:
         """Sizes, and settings that are not the default."""

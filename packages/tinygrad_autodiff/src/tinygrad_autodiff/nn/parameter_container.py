@@ -92,7 +92,7 @@ class ParameterDict(_Parameters):
 
     def update(self, parameters: Mapping[str, Any] | Iterable[Any]) -> None:
         """Enter the pairs of a mapping, or an iterable of pairs."""
-        pairs = parameters.items() if hasattr(parameters, "items") else parameters
+        pairs: Any = parameters.items() if hasattr(parameters, "items") else parameters
         for name, value in pairs:
             self[name] = value
 

@@ -65,6 +65,7 @@ class RNNBase(Module):
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
                 width = out * directions if layer else input_size
+                shapes: dict[str, tuple[int, ...]]
                 shapes = {"weight_ih": (rows, width), "weight_hh": (rows, out)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}

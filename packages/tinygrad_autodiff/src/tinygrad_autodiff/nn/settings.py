@@ -47,7 +47,7 @@ class Stateless(Module):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
         try:
-            given = self.__signature__.bind(*args, **kwargs)  # type: ignore[attr-defined]
+            given = self.__signature__.bind(*args, **kwargs)
         except TypeError as error:
             raise ArgumentTypeError(f"{type(self).__name__}: {error}") from error
         given.apply_defaults()

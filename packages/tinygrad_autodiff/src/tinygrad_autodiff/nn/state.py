@@ -29,8 +29,6 @@ class IncompatibleKeys(NamedTuple):
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys({self.missing_keys}, {self.unexpected_keys})"
 
-    __str__ = __repr__
-
 
 class Stateful:
     """The part of `Module` that saves and loads."""

@@ -75,7 +75,7 @@ class _Layer(Module):
 
     def _block(self, x: Any, place: int, function: Callable[[Any], Any]) -> Any:
         """``x + dropout(function(x))`` with the norm before or after."""
-        norm, dropout = self._modules[f"norm{place}"], self._modules[f"dropout{place}"]
+        norm, dropout = getattr(self, f"norm{place}"), getattr(self, f"dropout{place}")
         if self.norm_first:
             return x + dropout(function(norm(x)))
         return norm(x + dropout(function(x)))

@@ -59,7 +59,7 @@ class Attention(Fused, name="attention", spaces=()):
         self.weights = weights
         out = np.matmul(weights if keep is None else weights * keep, _wide(value))
         self.result = out
-        return out.astype(query.dtype, copy=False)
+        return np.asarray(out, query.dtype)
 
     def backward(
         self,

@@ -47,9 +47,10 @@ class Rows(Op, name="rows", spaces=()):
 class RowsAdded(Op, name="rows_added", spaces=()):
     """Zeros of `count` rows, with row i of `input` added at ``index[i]``: the adjoint of `rows`.
 
-    The first occurrences of all indices are written at once, then the second ones are added, and
-    so on: whole rows at a time, where `numpy.add.at` would go element by element. The rows of an
-    index that occurs often are gathered and summed instead.
+    The first occurrences of all indices are gathered at once, then the second ones are added, and
+    so on: whole rows at a time, where `numpy.add.at` would go element by element. The indices are
+    in the order of how often they occur, so that each round adds to a leading part of the sums.
+    The rows of an index that occurs often are summed apart.
     """
 
     linear = True
@@ -63,20 +64,23 @@ class RowsAdded(Op, name="rows_added", spaces=()):
             return np.zeros(shape, input.dtype)
         rows = input.reshape(len(index), -1)
         rows = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-        out = np.zeros((count, rows.shape[1]), rows.dtype)
-        order = np.argsort(index, kind="stable")
+        keys = index.astype(np.uint16) if count <= 2**16 else index  # NumPy sorts these by radix
+        order = np.argsort(keys, kind="stable")
         ordered = index[order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         lengths = np.diff(np.r_[starts, len(order)])
-        often = lengths > _FEW
-        for start, length in zip(starts[often].tolist(), lengths[often].tolist(), strict=True):
-            out[ordered[start]] = add_reduce(rows[order[start : start + length]], 0)
-        starts, lengths = starts[~often], lengths[~often]
-        out[ordered[starts]] = rows[order[starts]]
-        for turn in range(1, lengths.max(initial=0)):
-            starts, lengths = starts[lengths > turn], lengths[lengths > turn]
-            out[ordered[starts]] += rows[order[starts + turn]]
-        return out.reshape(shape).astype(input.dtype, copy=False)
+        falling = np.argsort(-lengths, kind="stable")
+        starts, lengths = starts[falling], lengths[falling]
+        sums = np.take(rows, order[starts], 0)
+        often = int((lengths > _FEW).sum())
+        for i, (start, length) in enumerate(zip(starts[:often], lengths[:often], strict=True)):
+            sums[i] = add_reduce(rows[order[start : start + length]], 0)
+        for turn in range(1, int(lengths[often:].max(initial=0))):
+            end = int((lengths > turn).sum())
+            sums[often:end] += np.take(rows, order[starts[often:end] + turn], 0)
+        out = np.zeros(shape, input.dtype)
+        out.reshape(count, -1)[ordered[starts]] = sums
+        return out
 
     def backward(self, g: Any, where: Any) -> Any:
         """The rows."""
