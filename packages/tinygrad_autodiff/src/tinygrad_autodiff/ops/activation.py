@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..samples import array
+from .blocks import in_blocks
 from .special import erf_values
 
 _EVERYWHERE = ("", "Tensor", "nn.functional")
@@ -48,12 +49,12 @@ class Silu(Elementwise, name="silu", spaces=_NEURAL):
     """``input · σ(input)``; ∂out/∂input = σ·(1 + input·(1 - σ)).  Hendrycks & Gimpel 2016."""
 
     quiet = True
-    partials = (lambda t, input: t * _silu_slope(input),)
+    partials = (lambda t, input: in_blocks(lambda t, x: t * _silu_slope(x), t, input),)
 
     @staticmethod
     def forward(input: Array) -> Array:
         """Values."""
-        out: Array = input / (1 + np.exp(-input))
+        out: Array = in_blocks(lambda x: x / (1 + np.exp(-x)), input)
         return out
 
 
@@ -92,7 +93,7 @@ class Mish(Elementwise, name="mish", spaces=_NEURAL):
     """
 
     quiet = True
-    partials = (lambda t, input: t * _mish_slope(input),)
+    partials = (lambda t, input: in_blocks(lambda t, x: t * _mish_slope(x), t, input),)
 
     @staticmethod
     def forward(input: Array) -> Array:
@@ -114,18 +115,18 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
     """
 
     quiet = True
-    partials = (lambda t, input, approximate: t * _gelu_slope(input, approximate),)
+    partials = (
+        lambda t, input, approximate: in_blocks(
+            lambda t, x: t * _gelu_slope(x, approximate), t, input
+        ),
+    )
 
     @staticmethod
     def forward(input: Array, approximate: str = "none") -> Array:
         """Values."""
-        if approximate == "tanh":
-            inner = _TANH_SCALE * (input + _CUBIC * (input * input * input))
-            out: Array = 0.5 * input * (1 + np.tanh(inner))
-            return out
-        if approximate != "none":
+        if approximate not in ("none", "tanh"):
             raise OptionError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
-        out = 0.5 * input * (1 + erf_values(np.asarray(input * math.sqrt(0.5))))
+        out: Array = in_blocks(_gelu_tanh if approximate == "tanh" else _gelu_exact, input)
         return out
 
     @classmethod
@@ -139,6 +140,14 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
         """An unknown approximation."""
         yield from super().error_inputs()
         yield Bad((array((3,)), "fast"), {}, OptionError, "'none' or 'tanh'")
+
+
+def _gelu_exact(x: Array) -> Any:
+    return 0.5 * x * (1 + erf_values(np.asarray(x * math.sqrt(0.5))))
+
+
+def _gelu_tanh(x: Array) -> Any:
+    return 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _CUBIC * (x * x * x))))
 
 
 def _gelu_slope(x: Any, approximate: str) -> Any:
