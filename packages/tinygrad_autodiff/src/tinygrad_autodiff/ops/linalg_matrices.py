@@ -7,7 +7,7 @@ computed in float32 and rounded once at the end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,33 @@ def check(A: Any, square: bool = False) -> None:
         raise ShapeError(f"expected square matrices, got the shape {shape}")
     if A.dtype.kind not in "fc":
         raise DtypeError(f"expected a floating or complex input, got {A.dtype}")
+
+
+class WithInfo(NamedTuple):
+    """The result of a function that reports failure for each matrix: 0 or the place of it."""
+
+    result: Any
+    info: Any
+
+
+def check_system(A: Any, B: Any) -> None:
+    """An error unless `A` is square and `B` a matrix of as many rows, of the same dtype."""
+    check(A, square=True)
+    check(B)
+    if A.shape[-1] != B.shape[-2]:
+        raise ShapeError(f"the shapes {tuple(A.shape)} and {tuple(B.shape)} do not fit")
+    if A.dtype != B.dtype:
+        raise DtypeError(f"expected operands of one dtype, got {A.dtype} and {B.dtype}")
+
+
+def mT(value: Any) -> Any:
+    """The matrices transposed."""
+    return op.transpose(value, -2, -1)
+
+
+def fitted(grad: Any, shape: tuple[int, ...]) -> Any:
+    """`grad` summed over the batch dimensions along which `shape` was broadcast."""
+    return grad if tuple(grad.shape) == shape else op.sum_to_size(grad, shape)
 
 
 def computed(function: Callable[..., Any], *arrays: Array) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DimError, DtypeError, RangeError, ShapeError
+from ..errors import ArgumentTypeError, DimError, DtypeError, RangeError, ShapeError
 from ..op import Bad, Sample, compose, op
 from ..samples import array
 from .dims import ints, one_dim
@@ -231,6 +231,8 @@ def multi_dot(tensors: Any) -> Any:
 @compose(Sample((_M, _N, array((4, 2), seed=2))), spaces=("",))
 def chain_matmul(*matrices: Any) -> Any:
     """The older `linalg.multi_dot`, of matrices given one by one."""
+    if not matrices:
+        raise ArgumentTypeError("expected at least one matrix")
     return op.clone(matrices[0]) if len(matrices) == 1 else op.multi_dot(matrices)
 
 

@@ -1,8 +1,6 @@
-"""Systems of linear equations: solve, inverse, determinants, triangular systems, least squares.
+"""Systems of linear equations: solve, inverse, least squares, tensors as matrices.
 
-The rules hold for complex matrices as they stand, for all of this but least squares is
-holomorphic. A determinant of a singular matrix has its exact first derivative (the cofactors,
-by singular values); its second derivative needs a regular one.
+Solutions and inverses are holomorphic, so that the rules hold for complex matrices as they stand.
 Source: Giles 2008, "Collected matrix derivative results for forward and reverse mode AD".
 """
 
@@ -15,46 +13,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import DtypeError, LinAlgError, OptionError, ShapeError
+from ..errors import LinAlgError, OptionError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
-from .linalg_matrices import alike, check, column, computed
+from .linalg_matrices import (
+    WithInfo,
+    alike,
+    check,
+    check_system,
+    column,
+    computed,
+    fitted,
+    mT,
+)
 
 _HERE = ("linalg",)
-_BOTH = ("", "Tensor")
-_ALL = ("", "Tensor", "linalg")
 _A = array((3, 3)) + np.diag([4.0, -4.0, 3.0])
 _BATCH = np.stack([_A, _A.T, 2 * _A])
 _B = array((3, 2), seed=1)
 _NOT_SQUARE = Bad((array((2, 3)),), {}, ShapeError, r"square matrices, got the shape \(2, 3\)")
 _SINGULAR = Bad((np.ones((2, 2)),), {}, LinAlgError, "ingular")
-
-
-class WithInfo(NamedTuple):
-    """The result of a function that reports failure for each matrix: 0 or the place of it."""
-
-    result: Any
-    info: Any
-
-
-def check_system(A: Any, B: Any) -> None:
-    """An error unless `A` is square and `B` a matrix of as many rows, of the same dtype."""
-    check(A, square=True)
-    check(B)
-    if A.shape[-1] != B.shape[-2]:
-        raise ShapeError(f"the shapes {tuple(A.shape)} and {tuple(B.shape)} do not fit")
-    if A.dtype != B.dtype:
-        raise DtypeError(f"expected operands of one dtype, got {A.dtype} and {B.dtype}")
-
-
-def mT(value: Any) -> Any:
-    """The matrices transposed."""
-    return op.transpose(value, -2, -1)
-
-
-def fitted(grad: Any, shape: tuple[int, ...]) -> Any:
-    """`grad` summed over the batch dimensions along which `shape` was broadcast."""
-    return grad if tuple(grad.shape) == shape else op.sum_to_size(grad, shape)
 
 
 class SolveSquare(Op, name="solve_square", spaces=()):
@@ -179,282 +157,6 @@ def _info(A: Any) -> Any:
     if plain.size and (computed(lambda a: np.linalg.slogdet(a)[0], plain) == 0).any():
         info = op.lu_factor_ex(plain)[2]
     return alike(info, A)
-
-
-# ---- determinants --------------------------------------------------------------------------------
-
-
-class Det(Op, name="det", spaces=_ALL):
-    """Determinant of square matrices; d det = Σ C∘dA with the cofactors C = det(A)·A⁻ᵀ."""
-
-    def forward(self, A: Array) -> Array:
-        """Values."""
-        check(A, square=True)
-        return np.asarray(computed(np.linalg.det, A))
-
-    def backward(self, g: Any, A: Any) -> Any:
-        """The cofactors."""
-        return column(column(g)) * op.cofactors(A)
-
-    def jvp(self, t: Any, A: Any) -> Any:
-        """Inner product with the cofactors."""
-        return op.sum(op.cofactors(A) * t, (-2, -1))
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """One, a batch, 1 × 1."""
-        yield Sample((_A,))
-        yield Sample((_BATCH,))
-        yield Sample((array((1, 1)),))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """No square."""
-        yield _NOT_SQUARE
-
-
-class Cofactors(Op, name="cofactors", spaces=()):
-    """The matrix det(A)·A⁻ᵀ of cofactors, also of singular A.
-
-    With A = UΣVᴴ it is det(U)·det(Vᴴ)·conj(U)·diag(Π_{j≠i} σ_j)·conj(Vᴴ).
-    """
-
-    def forward(self, A: Array) -> Array:
-        """Values."""
-
-        def values(a: Array) -> Array:
-            u, s, vh = np.linalg.svd(a)
-            ones = np.ones_like(s[..., :1])
-            before = np.cumprod(np.concatenate([ones, s], -1), -1)[..., :-1]
-            after = np.cumprod(np.concatenate([ones, s[..., ::-1]], -1), -1)[..., -2::-1]
-            phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
-            found: Array = phase * (np.conj(u) * (before * after)[..., None, :] @ np.conj(vh))
-            return found
-
-        return np.asarray(computed(values, A)) if A.size else A.copy()
-
-    def backward(self, g: Any, A: Any, out: Any) -> Any:
-        """(Σ g∘C)·A⁻ᵀ - C·gᵀ·A⁻ᵀ."""
-        inverse = mT(op.inverse(A))
-        along = column(column(op.sum(g * out, (-2, -1))))
-        return along * inverse - op.matmul(op.matmul(out, mT(g)), inverse)
-
-    def jvp(self, t: Any, A: Any, out: Any) -> Any:
-        """tr(A⁻¹t)·C - A⁻ᵀ·tᵀ·C."""
-        inverse = mT(op.inverse(A))
-        along = column(column(op.sum(inverse * t, (-2, -1))))
-        return along * out - op.matmul(op.matmul(inverse, mT(t)), out)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """One."""
-        yield Sample((_A,))
-
-
-class LogDet(NamedTuple):
-    """The result of `slogdet`."""
-
-    sign: Any
-    logabsdet: Any
-
-
-class Slogdet(Op, name="slogdet", spaces=_ALL):
-    """sign(det A) and log|det A| of square matrices; d log det = tr(A⁻¹·dA)."""
-
-    holomorphic, quiet = False, True
-
-    def forward(self, A: Array) -> tuple[Array, Array]:
-        """Values."""
-        check(A, square=True)
-        return LogDet(*computed(lambda a: tuple(np.linalg.slogdet(a)), A))
-
-    def backward(self, g: Any, A: Any, out: Any) -> Any:
-        """(g_log + i·Im(g_sign·conj(sign)))·A⁻ᴴ."""
-        factor = op.zeros_like(out[1]) if g[1] is None else g[1]
-        if g[0] is not None and A.dtype.kind == "c":
-            factor = factor + op.imag(g[0] * op.conj(out[0])) * 1j
-        inverse = op.adjoint(op.inv_ex(A)[0])
-        return inverse * column(column(factor))
-
-    def jvp(self, t: Any, A: Any, out: Any) -> Any:
-        """Real and imaginary part of tr(A⁻¹·t)."""
-        change = op.sum(mT(op.inv_ex(A)[0]) * t, (-2, -1))
-        if A.dtype.kind != "c":
-            return op.zeros_like(out[0]), change
-        return out[0] * op.imag(change) * 1j, op.real(change)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """One and a batch."""
-        yield Sample((_A,))
-        yield Sample((_BATCH,))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """No square."""
-        yield _NOT_SQUARE
-
-
-@compose(Sample((-_A,)), Sample((-_BATCH,)), spaces=_BOTH, errors=(_NOT_SQUARE,))
-def logdet(input: Any) -> Any:
-    """Logarithm of the determinant; of real matrices NaN where it is negative."""
-    sign, size = op.slogdet(input)
-    return size + op.log(sign)
-
-
-# ---- triangular systems --------------------------------------------------------------------------
-
-
-class SolveTriangle(Op, name="solve_triangle", spaces=()):
-    """The X with T·X = B by substitution; T is the upper or lower triangle of A.
-
-    Where `unitriangular`, the diagonal of T is 1. A zero on the diagonal makes inf, as in torch.
-    """
-
-    quiet = True
-
-    def forward(self, A: Array, B: Array, upper: bool, unitriangular: bool = False) -> Array:
-        """Values."""
-        check_system(A, B)
-        self.shapes = (A.shape, B.shape)
-
-        def solve(a: Array, b: Array) -> Array:
-            shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-            b = np.broadcast_to(b, (*shape, *b.shape[-2:]))
-            if upper:  # the same system with rows and columns in reverse
-                reversed_ = _substituted(a[..., ::-1, ::-1], b[..., ::-1, :], unitriangular)
-                return reversed_[..., ::-1, :]
-            return _substituted(a, b, unitriangular)
-
-        return np.asarray(computed(solve, A, B))
-
-    def backward(
-        self, g: Any, A: Any, out: Any, upper: Any, unitriangular: Any, shapes: Any
-    ) -> Any:
-        """gB = T⁻ᵀ·g, gA = the triangle of -gB·Xᵀ."""
-        grad = op.solve_triangle(mT(A), g, not upper, unitriangular)
-        whole = _triangle(-op.matmul(grad, mT(out)), upper, unitriangular)
-        return fitted(whole, shapes[0]), fitted(grad, shapes[1])
-
-    def jvp(self, ta: Any, tb: Any, A: Any, upper: Any, unitriangular: Any, out: Any) -> Any:
-        """A system of the same triangle."""
-        change = op.zeros_like(out) if tb is None else tb
-        if ta is not None:
-            change = change - op.matmul(_triangle(ta, upper, unitriangular), out)
-        return op.solve_triangle(A, change, upper, unitriangular)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Either triangle, a unit diagonal, a broadcast batch, more rows than one block."""
-        yield Sample((_A, _B, True))
-        yield Sample((_A, array((2, 3, 2), seed=1), False))
-        yield Sample((_BATCH, _B, True, True))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """Shapes that do not fit."""
-        yield Bad((_A, _B.T, True), {}, ShapeError, "do not fit")
-
-
-def _triangle(value: Any, upper: bool, unit: bool) -> Any:
-    return op.triu(value, int(unit)) if upper else op.tril(value, -int(unit))
-
-
-def _substituted(a: Array, b: Array, unit: bool) -> Array:
-    """Forward substitution, by halves down to blocks of 16 rows."""
-    n = a.shape[-1]
-    if n > 16:
-        half = n // 2
-        first = _substituted(a[..., :half, :half], b[..., :half, :], unit)
-        rest = b[..., half:, :] - a[..., half:, :half] @ first
-        return np.concatenate([first, _substituted(a[..., half:, half:], rest, unit)], -2)
-    x = np.empty(b.shape, b.dtype)
-    for i in range(n):
-        value = b[..., i, :] - (a[..., i : i + 1, :i] @ x[..., :i, :])[..., 0, :]
-        x[..., i, :] = value if unit else value / a[..., i, i, None]
-    return x
-
-
-@compose(
-    Sample((_A, _B), {"upper": True}),
-    Sample((_A, _B.T), {"upper": False, "left": False}),
-    spaces=_HERE,
-    errors=(Bad((array((2, 3)), _B), {"upper": True}, ShapeError, "square matrices"),),
-)
-def solve_triangular(
-    A: Any, B: Any, upper: bool, left: bool = True, unitriangular: bool = False
-) -> Any:
-    """The X with T·X = B (or X·T = B unless `left`), T the upper or lower triangle of A."""
-    if left:
-        return op.solve_triangle(A, B, upper, unitriangular)
-    return mT(op.solve_triangle(mT(A), mT(B), not upper, unitriangular))
-
-
-class TriangularSolution(NamedTuple):
-    """The result of `triangular_solve`."""
-
-    solution: Any
-    cloned_coefficient: Any
-
-
-@compose(Sample((_B, _A)), Sample((_B, _A, False, True)), spaces=_BOTH)
-def triangular_solve(
-    b: Any, A: Any, upper: bool = True, transpose: bool = False, unitriangular: bool = False
-) -> Any:
-    """The older `linalg.solve_triangular`: of T, or of Tᵀ, and a copy of `A`."""
-    matrix = mT(A) if transpose else A
-    solution = op.solve_triangle(matrix, b, upper != transpose, unitriangular)
-    return TriangularSolution(solution, op.clone(A))
-
-
-class AssumedTriangle(Op, name="assumed_triangle", spaces=()):
-    """One triangle of A, taken for all of it: the derivative is that of the identity, as torch's.
-
-    Where A is triangular and stays so, that is right; else the other triangle is just not read.
-    """
-
-    def forward(self, A: Array, upper: bool) -> Array:
-        """Values."""
-        check(A, square=True)
-        return np.triu(A) if upper else np.tril(A)
-
-    def backward(self, g: Any) -> Any:
-        """As it comes."""
-        return g
-
-    def jvp(self, t: Any) -> Any:
-        """As it comes."""
-        return t
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Values only; see tests/test_linalg.py."""
-        yield Sample((_A.astype(np.float32), True))
-
-
-_A32, _B32 = _A.astype(np.float32), _B.astype(np.float32)
-
-
-@compose(Sample((_B32, _A32)), Sample((np.stack([_B32, _B32]), _A32, True)), spaces=_BOTH)
-def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Any:
-    """The X with L·Lᴴ·X = input, or UᴴU·X = input if `upper`; one triangle is read."""
-    factor = op.assumed_triangle(L, upper)
-    adjoint = op.adjoint(factor)
-    first, second = (adjoint, factor) if upper else (factor, adjoint)
-    return op.solve_square(second, op.solve_square(first, input))
-
-
-@compose(
-    Sample((_A32,)),
-    Sample((np.stack([_A32, _A32]), True)),
-    spaces=_BOTH,
-    errors=(_NOT_SQUARE,),
-)
-def cholesky_inverse(L: Any, upper: bool = False) -> Any:
-    """(L·Lᴴ)⁻¹, or (Uᴴ·U)⁻¹ if `upper`; one triangle is read."""
-    inverse = op.inverse(op.assumed_triangle(L, upper))
-    adjoint = op.adjoint(inverse)
-    return op.matmul(inverse, adjoint) if upper else op.matmul(adjoint, inverse)
 
 
 # ---- least squares -------------------------------------------------------------------------------
