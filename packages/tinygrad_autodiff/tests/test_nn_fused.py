@@ -1,0 +1,107 @@
+"""Fused operations are what their compositions say: values, gradients, and what they keep."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import tinygrad_autodiff as tg
+from tinygrad_autodiff import autograd, nn
+from tinygrad_autodiff.ops.blocks import BLOCK, in_blocks
+from tinygrad_autodiff.ops.fused import Fused
+from tinygrad_autodiff.registry import OPS, op
+from tinygrad_autodiff.tensor import wrap
+
+FUSED = [cls for cls in OPS.values() if issubclass(cls, Fused)]
+CASES = [
+    pytest.param(cls, sample, id=f"{cls.name}-{i}")
+    for cls in FUSED
+    for i, sample in enumerate(cls.samples())
+]
+
+
+def both(function, args, count):
+    """Results, and gradients of the first `count` arguments."""
+    leaves = [None if a is None else wrap(a.copy()).requires_grad_() for a in args[:count]]
+    leaves += args[count:]
+    out = function(*leaves)
+    outs = list(out) if isinstance(out, tuple) else [out]
+    seeds = [wrap(np.random.default_rng(0).uniform(0.5, 1, o.shape)) for o in outs]
+    inputs = [leaf for leaf in leaves if isinstance(leaf, tg.Tensor)]
+    grads = autograd.grad(outs, inputs, seeds, materialize_grads=True)
+    return [value.detach().numpy() for value in (*outs, *grads)]
+
+
+@pytest.mark.parametrize(("cls", "sample"), CASES)
+def test_a_fused_op_equals_its_composition(cls, sample):
+    args = (*sample.args, *cls.defaults[len(sample.args) :])
+    count = len(cls.inputs)
+    for found, wanted in zip(
+        both(cls.call, args, count), both(cls.composed, args, count), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-13)
+
+
+def test_what_a_fused_op_keeps_is_freed_by_the_backward_pass():
+    x = tg.ones(4, 8, requires_grad=True)
+    out = nn.functional.layer_norm(x * 2, (8,))
+    kept = weakref.ref(out.grad_fn.saved[0][-1])
+    assert kept() is not None
+    out.sum().backward()
+    gc.collect()
+    assert kept() is None
+    with pytest.raises(RuntimeError, match="second time"):
+        out.sum().backward()
+
+
+def test_blocks_are_seamless():
+    x = np.random.default_rng(0).standard_normal(3 * BLOCK + 5)
+    calls = []
+
+    def double(a, b):
+        calls.append(a.size)
+        return a + b
+
+    np.testing.assert_array_equal(in_blocks(double, x, x), 2 * x)
+    assert calls == [BLOCK] * 3 + [5]
+    table = x[: 2 * BLOCK].reshape(2, -1)
+    np.testing.assert_array_equal(in_blocks(double, table.T, table.T), 2 * table.T)
+    for name in ("gelu", "silu", "mish"):
+        whole, part = getattr(op, name)(x), getattr(op, name)(x[:BLOCK])
+        np.testing.assert_array_equal(whole[:BLOCK], part)
+
+
+@pytest.mark.parametrize("count", [7, 70_000])
+@pytest.mark.parametrize("often", [1, 3, 40])
+def test_the_gradient_of_an_embedding_adds_up(count, often):
+    random = np.random.default_rng(0)
+    index = np.concatenate([np.full(often, 2), random.integers(0, count, 30), [5, 5, 5]])
+    rows = random.standard_normal((len(index), 3))
+    wanted = np.zeros((count, 3))
+    np.add.at(wanted, index, rows)
+    np.testing.assert_allclose(op.rows_added(rows, index, count), wanted, rtol=1e-13, atol=1e-14)
+    half = op.rows_added(rows.astype(np.float16), index, count)
+    assert half.dtype == np.float16
+    np.testing.assert_allclose(half, wanted, rtol=1e-2, atol=2e-2)
+
+
+def test_cross_entropy_leaves_ignored_rows_out_whatever_they_hold():
+    x = tg.tensor([[1.0, 2.0], [-np.inf, np.inf], [3.0, 1.0]], requires_grad=True)
+    loss = nn.functional.cross_entropy(x, tg.tensor([0, -100, 1]))
+    loss.backward()
+    assert np.isfinite(loss.item())
+    every = tg.tensor([[1.0, 2.0]], requires_grad=True)
+    nothing = nn.functional.cross_entropy(every, tg.tensor([-100]))
+    nothing.backward()
+    assert np.isnan(nothing.item())
+    assert every.grad.tolist() == [[0, 0]]
+
+
+def test_attention_of_a_row_that_sees_nothing_is_zero():
+    q, k, v = (tg.ones(2, 3, requires_grad=True) for _ in range(3))
+    mask = tg.tensor([[True, True], [False, False]])
+    out = nn.functional.scaled_dot_product_attention(q, k, v, mask)
+    out.sum().backward()
+    assert out.tolist() == [[1, 1, 1], [0, 0, 0]]
+    assert np.isfinite(q.grad.numpy()).all()
+    assert v.grad.tolist() == [[0.5] * 3] * 2
