@@ -267,7 +267,7 @@ class Tensor(Interop, Methods):
             self._grad = wrap(gradient if owned else gradient.copy())
         else:
             np.add(before._data, gradient, out=before._data)
-            written(before._data)
+            written(before._data, "backward", False)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with the gradient of this tensor in every pass; it may return another."""

@@ -13,7 +13,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -25,17 +25,18 @@ last_write = [0]
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-class Write(NamedTuple):
+class _Write:
     """The latest write into one memory: its owner, the moment, how many there were, and where."""
 
-    owner: weakref.ref[Any]
+    __slots__ = ("moment", "name", "owner", "place", "times")
     moment: int
-    times: int
-    place: tuple[str, int] | None
     name: str
+    owner: weakref.ref[Any]
+    place: tuple[str, int] | None
+    times: int
 
 
-_writes: dict[int, Write] = {}
+_writes: dict[int, _Write] = {}
 
 
 def owner(array: Any) -> np.ndarray[Any, Any]:
@@ -57,17 +58,19 @@ def user_line() -> tuple[str, int] | None:
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def written(array: np.ndarray[Any, Any], name: str = "an inplace operation") -> None:
+def written(array: Any, name: str = "an inplace operation", by_user: bool = True) -> None:
     """Note that the memory of `array`, and so of all its views, has just been changed."""
-    memory = owner(array)
+    memory = array if array.base is None else owner(array)
     key = id(memory)
-    last_write[0] = now = next_sequence()
-    known = _writes.get(key)
-    if known is not None:
-        _writes[key] = Write(known.owner, now, known.times + 1, user_line(), name)
-    else:
-        forget = weakref.ref(memory, lambda _: _writes.pop(key, None))
-        _writes[key] = Write(forget, now, 1, user_line(), name)
+    write = _writes.get(key)
+    if write is None:
+        write = _writes[key] = _Write()
+        write.owner = weakref.ref(memory, lambda _: _writes.pop(key, None))
+        write.times = 0
+    write.times += 1
+    write.name = name
+    write.place = user_line() if by_user else None
+    last_write[0] = write.moment = next_sequence()
 
 
 def count(array: np.ndarray[Any, Any]) -> int:

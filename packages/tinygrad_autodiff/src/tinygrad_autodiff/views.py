@@ -13,7 +13,7 @@ Source: torch's "rebase of history", `torch/csrc/autograd/VariableTypeUtils.h` a
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .errors import GraphError
@@ -36,30 +36,12 @@ class Step(NamedTuple):
         return made if self.place is None else made[self.place]
 
 
-class View(NamedTuple):
-    """Where a view comes from; no parent if it was made while nothing was recorded."""
-
-    parent: Tensor | None
-    step: Step | None
-    hides: bool = False  # whether it has no parent, but the parent required grad
-
-
-_UNTRACKED, _HIDING = View(None, None), View(None, None, True)
-
-
-class _Views(list[Any]):
-    """Weak references to the views of a tensor; the dead ones are dropped now and then."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self) -> None:
-        self.limit = 16
-
-    def note(self, view: Tensor) -> None:
-        if len(self) >= self.limit:
-            self[:] = [held for held in self if held() is not None]
-            self.limit = max(16, 2 * len(self))
-        self.append(weakref.ref(view))
+# What a view keeps in `_view`: its parent, the call, the parameters, and which result it is. A
+# view that was made while nothing was recorded keeps no parent, but whether it hides one that
+# requires grad.
+_Origin = tuple[Any, Any, Any, Any]
+_UNTRACKED: _Origin = (None, False, (), None)
+_HIDING: _Origin = (None, True, (), None)
 
 
 def note(
@@ -70,20 +52,23 @@ def note(
         for place, part in enumerate(made):
             note(parent, part, call, params, place)
         return
-    if made._data.dtype.kind not in "fc" or owner(made._data) is not owner(parent._data):
+    data, base = made._data, made._data.base
+    near = base is not None and (base is parent._data or base is parent._data.base)
+    if not near and data is not parent._data and owner(data) is not owner(parent._data):
+        return
+    if data.dtype.kind not in "fc":
         return
     if not mode.grad:
-        hidden = parent._requires_grad or hides(parent)
-        made._view = _HIDING if hidden else _UNTRACKED
+        made._view = _HIDING if parent._requires_grad or hides(parent) else _UNTRACKED
         return
-    made._view = View(parent, Step(call, tuple(params), index))
-    _views_of(parent).note(made)
+    made._view = (parent, call, params, index)
+    _add(parent, made)
 
 
 def hides(tensor: Tensor) -> bool:
     """Whether a write into `tensor` would change one that requires grad behind its back."""
     view = getattr(tensor, "_view", None)
-    return view is not None and view.hides
+    return view is not None and view[0] is None and view[1]
 
 
 def rebase(tensor: Tensor, result: Tensor) -> None:
@@ -123,10 +108,8 @@ def check_writable(tensor: Tensor, name: str) -> None:
 
 def forget(tensor: Tensor) -> None:
     """`tensor` is about to get memory of its own: it and its views go separate ways."""
-    for held in getattr(tensor, "_views", ()):
-        view = held()
-        if view is not None:
-            del view._view
+    for view in _views(tensor):
+        del view._view
     _clear(tensor)
 
 
@@ -139,20 +122,18 @@ def replace(tensor: Tensor, reshape: Callable[[Tensor], Tensor]) -> Tensor:
         if hasattr(tensor, slot):
             setattr(old, slot, getattr(tensor, slot))
     old._grad = old._hooks = None
-    if hasattr(old, "_view") and old._view.parent is not None:
-        _views_of(old._view.parent).note(old)
-    for held in getattr(tensor, "_views", ()):
-        view = held()
-        if view is not None:
-            view._view = view._view._replace(parent=old)
-            _views_of(old).note(view)
+    if hasattr(old, "_view") and old._view[0] is not None:
+        _add(old._view[0], old)
+    for view in _views(tensor):
+        view._view = (old, *view._view[1:])
+        _add(old, view)
     _clear(tensor)
     made = reshape(old)
     tensor._data, tensor._node, tensor._requires_grad = made._data, made._node, made._requires_grad
     if hasattr(made, "_view"):
         tensor._view = made._view
-        if made._view.parent is not None:
-            _views_of(made._view.parent).note(tensor)
+        if made._view[0] is not None:
+            _add(made._view[0], tensor)
     return tensor
 
 
@@ -162,11 +143,26 @@ def _clear(tensor: Tensor) -> None:
             delattr(tensor, slot)
 
 
-def _views_of(tensor: Tensor) -> _Views:
-    found = getattr(tensor, "_views", None)
-    if found is None:
-        found = tensor._views = _Views()
-    return found
+def _add(parent: Tensor, view: Tensor) -> None:
+    """Let `parent` know `view`, weakly; the dead ones are dropped when the list has doubled.
+
+    The list begins with the length at which that happens.
+    """
+    views = getattr(parent, "_views", None)
+    if views is None:
+        parent._views = [16, weakref.ref(view)]
+        return
+    if len(views) > views[0]:
+        views[1:] = [held for held in views[1:] if held() is not None]
+        views[0] = max(16, 2 * len(views))
+    views.append(weakref.ref(view))
+
+
+def _views(tensor: Tensor) -> Iterator[Tensor]:
+    for held in getattr(tensor, "_views", ())[1:]:
+        view = held()
+        if view is not None:
+            yield view
 
 
 def _root(tensor: Tensor) -> tuple[Tensor, tuple[Step, ...]]:
@@ -174,23 +170,22 @@ def _root(tensor: Tensor) -> tuple[Tensor, tuple[Step, ...]]:
     steps: list[Step] = []
     while True:
         view = getattr(tensor, "_view", None)
-        if view is None or view.parent is None:
+        if view is None or view[0] is None:
             return tensor, tuple(reversed(steps))
-        steps.append(view.step)
-        tensor = view.parent
+        tensor, *step = view
+        steps.append(Step(*step))
 
 
 def _outdate(root: Tensor) -> None:
     stack = [root]
     while stack:
-        views = getattr(stack.pop(), "_views", None)
-        for held in views or ():
-            view = held()
-            if view is not None and view.__class__ is Tensor:
+        tensor = stack.pop()
+        for view in _views(tensor):
+            if view.__class__ is Tensor:
                 view.__class__ = Outdated
                 stack.append(view)
-        if views:
-            views.clear()
+        if hasattr(tensor, "_views"):
+            del tensor._views
 
 
 def refresh(view: Tensor) -> Tensor:
@@ -199,17 +194,17 @@ def refresh(view: Tensor) -> Tensor:
     ancestor: Any = view
     while ancestor.__class__ is Outdated:
         line.append(ancestor)
-        ancestor = ancestor._view.parent
+        ancestor = ancestor._view[0]
     before, mode.grad = mode.grad, True
     try:
         for late in reversed(line):
-            parent, step, _ = late._view
+            parent, *step = late._view
             late.__class__ = Tensor
-            made = step.repeat(parent)
+            made = Step(*step).repeat(parent)
             late._node, late._requires_grad = made._node, made._requires_grad
             if hasattr(made, "_tangents"):
                 late._tangents = made._tangents
-            _views_of(parent).note(late)
+            _add(parent, late)
     finally:
         mode.grad = before
     return view
