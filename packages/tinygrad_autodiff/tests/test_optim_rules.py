@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tinygrad_autodiff as tg
 from tinygrad_autodiff import optim
+from tinygrad_autodiff.optim.lbfgs import Point, strong_wolfe
 
 STEPS = 8
 
@@ -302,6 +303,36 @@ def test_lbfgs_solves_a_quadratic_without_a_line_search():
     optimizer.step(closure)
     np.testing.assert_allclose(p.detach().numpy(), 0, atol=1e-4)
     assert q.item() == 1
+
+
+def test_the_first_step_of_lbfgs_is_no_longer_than_its_rate():
+    p = tg.tensor([3.0, -2.0], requires_grad=True)
+    optimizer = optim.LBFGS([p], lr=0.5, max_iter=1)
+
+    def closure():
+        p.grad = tg.tensor([6.0, -4.0])
+        return tg.tensor(13.0)
+
+    optimizer.step(closure)
+    np.testing.assert_allclose(p.detach().numpy(), [3 - 0.3, -2 + 0.2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("first", [1e-3, 0.1, 1.0, 30.0])
+@pytest.mark.parametrize("curve", range(3))
+def test_a_line_search_ends_where_it_should(curve, first):
+    value, slope = [
+        (lambda t: (t - 2) ** 4 + t**2, lambda t: 4 * (t - 2) ** 3 + 2 * t),
+        (lambda t: math.cos(3 * t) - t + 0.1 * t**2, lambda t: -3 * math.sin(3 * t) - 1 + 0.2 * t),
+        (lambda t: -t / (t * t + 2), lambda t: (t * t - 2) / (t * t + 2) ** 2),
+    ][curve]
+
+    def at(t):
+        return Point(t, value(t), np.array([slope(t)]), slope(t))
+
+    found, calls = strong_wolfe(at, at(0.0), first, 1.0, 25)
+    assert calls <= 26
+    assert found.loss <= value(0) + 1e-4 * found.t * slope(0)
+    assert abs(found.slope) <= 0.9 * abs(slope(0))
 
 
 def test_lbfgs_continues_from_a_state_dict():

@@ -16,7 +16,7 @@ from ..versions import written
 from .optimizer import Optimizer, options
 
 
-class _Point(NamedTuple):
+class Point(NamedTuple):
     """A place on the line that is searched."""
 
     t: float
@@ -80,13 +80,13 @@ class LBFGS(Optimizer):
             used, before = 0, loss
             if group["line_search_fn"]:
                 start = self._values()
-                here = _Point(0.0, loss, gradient, slope)
+                here = Point(0.0, loss, gradient, slope)
 
-                def at(t: float, start: Any = start, along: Array = direction) -> _Point:
+                def at(t: float, start: Any = start, along: Array = direction) -> Point:
                     self._move(start, t, along)
                     _, loss = self._evaluate(closure)
                     gradient = self._gradient()
-                    return _Point(t, loss, gradient, float(gradient @ along))
+                    return Point(t, loss, gradient, float(gradient @ along))
 
                 budget = group["max_eval"] - evaluations
                 found, used = strong_wolfe(at, here, t, _largest(direction), budget)
@@ -163,8 +163,8 @@ class LBFGS(Optimizer):
 
 
 def strong_wolfe(
-    at: Callable[[float], _Point], start: _Point, t: float, size: float, budget: int
-) -> tuple[_Point, int]:
+    at: Callable[[float], Point], start: Point, t: float, size: float, budget: int
+) -> tuple[Point, int]:
     """A point of sufficient decrease and small slope on a line, and how often `at` was called.
 
     loss(t) <= loss(0) + c₁·t·slope(0) and |slope(t)| <= c₂·|slope(0)|, c₁ = 1e-4, c₂ = 0.9. First
@@ -178,10 +178,10 @@ def strong_wolfe(
         budget: Calls of `at` beyond the first.
     """
 
-    def too_high(point: _Point) -> bool:
+    def too_high(point: Point) -> bool:
         return point.loss > start.loss + 1e-4 * point.t * start.slope
 
-    def flat(point: _Point) -> bool:
+    def flat(point: Point) -> bool:
         return abs(point.slope) <= -0.9 * start.slope
 
     before, point, calls = start, at(t), 1
@@ -228,7 +228,7 @@ def strong_wolfe(
     return ends[low], calls
 
 
-def cubic_minimum(first: _Point, second: _Point, bounds: tuple[float, float]) -> float:
+def cubic_minimum(first: Point, second: Point, bounds: tuple[float, float]) -> float:
     """Where the cubic through two points with their slopes is least, limited to `bounds`.
 
     Source: Nocedal & Wright, equation 3.59. The middle of the bounds if it has no minimum.
