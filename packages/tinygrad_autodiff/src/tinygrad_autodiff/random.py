@@ -100,10 +100,9 @@ class Generator:
 
     def permutation(self, count: int) -> Array:
         """The numbers 0 … count - 1 in random order (Fisher & Yates)."""
-        order = list(range(count))
-        words = self.words(max(count - 1, 0)).tolist()
-        for i, word in enumerate(words):
-            j = i + word % (count - i)
+        order, places = list(range(count)), np.arange(max(count - 1, 0))
+        partners = places + self.words(len(places)) % (count - places)
+        for i, j in enumerate(partners.tolist()):
             order[i], order[j] = order[j], order[i]
         return np.array(order, np.int64)
 

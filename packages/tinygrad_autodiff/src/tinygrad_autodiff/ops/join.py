@@ -69,18 +69,39 @@ class Cat(Op, name="cat", aliases=("concat", "concatenate"), spaces=("",)):
         yield Bad(([array(()), array(())],), {}, ShapeError, "without dimensions")
 
 
-@compose(
-    Sample(([array((2, 3)), array((2, 3), seed=1)],)),
-    Sample(([array((2, 3)), array((2, 3), seed=1)], -1)),
-    spaces=("",),
-    errors=(Bad(([array((2,)), array((3,))],), {}, ShapeError, r"got \[\(2,\), \(3,\)\]"),),
-)
-def stack(tensors: Any, dim: int = 0) -> Any:
+class Stack(Op, name="stack", spaces=("",)):
     """Tensors of one shape along a new dimension."""
-    shapes = {tuple(part.shape) for part in tensors}
-    if len(shapes) != 1:
-        raise ShapeError(f"stack: expected tensors of one shape, got {sorted(shapes)}")
-    return op.cat([op.unsqueeze(part, dim) for part in tensors], dim)
+
+    linear = True
+
+    def forward(self, tensors: Sequence[Array], dim: int = 0) -> Array:
+        """Values."""
+        shapes = {part.shape for part in tensors}
+        if len(shapes) != 1:
+            raise ShapeError(f"stack: expected tensors of one shape, got {sorted(shapes)}")
+        axis = one_dim(dim, tensors[0].ndim + 1)
+        self.source, self.where = [part.dtype for part in tensors], (slice(None),) * axis
+        dtype, place = reduce(promote_types, self.source), (*self.where, None)
+        return np.concatenate([part[place].astype(dtype, copy=False) for part in tensors], axis)
+
+    def backward(self, g: Any, source: Any, where: Any) -> Any:
+        """Each its slice."""
+        parts = [op.getitem(g, (*where, i)) for i in range(len(source))]
+        return [
+            part if part.dtype == dtype else op.to(part, dtype)
+            for part, dtype in zip(parts, source, strict=True)
+        ]
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """In front and at the end."""
+        yield _PAIR
+        yield Sample((*_PAIR.args, -1))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """Different shapes."""
+        yield Bad(([array((2,)), array((3,))],), {}, ShapeError, r"got \[\(2,\), \(3,\)\]")
 
 
 def _some(name: str, tensors: Any, function: Any) -> list[Any]:

@@ -74,15 +74,22 @@ class Expand(Op, name="expand", aliases=("broadcast_to",)):
 
     def forward(self, input: Array, size: Ints) -> Array:
         """Values, a read-only view."""
-        sizes = ints(size)
-        lead = len(sizes) - input.ndim
+        full, shape = ints(size), input.shape
+        self.shape, lead = shape, len(full) - len(shape)
         if lead < 0:
-            raise ShapeError(f"expand: {sizes} has fewer dimensions than the input {input.shape}")
-        self.shape = input.shape
-        full = tuple(
-            input.shape[i - lead] if s == -1 and i >= lead else s for i, s in enumerate(sizes)
-        )
-        return np.broadcast_to(input, full)
+            raise ShapeError(f"expand: {full} has fewer dimensions than the input {shape}")
+        if -1 in full:
+            full = tuple(shape[i - lead] if s < 0 <= i - lead else s for i, s in enumerate(full))
+        if not input.flags.c_contiguous or input.size < 2:
+            return np.broadcast_to(input, full)
+        strides = [0] * lead
+        for old, new, stride in zip(shape, full[lead:], input.strides, strict=True):
+            if old != new and old != 1:
+                raise ShapeError(f"expand: {full} does not fit the input of shape {shape}")
+            strides.append(stride if old == new else 0)
+        out: Array = np.ndarray(full, input.dtype, input, 0, strides)  # broadcast_to, but faster
+        out.flags.writeable = False
+        return out
 
     def backward(self, g: Any, shape: Any) -> Any:
         """Sum of the repetitions."""
