@@ -187,6 +187,11 @@ def test_copies_do_not(name):
     assert not np.may_share_memory(COPIES[name](x).numpy(), A)
 
 
+def test_a_place_that_stands_for_several_is_not_written_to():
+    with pytest.raises(RuntimeError, match="share one place"):
+        tg.zeros(3).as_strided((2, 2), (1, 0)).add_(1)
+
+
 def test_a_view_that_needs_a_copy_is_refused():
     with pytest.raises(RuntimeError, match=r"view: .*\(4, 3\).* use reshape"):
         m.t().view(12)

@@ -23,9 +23,9 @@ _SHORT = 2**28  # ranges from here on take two words a number, for the modulo to
 
 
 class Generator:
-    """A stream of random numbers that `manual_seed` makes repeatable."""
+    """A stream of random numbers on the CPU that `manual_seed` makes repeatable."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: Any = "cpu") -> None:
         self.manual_seed(int.from_bytes(os.urandom(4), "little"))
 
     def manual_seed(self, seed: int) -> Generator:

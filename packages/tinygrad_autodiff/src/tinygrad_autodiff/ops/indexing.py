@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import DimError, ShapeError
+from ..errors import DimError, DtypeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from ..tensor import Tensor, array_of
@@ -223,12 +223,16 @@ class SetAt(Op, name="set_at", spaces=()):
     Sample((array((3, 4)), [np.array([0, 2])], array((2, 4), seed=1))),
     Sample((array((3, 4)), [np.array([0, 0]), np.array([1, 1])], array((), seed=1), True)),
     Sample((array((3, 4)), [array((3, 4)) > 0], array((1,), seed=1))),
+    errors=(
+        Bad((array((3,)), [np.array([0])], np.array([1])), {}, DtypeError, "int64 for a tensor"),
+        Bad((array((3,)), [np.array([0, 1])], array((3,))), {}, ShapeError, r"\(3,\) and \(3,\)"),
+    ),
 )
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
     """A copy of `input` with `values` at ``input[indices]``, or added there with `accumulate`."""
     where = _plain(tuple(indices))
     if values.dtype != input.dtype:
-        raise ShapeError(f"index_put: a source of {values.dtype} for a tensor of {input.dtype}")
+        raise DtypeError(f"index_put: a source of {values.dtype} for a tensor of {input.dtype}")
     if not accumulate:
         return op.set_at(input, values, where)
     places = _places(where, tuple(input.shape))

@@ -75,7 +75,10 @@ class AsStrided(Op, name="as_strided"):
         """Values, a view."""
         flat, inner, outer = _patterns(input, size, stride, storage_offset)
         self.count, self.axes = flat.size, (inner, outer)
-        return _read(flat, outer)
+        out = _read(flat, outer)
+        if any(n > 1 and not s for n, s in zip(*outer[:2], strict=True)):
+            out.flags.writeable = False  # one element in several places, as in expand
+        return out
 
     def backward(self, g: Any, count: Any, axes: Any) -> Any:
         """Added into the memory, read where the input lies in it."""
