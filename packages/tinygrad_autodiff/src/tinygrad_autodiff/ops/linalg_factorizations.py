@@ -9,6 +9,7 @@ computations", 3.2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -228,12 +229,13 @@ def _eliminated(a: Array, pivot: bool) -> tuple[Array, Array, Array]:
     """Packed factors, pivots and info of (…, m, n) matrices."""
     batch, (m, n) = a.shape[:-2], a.shape[-2:]
     k = min(m, n)
-    work = np.array(a, order="C").reshape(-1, m, n)
+    work = np.array(a, order="C").reshape(math.prod(batch), m, n)
     every = np.arange(len(work))
     pivots = np.zeros((len(work), k), np.int32)
     info = np.zeros(len(work), np.int32)
     for j in range(k):
-        chosen = j + np.abs(work[:, j:, j]).argmax(1) if pivot else np.full(len(work), j)
+        sizes = np.abs(work[:, j:, j].real) + np.abs(work[:, j:, j].imag)  # as LAPACK has it
+        chosen = j + sizes.argmax(1) if pivot else np.full(len(work), j)
         pivots[:, j] = chosen + 1
         rows = work[every, chosen].copy()
         work[every, chosen] = work[:, j]
