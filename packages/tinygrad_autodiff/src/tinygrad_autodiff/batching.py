@@ -208,6 +208,7 @@ def _rule(cls: Any) -> Callable[..., Any] | None:
 
 
 _DIM_NAMES = {"dim", "dims", "dim0", "dim1", "dim2"}
+_GROWING = {"stack", "unsqueeze"}  # whose `dim` counts the dimensions of the result, one more
 _REDUCING = {"sum", "mean", "amax", "amin", "all", "any", "var", "std", "logsumexp", "nansum"}
 
 
@@ -237,7 +238,7 @@ def _along_dims(cls: Any, args: tuple[Any, ...], level: int, size: int) -> Any:
     if any(_at(value, level) for value in tree.leaves(args[1:])):
         return None
     ndim = max(value.ndim for value in inputs)
-    if not ndim or any(value.ndim != ndim for value in inputs):
+    if not (ndim or cls.name in _GROWING) or any(value.ndim != ndim for value in inputs):
         return None
     params = []
     for name, value in zip(cls.params[1:], args[1:], strict=True):
@@ -246,7 +247,7 @@ def _along_dims(cls: Any, args: tuple[Any, ...], level: int, size: int) -> Any:
                 if cls.name not in _REDUCING:
                     return None
                 value = tuple(range(ndim))
-            value = _shifted(value, ndim)
+            value = _shifted(value, ndim + (cls.name in _GROWING))
         params.append(value)
     values = [expanded(value, level, size) for value in inputs]
     return cls.call(values if cls.variadic else values[0], *params)
