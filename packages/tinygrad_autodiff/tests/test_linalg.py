@@ -60,7 +60,7 @@ CASES = {
     "qr": (lambda a: tuple(linalg.qr(a)), (TALL,)),
     "qr, wide": (lambda a: tuple(linalg.qr(a)), (WIDE,)),
     "lu": (lambda a: tuple(linalg.lu(a))[1:], (SQUARE,)),
-    "lu, tall": (lambda a: tuple(linalg.lu(a))[1:], (TALL,)),
+    "lu, tall": (lambda a: tuple(linalg.lu(a))[1:], (TALL * (1 + 0.3j),)),
     "lu, wide": (lambda a: tuple(linalg.lu(a))[1:], (WIDE,)),
     "lu_solve": (lambda a, b: linalg.lu_solve(*linalg.lu_factor(a), b), (SQUARE, RIGHT)),
     "lu_solve, adjoint, right": (
