@@ -8,7 +8,6 @@ inputs and parameters. ``python -m parity.test_modules`` prints the counts by mo
 
 from __future__ import annotations
 
-import sys
 import types
 import warnings
 from collections.abc import Iterator
@@ -18,17 +17,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.testing._internal.common_modules import module_db
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-if __package__ in (None, ""):  # pytest imports this file by its path
-    sys.path.insert(0, __file__.rpartition("/parity/")[0])
+from .scoreboard.adapter import TORCH, Call, Library, UntranslatableError
 
-from parity.scoreboard.adapter import TORCH, Call, Library, UntranslatableError
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns of tools that it could use
+    from torch.testing._internal.common_modules import module_db
 
+pytestmark = pytest.mark.filterwarnings("default")  # torch's own
 LIBRARY = Library("tinygrad_autodiff")
 CHECKS = ("state", "start", "text", "values", "gradients")
 MODES = (True, False)
+MOST = 32  # about as many inputs of a module in each mode, spread over what module_db offers
 
 # What is not as in torch, and why.
 KNOWN = {
@@ -36,6 +37,7 @@ KNOWN = {
     for name in (info.name for info in module_db)
     if name.startswith("nn.Lazy")
 }
+KNOWN["nn.FractionalMaxPool3d"] = "draws for two samples are refused for one without a batch"
 
 
 def ours(value: Any) -> Any:
@@ -182,7 +184,7 @@ def pairs(info: Any) -> Iterator[Any]:
         inputs = info.module_inputs_func(
             info, device="cpu", dtype=torch.float64, requires_grad=True, training=training
         )
-        for given in inputs:
+        for given in inputs[:: max(1, len(inputs) // MOST)]:
             yield lambda given=given, training=training: Pair(info, given, training)
 
 
