@@ -47,15 +47,19 @@ _FITS_LIGER: dict[str, Callable[[tuple[Any, ...]], bool]] = {
 }
 
 
+_TORCH: dict[str, Function] = {
+    "dropout": lambda x, p, seed: torch.nn.functional.dropout(x, p),
+}
+"""What takes the place of a definition that is there to be read, not to be fast."""
+
+
 def peers_of(op: Op, args: tuple[Any, ...]) -> dict[str, Function]:
     """Ours first, then everybody else's."""
     product = op.bound == "compute" and not op.together
-    peers: dict[str, Function] = {
-        "ours": op.function,
-        "cuBLAS" if product else "eager": op.torch_function,
-    }
+    theirs = _TORCH.get(op.name, op.torch_function)
+    peers: dict[str, Function] = {"ours": op.function, "cuBLAS" if product else "eager": theirs}
     if not product:
-        peers["compile"] = torch.compile(op.torch_function, dynamic=False)
+        peers["compile"] = torch.compile(theirs, dynamic=False)
     if op.name in _LIGER and _FITS_LIGER.get(op.name, lambda _: True)(args):
         peers["liger"] = _LIGER[op.name]
     return peers

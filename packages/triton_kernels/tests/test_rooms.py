@@ -339,6 +339,17 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 
 INTERPRETED = {
+    "multiply_add": {"_multiply_add"},
+    "strided_copy": {"_copy"},
+    "transpose": {"_copy"},
+    "reduce_sum": {"_reduce"},
+    "reduce_mean": {"_reduce"},
+    "reduce_max": {"_reduce"},
+    "argmax": {"_reduce"},
+    "matvec": {"_matvec", "_outer"},
+    "outer": {"_matvec", "_outer"},
+    "dropout": {"_dropout"},
+    "cumsum": {"_cumsum"},
     "linear": {"_matmul", "_activation_backward"},
     "linear_cross_entropy": {"_rows", "_reduce", "_denominator", "_gradient", "_scale"},
     "matmul_fp8": {"_matmul"},

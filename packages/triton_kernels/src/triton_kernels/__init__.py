@@ -33,6 +33,17 @@ if TYPE_CHECKING:
     from triton_kernels.ops.activations.gated import geglu as geglu
     from triton_kernels.ops.activations.gated import swiglu as swiglu
     from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
+    from triton_kernels.ops.foundations.dropout import dropout as dropout
+    from triton_kernels.ops.foundations.elementwise import multiply_add as multiply_add
+    from triton_kernels.ops.foundations.elementwise import strided_copy as strided_copy
+    from triton_kernels.ops.foundations.elementwise import transpose as transpose
+    from triton_kernels.ops.foundations.reductions import argmax as argmax
+    from triton_kernels.ops.foundations.reductions import reduce_max as reduce_max
+    from triton_kernels.ops.foundations.reductions import reduce_mean as reduce_mean
+    from triton_kernels.ops.foundations.reductions import reduce_sum as reduce_sum
+    from triton_kernels.ops.foundations.scan import cumsum as cumsum
+    from triton_kernels.ops.foundations.vectors import matvec as matvec
+    from triton_kernels.ops.foundations.vectors import outer as outer
     from triton_kernels.ops.gemm.linear import linear as linear
     from triton_kernels.ops.gemm.op import matmul as matmul
     from triton_kernels.ops.gemm.scaled import matmul_fp8 as matmul_fp8
@@ -55,8 +66,11 @@ __all__ = [
     "SwiGLU",
     "add_layer_norm",
     "add_rms_norm",
+    "argmax",
     "bias_activation",
     "cross_entropy",
+    "cumsum",
+    "dropout",
     "errors",
     "explain",
     "geglu",
@@ -67,13 +81,21 @@ __all__ = [
     "linear_cross_entropy",
     "matmul",
     "matmul_fp8",
+    "matvec",
+    "multiply_add",
     "op_names",
+    "outer",
     "record_backends",
+    "reduce_max",
+    "reduce_mean",
+    "reduce_sum",
     "relu",
     "rms_norm",
     "silu",
     "softmax",
+    "strided_copy",
     "swiglu",
+    "transpose",
     "use_backend",
     "vector_add",
 ]

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.vector_add": ("vector_add",),
+    "triton_kernels.ops.foundations.elementwise": ("multiply_add", "strided_copy", "transpose"),
+    "triton_kernels.ops.foundations.reductions": (
+        "reduce_sum",
+        "reduce_mean",
+        "reduce_max",
+        "argmax",
+    ),
+    "triton_kernels.ops.foundations.vectors": ("matvec", "outer"),
+    "triton_kernels.ops.foundations.dropout": ("dropout",),
+    "triton_kernels.ops.foundations.scan": ("cumsum",),
     "triton_kernels.ops.softmax.op": ("softmax",),
     "triton_kernels.ops.gemm.op": ("matmul",),
     "triton_kernels.ops.gemm.linear": ("linear",),

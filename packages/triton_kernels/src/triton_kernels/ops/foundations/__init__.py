@@ -1,0 +1,1 @@
+"""Foundations: elementwise, reductions, vectors, dropout, scan."""
