@@ -250,3 +250,15 @@ def resolve_neg(input: Any) -> Any:
 def adjoint(input: Any) -> Any:
     """(…, m, n) to (…, n, m): transposed and conjugated."""
     return op.conj(op.transpose(input, -2, -1))
+
+
+@compose(Sample((_Z,)))
+def is_conj(input: Any) -> bool:
+    """False: nothing is conjugated lazily here."""
+    return False
+
+
+@compose(Sample((_Z,)))
+def is_neg(input: Any) -> bool:
+    """False: nothing is negated lazily here."""
+    return False
