@@ -153,3 +153,83 @@ def test_state_dicts_round_trip():
     b.load_state_dict(a.state_dict())
     x = tg.rand(1, 2, 5)
     np.testing.assert_array_equal(a(x).numpy(force=True), b(x).numpy(force=True))
+
+
+def test_averages_are_means_of_windows():
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 7))
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 2), (2, 3))[:, :, ::2, ::3]
+    kernel, stride = (3, 2), (2, 3)
+    sums, ones = windows.sum((-2, -1)), np.ones_like(x)
+    np.testing.assert_allclose(F.avg_pool2d(x, kernel, stride, 1), sums / 6, rtol=1e-12, atol=1e-12)
+    found = F.avg_pool2d(x, kernel, stride, 1, divisor_override=5)
+    np.testing.assert_allclose(found, sums / 5, rtol=1e-12, atol=1e-12)
+    inside = F.avg_pool2d(ones, kernel, stride, 1, count_include_pad=False)
+    np.testing.assert_allclose(inside, 1.0, rtol=1e-12)
+    found = F.adaptive_avg_pool2d(x, (3, 1))
+    wanted = x.reshape(2, 3, 3, 2, 7).mean((3, 4))[..., None]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    power = F.lp_pool2d(np.abs(x), 3, 2)
+    blocks = np.abs(x)[:, :, :, :6].reshape(2, 3, 3, 2, 3, 2)
+    np.testing.assert_allclose(power, (blocks**3).sum((3, 5)) ** (1 / 3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular", "constant"])
+def test_padding_is_numpys(mode):
+    x = np.arange(24.0).reshape(1, 2, 3, 4)
+    name = {"reflect": "reflect", "replicate": "edge", "circular": "wrap", "constant": "constant"}
+    wanted = np.pad(x, ((0, 0), (0, 0), (0, 2), (2, 1)), name[mode])
+    np.testing.assert_array_equal(F.pad(x, (2, 1, 0, 2), mode), wanted)
+    np.testing.assert_array_equal(F.pad(x, (-1, -2), mode), x[..., 1:2])
+
+
+def test_interpolation_follows_straight_lines():
+    x = np.arange(7.0).reshape(1, 1, 7)
+    inner = F.interpolate(x, 14, mode="linear")[0, 0, 1:-1]
+    np.testing.assert_allclose(inner, (np.arange(1, 13) + 0.5) / 2 - 0.5, rtol=1e-12)
+    aligned = F.interpolate(x, 11, mode="linear", align_corners=True)[0, 0]
+    np.testing.assert_allclose(aligned, np.linspace(0, 6, 11), rtol=1e-12, atol=1e-12)
+    plane = x[..., None] + np.arange(7.0)
+    bent = F.interpolate(plane, 13, mode="bicubic", align_corners=True)[0, 0]
+    line = np.linspace(0, 6, 13)
+    np.testing.assert_allclose(bent[2:-2, 2:-2], (line[:, None] + line)[2:-2, 2:-2], rtol=1e-12)
+    for mode in ("bilinear", "bicubic", "lanczos"):
+        small = F.interpolate(np.full((1, 1, 9, 8), 2.5), (4, 3), mode=mode, antialias=True)
+        np.testing.assert_allclose(small, 2.5, rtol=1e-12)
+    np.testing.assert_array_equal(F.interpolate(x, 3)[0, 0], [0, 2, 4])
+    np.testing.assert_array_equal(F.interpolate(x, 3, mode="nearest-exact")[0, 0], [1, 3, 5])
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "nearest"])
+def test_the_identity_samples_the_image_itself(mode):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    same, turned = ([[[1.0, 0, 0], [0, 1, 0]]] * 2, [[[-1.0, 0, 0], [0, -1, 0]]] * 2)
+    for theta, wanted in ((same, x), (turned, x[:, :, ::-1, ::-1])):
+        grid = F.affine_grid(np.array(theta), x.shape, align_corners=False)
+        np.testing.assert_allclose(F.grid_sample(x, grid, mode), wanted, rtol=1e-12, atol=1e-12)
+    for padding, wanted in (("zeros", 0 * x), ("border", x[..., -1:]), ("reflection", x)):
+        far = F.affine_grid(np.array(same), x.shape, align_corners=False) + np.array([4.0, 0])
+        found = F.grid_sample(x, far, mode, padding)
+        np.testing.assert_allclose(found, np.broadcast_to(wanted, x.shape), rtol=1e-12, atol=1e-12)
+
+
+def test_folding_what_was_unfolded_counts_the_windows():
+    x = np.random.default_rng(0).standard_normal((1, 2, 4, 6))
+    np.testing.assert_allclose(F.fold(F.unfold(x, 2, stride=2), (4, 6), 2, stride=2), x)
+    assert F.unfold(x, (2, 3))[0, :6, 0].tolist() == x[0, 0, :2, :3].ravel().tolist()
+    assert F.fold(F.unfold(np.ones((1, 1, 3, 3)), 2), (3, 3), 2)[0, 0].tolist() == [
+        [1, 2, 1],
+        [2, 4, 2],
+        [1, 2, 1],
+    ]
+
+
+def test_shuffles():
+    x = np.arange(16).reshape(1, 4, 2, 2)
+    shuffled = F.pixel_shuffle(x, 2)
+    assert shuffled[0, 0].tolist() == [[0, 4, 1, 5], [8, 12, 9, 13], [2, 6, 3, 7], [10, 14, 11, 15]]
+    np.testing.assert_array_equal(F.pixel_unshuffle(shuffled, 2), x)
+    assert F.channel_shuffle(x, 2)[0, :, 0, 0].tolist() == [0, 8, 4, 12]
+    ones = np.ones((1, 5, 1))
+    found = F.local_response_norm(ones, 3, alpha=3.0, beta=1.0, k=1.0)[0, :, 0]
+    np.testing.assert_allclose(found, [1 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 3])
