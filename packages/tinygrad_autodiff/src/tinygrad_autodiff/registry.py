@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from .op import Op
 
 OPS: dict[str, type[Op]] = {}
-_taken: set[str] = set()  # names and aliases of all namespaces
 _taken: set[str] = set()  # names of their own; the last words of qualified aliases are not
 
 
