@@ -214,6 +214,62 @@ def test_vectors_and_matrices_on_the_right_are_told_apart_as_in_torch():
 # ---- values --------------------------------------------------------------------------------------
 
 
+X, Y, V = array((2, 3)), array((2, 3), seed=1), array((3,), seed=2)
+NUMPY = {
+    "cross": (linalg.cross, np.cross, (X, Y)),
+    "kron": (tg.kron, np.kron, (X, Y)),
+    "tensordot": (lambda a, b: tg.tensordot(a, b, ([0], [0])), lambda a, b: a.T @ b, (X, Y)),
+    "inner": (tg.inner, np.inner, (X, Y)),
+    "vdot": (tg.vdot, np.vdot, (1j * V, V + 2j)),
+    "multi_dot": (lambda *m: linalg.multi_dot(m), lambda a, b, c: a @ b @ c, (X, X.T, Y)),
+    "vander": (linalg.vander, lambda v: np.vander(v, increasing=True), (V,)),
+    "cov": (tg.cov, np.cov, (X,)),
+    "corrcoef": (tg.corrcoef, np.corrcoef, (X,)),
+    "addmm": (
+        lambda c, a, b: tg.addmm(c, a, b, beta=2, alpha=3),
+        lambda c, a, b: 2 * c + 3 * a @ b,
+        (X, X[:, :2], Y),
+    ),
+    "addr": (tg.addr, lambda c, v, w: c + np.outer(v, w), (X, V[:2], V)),
+    "det": (linalg.det, np.linalg.det, (SQUARE,)),
+    "matrix_power": (lambda a: linalg.matrix_power(a, 5), lambda a: a @ a @ a @ a @ a, (X[:, :2],)),
+    "dist": (tg.dist, lambda a, b: np.linalg.norm(a - b), (X, Y)),
+    "cond": (lambda a: linalg.cond(a, 1), lambda a: np.linalg.cond(a, 1), (SQUARE,)),
+    "tensorsolve": (
+        linalg.tensorsolve,
+        np.linalg.tensorsolve,
+        (array((2, 3, 6)) + 4 * np.eye(6).reshape(2, 3, 6), X),
+    ),
+    **{
+        f"norm {p}": (
+            lambda a, p=p: linalg.norm(a, p),
+            lambda a, p=p: np.linalg.norm(a, p),
+            (SQUARE,),
+        )
+        for p in ("fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)
+    },
+}
+
+
+@pytest.mark.parametrize("name", NUMPY)
+def test_values_are_numpys(name):
+    mine, theirs, arrays = NUMPY[name]
+    found = mine(*[wrap(np.asarray(a)) for a in arrays])
+    np.testing.assert_allclose(found.numpy(), theirs(*arrays), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 6, 6), (0, 2, 2)])
+@pytest.mark.parametrize("hermitian", [False, True])
+def test_indefinite_systems_are_solved(shape, hermitian):
+    a = complexes(shape) if hermitian else array(shape)
+    a = (a + (np.conj(a.mT) if hermitian else a.mT)) * (1 - np.eye(shape[-1]) * 0.99)
+    b = complexes((shape[-1], 2)) if hermitian else array((shape[-1], 2))
+    packed, pivots = linalg.ldl_factor(wrap(a), hermitian=hermitian)
+    assert shape != (2, 6, 6) or (pivots.numpy() < 0).any()
+    found = linalg.ldl_solve(packed, pivots, wrap(b), hermitian=hermitian).numpy()
+    np.testing.assert_allclose(a @ found, np.broadcast_to(b, found.shape), atol=1e-12)
+
+
 def test_large_triangles_are_solved_by_halves():
     a = np.tril(array((50, 50)) * 0.1) + 3 * np.eye(50)
     b = array((50, 3), seed=1)

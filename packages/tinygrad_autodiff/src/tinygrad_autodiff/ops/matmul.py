@@ -72,7 +72,7 @@ class BatchedProduct(Op, name="batched_product", spaces=()):
         yield Bad((x, y.T.astype(np.float32)), {}, DtypeError, "float64 and float32")
 
 
-class Matmul(Composite, name="matmul", operator="matmul"):
+class Matmul(Composite, name="matmul", aliases=("linalg.matmul",), operator="matmul"):
     """Matrix product: of vectors the dot product, of more dimensions batched and broadcast."""
 
     @staticmethod
@@ -192,7 +192,7 @@ class Dot(Composite, name="dot"):
         yield Bad((array((2, 3)), array((3,))), {}, ShapeError, "1 and 1 dimensions")
 
 
-class Outer(Composite, name="outer"):
+class Outer(Composite, name="outer", aliases=("ger",)):
     """All products of the elements of two vectors."""
 
     @staticmethod
