@@ -38,6 +38,16 @@ def test_first_order_and_the_random_stream():
     both(run)
 
 
+def test_the_backward_pass_leaves_the_random_stream_where_it_was():
+    x = tg.ones(8, requires_grad=True)
+    y = checkpoint(lambda v: tg.nn.functional.dropout(v, 0.5) * v, x)
+    tg.manual_seed(5)
+    wanted = tg.rand(2).tolist()
+    tg.manual_seed(5)
+    y.sum().backward()
+    assert tg.rand(2).tolist() == wanted
+
+
 def test_backward_twice_and_second_order():
     def run(call, x):
         first, second = call(x)

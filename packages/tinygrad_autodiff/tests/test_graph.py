@@ -86,6 +86,27 @@ def test_profile():
     assert sum(row.calls for row in prof.rows()) == calls
 
 
+def test_time_within_an_operation_counts_once():
+    class Twice(tg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2.0
+
+        @staticmethod
+        def backward(ctx, g):
+            for _ in range(3):
+                h = tg.exp(g)
+            return h
+
+    x = tg.ones(500_000, requires_grad=True)
+    with profiler.profile() as prof:
+        Twice.apply(x).sum().backward()
+    rows = {(row.op, row.phase): row for row in prof.rows()}
+    assert rows["exp", "forward"].calls == 3
+    assert rows["Twice", "backward"].seconds < rows["exp", "forward"].seconds
+    assert sum(row.seconds for row in rows.values()) <= prof.seconds
+
+
 def test_summary():
     model, x, _ = network()
     model[0].weight.requires_grad_(False)

@@ -93,8 +93,9 @@ class _Watch:
                 # What a rule saved is an input of it too: 0 times a saved infinity is no surprise.
                 given = args if phase == "forward" else args[::2]
                 before_nan, before_infinite = _kinds(given)
-                new = "NaN" if nan and not before_nan else "an infinity"
-                if (nan and not before_nan) or (infinite and not (before_infinite or before_nan)):
+                new_nan = nan and not before_nan
+                if new_nan or (infinite and not (before_infinite or before_nan)):
+                    new = "NaN" if new_nan else "an infinity"
                     raise AnomalyError(_message(phase, label, node, args, result, new))
             return result
 
