@@ -31,12 +31,13 @@ _Float = float
 _Operand = Tensor | Array | _Number
 _Dims = int | tuple[int, ...] | list[int] | None
 """
-_RETURNS = {
-    "split": "tuple[Tensor, ...]",
-    "chunk": "tuple[Tensor, ...]",
-    "unbind": "tuple[Tensor, ...]",
-}
-_LOOSE = {"max", "min", "norm", "vector_norm"}
+_SEVERAL = """
+    broadcast_tensors chunk dsplit hsplit meshgrid split split_with_sizes split_with_sizes_copy
+    tensor_split unbind unbind_copy unravel_index vsplit
+"""
+_RETURNS = dict.fromkeys(_SEVERAL.split(), "tuple[Tensor, ...]")
+_RETURNS |= {"allclose": "_Bool", "equal": "_Bool", "broadcast_shapes": "tuple[_Int, ...]"}
+_LOOSE = {"max", "min", "norm", "vector_norm", "nonzero", "atleast_1d", "atleast_2d", "atleast_3d"}
 
 
 def render() -> dict[str, str]:
@@ -120,7 +121,8 @@ def _function(name: str, cls: Any, method: bool) -> str:
 
 def _parameter(parameter: inspect.Parameter, cls: Any) -> str:
     annotation = str(parameter.annotation)
-    star = "*" if parameter.kind is parameter.VAR_POSITIONAL else ""
+    stars: dict[Any, str] = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
+    star = stars.get(parameter.kind, "")
     if "Sequence" in annotation:
         annotation = "tuple[_Operand, ...] | list[_Operand] | list[Tensor]"
     elif "Array" in annotation:
