@@ -192,6 +192,19 @@ def test_a_place_that_stands_for_several_is_not_written_to():
         tg.zeros(3).as_strided((2, 2), (1, 0)).add_(1)
 
 
+def test_fill_diagonal():
+    assert tg.zeros(2, 3).fill_diagonal_(1.0).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert tg.zeros(4, 2).fill_diagonal_(1.0, wrap=True).tolist() == [
+        [1, 0],
+        [0, 1],
+        [0, 0],
+        [1, 0],
+    ]
+    x = tg.ones(2, 2, requires_grad=True)
+    (x * 1).fill_diagonal_(5.0).sum().backward()
+    assert x.grad.tolist() == [[0, 1], [1, 0]]
+
+
 def test_a_view_that_needs_a_copy_is_refused():
     with pytest.raises(RuntimeError, match=r"view: .*\(4, 3\).* use reshape"):
         m.t().view(12)

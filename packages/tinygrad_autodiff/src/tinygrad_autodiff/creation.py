@@ -17,14 +17,12 @@ from .place import leaf
 from .tensor import Tensor, array_of, wrap
 
 __all__ = [
-    "allclose",
     "as_tensor",
     "asarray",
     "empty",
     "empty_like",
     "empty_permuted",
     "empty_strided",
-    "equal",
     "from_numpy",
     "full",
     "full_like",
@@ -197,15 +195,3 @@ def is_floating_point(input: Tensor) -> bool:
 def numel(input: Tensor) -> int:
     """Number of elements."""
     return input.numel()
-
-
-def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether shapes and all elements are equal."""
-    return input.shape == other.shape and bool((input._data == other._data).all())
-
-
-def allclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> bool:
-    """Whether all elements satisfy ``|input - other| <= atol + rtol·|other|``."""
-    return bool(np.allclose(input._data, other._data, rtol, atol, equal_nan))

@@ -144,6 +144,23 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     )
 
 
+@compose(
+    spaces=("Tensor",),
+    errors=(Bad((array((3,)), 0.0), {}, ShapeError, "at least 2 dimensions"),),
+)
+def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
+    """Write `fill_value` at (i, i, …); with `wrap` again below, after a row left out."""
+    if input.ndim < 2 or (input.ndim > 2 and len(set(input.shape)) > 1):
+        raise ShapeError(f"expected at least 2 dimensions, alike beyond 2, got {input.shape}")
+    place = np.arange(min(input.shape))
+    where = (place,) * input.ndim
+    if wrap and input.ndim == 2:
+        columns = input.shape[1]
+        where = np.divmod(np.arange(0, input.shape[0] * columns, columns + 1), columns)
+    input[where] = fill_value
+    return input
+
+
 class _Triangle(Op):
     linear = True
 

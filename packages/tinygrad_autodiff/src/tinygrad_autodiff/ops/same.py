@@ -13,7 +13,7 @@ from ..op import Bad, Composite, Op, Sample, compose, op
 from ..place import is_place
 from ..registry import OPS
 from ..samples import array
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor, array_of, wrap
 from . import diagonal, order, shape, split, strided  # noqa: F401 - what is copied below
 
 
@@ -123,6 +123,33 @@ class ZerosLike(Composite, name="zeros_like", spaces=()):
     def samples(cls) -> Iterator[Sample]:
         """Any tensor."""
         yield Sample((array((2, 3)),))
+
+
+@compose(Sample((array((2, 3)), np.ones(2, np.float64))), spaces=("Tensor",))
+def type_as(input: Any, other: Any) -> Any:
+    """`input` in the dtype of `other`."""
+    return op.to(input, other.dtype)
+
+
+@compose(spaces=("Tensor",))
+def cpu(input: Any, memory_format: Any = None) -> Any:
+    """The tensor itself: it lives nowhere else."""
+    return input
+
+
+@compose()
+def equal(input: Any, other: Any) -> bool:
+    """Whether shapes and all elements are equal."""
+    first, second = array_of(input), array_of(other)
+    return first.shape == second.shape and bool((first == second).all())
+
+
+@compose()
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Whether all elements satisfy ``|input - other| <= atol + rtol·|other|``."""
+    return bool(np.allclose(array_of(input), array_of(other), rtol, atol, equal_nan))
 
 
 def _copying(name: str, source: type[Op]) -> None:
