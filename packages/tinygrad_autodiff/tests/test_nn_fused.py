@@ -105,3 +105,28 @@ def test_attention_of_a_row_that_sees_nothing_is_zero():
     assert out.tolist() == [[1, 1, 1], [0, 0, 0]]
     assert np.isfinite(q.grad.numpy()).all()
     assert v.grad.tolist() == [[0.5] * 3] * 2
+
+
+def test_the_forms_with_moments():
+    x = np.random.default_rng(0).standard_normal((3, 4, 5))
+    one = np.ones(4)
+    out, mean, rate = op.native_batch_norm(x, one, None, None, None, True, 0.1, 1e-5)
+    np.testing.assert_allclose(mean, x.mean((0, 2)), rtol=1e-12)
+    np.testing.assert_allclose(rate, (x.var((0, 2)) + 1e-5) ** -0.5, rtol=1e-12)
+    np.testing.assert_allclose(out, (x - mean[:, None]) * rate[:, None], rtol=1e-9, atol=1e-12)
+    out, mean, rate = op.native_layer_norm(x, (4, 5), None, None, 1e-5)
+    assert mean.shape == rate.shape == (3, 1, 1)
+    np.testing.assert_allclose(out, (x - mean) * rate, rtol=1e-9, atol=1e-12)
+    running = tg.zeros(4), tg.ones(4)
+    parts = op._batch_norm_with_update(wrap(x), None, None, *running, 0.5, 1e-5)
+    assert [tuple(part.shape) for part in parts] == [(3, 4, 5), (4,), (4,), (0,)]
+    np.testing.assert_allclose(running[0].numpy(), x.mean((0, 2)) / 2, rtol=1e-5, atol=1e-7)
+
+
+def test_the_rules_that_are_functions_of_their_own():
+    s = np.array([[0.2, 0.8]])
+    np.testing.assert_allclose(
+        op._softmax_backward_data(np.array([[1.0, 0.0]]), s, 1, np.float64), [[0.16, -0.16]]
+    )
+    found = op.native_dropout_backward(np.ones(3), np.array([True, False, True]), 2.0)
+    assert found.tolist() == [2, 0, 2]

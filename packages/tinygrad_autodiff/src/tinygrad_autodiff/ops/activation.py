@@ -195,7 +195,7 @@ def elu(input: Any, alpha: float = 1.0) -> Any:
 
 
 @compose(
-    Sample((array((3, 4)), 0.7)),
+    Sample((array((3, 4)), 0.5)),
     spaces=("", "nn.functional"),
     errors=(Bad((array((3,)), 0.0), {}, OptionError, "alpha"),),
 )

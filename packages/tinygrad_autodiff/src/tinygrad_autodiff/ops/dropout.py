@@ -89,13 +89,13 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True) -> Any:
     return out if input.ndim == 3 else out[0]
 
 
-@compose(_CERTAIN, spaces=_NEURAL, errors=_BAD)
+@compose(Sample((array((2, 2, 2, 2)), 1.0)), spaces=_NEURAL, errors=_BAD)
 def dropout2d(input: Any, p: float = 0.5, training: bool = True) -> Any:
     """Whole channels of (N, C, H, W) become 0 with probability `p`; (N, C, L) is taken as such."""
     return _dropped(input, p, training, True)
 
 
-@compose(_CERTAIN, spaces=_NEURAL, errors=_BAD)
+@compose(Sample((array((2, 2, 2, 2)), 1.0)), spaces=_NEURAL, errors=_BAD)
 def dropout3d(input: Any, p: float = 0.5, training: bool = True) -> Any:
     """Whole channels of (N, C, D, H, W) or (C, D, H, W) become 0 with probability `p`."""
     out = _dropped(input[None] if input.ndim == 4 else input, p, training, True)
@@ -125,7 +125,7 @@ def native_dropout(input: Any, p: float, train: bool | None) -> tuple[Any, Any]:
     return input, wrap(kept) if isinstance(input, Tensor) else kept
 
 
-@compose(Sample((_X, _X > 0, 2.0)), spaces=("",))
+@compose(spaces=("",))
 def native_dropout_backward(grad_output: Any, mask: Any, scale: float) -> Any:
     """``grad_output · mask · scale``."""
     return grad_output * mask * scale

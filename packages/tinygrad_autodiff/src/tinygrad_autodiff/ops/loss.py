@@ -53,7 +53,9 @@ def _weighted(loss: Any, weight: Any, reduction: str) -> Any:
     return total / op.sum(weight) if reduction == "mean" else total
 
 
-@compose(Sample((_X, _Y)), Sample((_X, _Y, "none")), spaces=_NEURAL, errors=(_UNKNOWN,))
+@compose(
+    Sample((_X, _Y)), Sample((_X, _Y), {"reduction": "none"}), spaces=_NEURAL, errors=(_UNKNOWN,)
+)
 def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Any:
     """``|input - target|``."""
     warn_of_broadcasting("l1_loss", input, target)
@@ -61,7 +63,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
 
 
 @compose(
-    Sample((_X, _Y, "none", 0.7)),
+    Sample((_X, _Y), {"reduction": "none", "beta": 0.7}),
     spaces=_NEURAL,
     errors=(_UNKNOWN, Bad((_X, _Y), {"beta": -1.0}, OptionError, "negative")),
 )
@@ -120,7 +122,7 @@ class BinaryEntropy(Elementwise, name="binary_entropy", spaces=()):
 
 @compose(
     Sample((_P, _Q)),
-    Sample((_P, _Q, _Y, "none")),
+    Sample((_P, _Q), {"reduction": "none"}),
     spaces=_NEURAL,
     errors=(Bad((_P, _Q[0]), {}, ArgumentError, r"\(2,\).*\(3, 2\)"),),
 )
@@ -139,7 +141,7 @@ def binary_cross_entropy(
 
 @compose(
     Sample((_X, _Q)),
-    Sample((_X, _Q, _Y, "none", array((2,), 0.5, 2.0, 2))),
+    Sample((_X, _Q), {"reduction": "none"}),
     spaces=_NEURAL,
     errors=(Bad((_X, _Q[0]), {}, ArgumentError, r"\(2,\).*\(3, 2\)"),),
 )
@@ -161,9 +163,9 @@ def binary_cross_entropy_with_logits(
 
 
 @compose(
-    Sample((_X, _Q)),
-    Sample((_X, _Y, "sum", True)),
-    Sample((_X, _Q, "batchmean")),
+    Sample((_X, _Q), {"reduction": "none"}),
+    Sample((_X, _Y), {"reduction": "sum", "log_target": True}),
+    Sample((_X, _Q), {"reduction": "batchmean"}),
     spaces=_NEURAL,
     errors=(_UNKNOWN,),
 )

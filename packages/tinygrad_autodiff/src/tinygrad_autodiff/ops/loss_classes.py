@@ -266,7 +266,10 @@ def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float
 
 @compose(
     Sample((array((3, 2)), array((4, 2), seed=1), np.array([0, 3, 1]))),
-    Sample((array((3, 2)), array((4, 2), seed=1), np.array([0, 3, 1]), array((4,), seed=2))),
+    Sample(
+        (array((3, 2)), array((4, 2), seed=1), np.array([0, 3, 1])),
+        {"linear_bias": array((4,), seed=2)},
+    ),
     spaces=_NEURAL,
     errors=(
         Bad((array((3, 2)), array((4, 3)), np.array([0, 3, 1])), {}, ShapeError, "does not fit"),

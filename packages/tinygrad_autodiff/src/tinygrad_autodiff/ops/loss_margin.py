@@ -30,7 +30,7 @@ def _hinge(value: Any) -> Any:
 
 @compose(
     Sample((_X, np.sign(_Y).astype(np.int64))),
-    Sample((_X, _Y, "none")),
+    Sample((_X[0], np.array([1, -1, -1, 1])), {"reduction": "none"}),
     spaces=_NEURAL,
     errors=(Bad((_X, _Y, "max"), {}, ArgumentError, "'max'"),),
 )
@@ -56,7 +56,7 @@ def margin_ranking_loss(
 
 @compose(
     Sample((_X[:, 0], _SIGNS)),
-    Sample((_X[:, 0], _SIGNS, 0.5, "none")),
+    Sample((_X[:, 0], _SIGNS, 0.5), {"reduction": "none"}),
     spaces=_NEURAL,
     errors=(Bad((_X[0], np.ones(4), 1.0, "max"), {}, ArgumentError, "'max'"),),
 )
@@ -190,7 +190,7 @@ def _batch(name: str, input: Any, target: Array, like: bool) -> tuple[Any, Array
 
 @compose(
     Sample((_W, np.array([1, 0, 3]))),
-    Sample((_W, np.array([1, 0, 3]), 2, 0.5, None, "none")),
+    Sample((_W, np.array([1, 0, 3]), 2, 0.5), {"reduction": "none"}),
     Sample((_W[0], np.array(2))),
     spaces=_NEURAL,
     errors=(
@@ -258,7 +258,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
 
 @compose(
     Sample((_X, (_Y > 0).astype(np.int64))),
-    Sample((_X, (_Y > 0).astype(np.int64), _Z, "none")),
+    Sample((_X, (_Y > 0).astype(np.int64), _Z), {"reduction": "none"}),
     spaces=_NEURAL,
     errors=(Bad((_X, _Y, None, "max"), {}, ArgumentError, "'max'"),),
 )

@@ -13,7 +13,8 @@ from ..samples import array
 from ..tensor import array_of
 from .reduced import check_reduction, reduced
 
-_X = array((4, 2, 3))
+_SCORES = array((4, 2, 3))
+_X = _SCORES - np.log(np.exp(_SCORES).sum(-1, keepdims=True))
 
 
 @compose(
