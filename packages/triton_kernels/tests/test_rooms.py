@@ -324,6 +324,22 @@ def test_rows_shared_by_programs_of_two_kernels_at_once():
             assert all(map(torch.equal, a, e))
 
 
+def test_embedding_refuses_ids_out_of_range_where_that_is_free():
+    weight = torch.zeros(4, 3)
+    for ids in (torch.tensor([0, 4]), torch.tensor([-1])):
+        with pytest.raises(ShapeError, match="0 <= id < 4"):
+            triton_kernels.embedding(weight, ids)
+
+
+@pytest.mark.gpu
+def test_embedding_of_ids_out_of_range_is_nan():
+    weight = torch.ones(4, 3, device="cuda", requires_grad=True)
+    y = triton_kernels.embedding(weight, torch.tensor([0, 4, -1, 3], device="cuda"))
+    assert y.isnan().all(1).tolist() == [False, True, True, False]
+    (dw,) = torch.autograd.grad(y, weight, torch.ones_like(y))
+    assert dw[:, 0].tolist() == [1, 0, 0, 1]
+
+
 ROW_NORM = {
     "_forward_one_pass", "_forward_two_passes", "_backward_rows", "_backward_two_passes",
     "_parameter_sums", "_sum_lines",
@@ -339,6 +355,8 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 
 INTERPRETED = {
+    "rope": {"_rope"},
+    "embedding": {"_gather", "_add_up"},
     "multiply_add": {"_multiply_add"},
     "strided_copy": {"_copy"},
     "transpose": {"_copy"},

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from triton_kernels.ops.norms.layer import layer_norm as layer_norm
     from triton_kernels.ops.norms.rms import add_rms_norm as add_rms_norm
     from triton_kernels.ops.norms.rms import rms_norm as rms_norm
+    from triton_kernels.ops.positions.embedding import embedding as embedding
+    from triton_kernels.ops.positions.rope import rope as rope
     from triton_kernels.ops.softmax.op import softmax as softmax
     from triton_kernels.ops.vector_add import vector_add as vector_add
 
@@ -71,6 +73,7 @@ __all__ = [
     "cross_entropy",
     "cumsum",
     "dropout",
+    "embedding",
     "errors",
     "explain",
     "geglu",
@@ -91,6 +94,7 @@ __all__ = [
     "reduce_sum",
     "relu",
     "rms_norm",
+    "rope",
     "silu",
     "softmax",
     "strided_copy",

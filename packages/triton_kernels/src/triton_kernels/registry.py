@@ -41,6 +41,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.norms.rms": ("rms_norm", "add_rms_norm"),
     "triton_kernels.ops.norms.layer": ("layer_norm", "add_layer_norm"),
     "triton_kernels.ops.norms.group": ("group_norm",),
+    "triton_kernels.ops.positions.rope": ("rope",),
+    "triton_kernels.ops.positions.embedding": ("embedding",),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
 }

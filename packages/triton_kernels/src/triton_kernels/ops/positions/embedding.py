@@ -1,0 +1,274 @@
+"""embedding: rows of a table by their numbers, and the gradient, added up in a fixed order.
+
+y_i = W[ids_i];  dW_v = Σ over i with ids_i = v of dy_i. The numbers are sorted first, so that those
+who share a row stand together; a program that finds itself at the first of them adds them all, in
+the order they came, in float32. Rows that no one asked for stay zero.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (triton.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from triton_kernels import definition
+from triton_kernels._compat import tl, triton
+from triton_kernels.backends import Backend, triton_refuses, wish
+from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.kernel import Kernel
+from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
+
+# --- reference ------------------------------------------------------------------------------------
+
+
+def reference(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """The rows of weight that ids name; NaN where there is none."""
+    wrong = (ids < 0) | (ids >= weight.shape[0])
+    if not weight.shape[0]:
+        return weight.new_full((*ids.shape, weight.shape[1]), torch.nan)
+    rows = weight[torch.where(wrong, 0, ids).long()]
+    return torch.where(wrong[..., None], torch.nan, rows)
+
+
+def backward_reference(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torch.Tensor:
+    """Each row's gradients added up."""
+    wide = grad if grad.dtype is torch.float64 else grad.float()
+    flat, n = ids.flatten().long(), grad.shape[-1]
+    inside = (flat >= 0) & (flat < rows)
+    dw = wide.new_zeros((rows, n))
+    dw.index_add_(0, flat[inside], wide.reshape(ids.numel(), n)[inside])
+    return dw.to(grad.dtype)
+
+
+# --- portable -------------------------------------------------------------------------------------
+
+
+@triton.jit
+def _gather(ids_ptr, weight_ptr, y_ptr, n_rows, n_columns, weight_row, COLUMNS: tl.constexpr):
+    line = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    row = tl.load(ids_ptr + line).to(tl.int64)
+    inside = (row >= 0) & (row < n_rows)
+    mask = columns < n_columns
+    x = tl.load(weight_ptr + row * weight_row + columns, mask=mask & inside, other=0.0)
+    y = tl.where(inside, x.to(tl.float32), float("nan"))
+    tl.store(y_ptr + line * n_columns + columns, y, mask=mask)
+
+
+@triton.jit
+def _add_up(
+    ids_ptr, order_ptr, grad_ptr, dw_ptr, n_ids, n_rows, n_columns, grad_row, COLUMNS: tl.constexpr
+):
+    line = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    mask = columns < n_columns
+    row = tl.load(ids_ptr + line).to(tl.int64)
+    before = tl.load(ids_ptr + line - 1, mask=line > 0, other=-1).to(tl.int64)
+    if (row != before) & (row >= 0) & (row < n_rows):
+        sums = tl.zeros((COLUMNS,), tl.float32)
+        same = row == row
+        while same:
+            source = tl.load(order_ptr + line)
+            sums += tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
+            line += 1
+            following = tl.load(ids_ptr + line, mask=line < n_ids, other=-1).to(tl.int64)
+            same = following == row
+        tl.store(dw_ptr + row * n_columns + columns, sums, mask=mask)
+
+
+def _block(n_columns: int) -> int:
+    return int(min(2048, triton.next_power_of_2(max(n_columns, 1))))
+
+
+def portable(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """A program a row, or a part of one."""
+    weight = weight if weight.stride(1) == 1 else weight.contiguous()
+    n_columns = weight.shape[1]
+    y = torch.empty((*ids.shape, n_columns), dtype=weight.dtype, device=weight.device)
+    if y.numel():
+        block = _block(n_columns)
+        _gather[(ids.numel(), triton.cdiv(n_columns, block))](
+            ids.contiguous(), weight, y, weight.shape[0], n_columns, weight.stride(0),
+            COLUMNS=block, num_warps=4,
+        )  # fmt: skip
+    return y
+
+
+def backward_portable(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torch.Tensor:
+    """A program at the first of those that share a row adds them all."""
+    n_columns = grad.shape[-1]
+    dw = torch.zeros((rows, n_columns), dtype=grad.dtype, device=grad.device)
+    if ids.numel() and dw.numel():
+        grad = grad.reshape(-1, n_columns)
+        grad = grad if grad.stride(1) == 1 else grad.contiguous()
+        ordered, order = torch.sort(ids.flatten(), stable=True)
+        block = _block(n_columns)
+        _add_up[(ids.numel(), triton.cdiv(n_columns, block))](
+            ordered, order, grad, dw, ids.numel(), rows, n_columns, grad.stride(0),
+            COLUMNS=block, num_warps=4,
+        )  # fmt: skip
+    return dw
+
+
+# --- op -------------------------------------------------------------------------------------------
+
+
+def _checked(weight: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    check_tensors("embedding", weight=weight)
+    if not isinstance(ids, torch.Tensor) or ids.dtype not in (torch.int64, torch.int32):
+        kind = ids.dtype if isinstance(ids, torch.Tensor) else type(ids).__name__
+        raise DtypeError("embedding", f"ids of {kind}", "a tensor of int64 or int32", "ids.long()")
+    if weight.dim() != 2:
+        raise ShapeError(
+            "embedding", shapes_in_words(weight=weight), "weight of (rows, columns)", "reshape it"
+        )
+    if weight.device != ids.device:
+        raise DeviceError(
+            "embedding", f"weight on {weight.device} and ids on {ids.device}", "one device",
+            "move one: ids.to(weight.device)",
+        )  # fmt: skip
+    plain = type(ids) is torch.Tensor and not torch.compiler.is_compiling()
+    if plain and ids.device.type == "cpu" and ids.numel():
+        least, most = int(ids.min()), int(ids.max())
+        if least < 0 or most >= weight.shape[0]:
+            raise ShapeError(
+                "embedding", f"ids from {least} to {most}", f"0 <= id < {weight.shape[0]}",
+                "look for a wrong padding value or a table that is too small",
+            )  # fmt: skip
+    return weight, ids
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    weight, ids, ctx.backend = inputs
+    ctx.rows = weight.shape[0]
+    ctx.save_for_backward(ids)
+
+
+def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+    (ids,) = ctx.saved_tensors
+    return _gradient(grad, ids, ctx.rows, backend=wish(ctx.backend)), None, None
+
+
+def _setup_gradient(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    _, ids, _, ctx.backend = inputs
+    ctx.save_for_backward(ids)
+
+
+def _double_backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+    (ids,) = ctx.saved_tensors
+    if definition.is_recorded():
+        return reference(grad, ids), None, None, None
+    return _kernel(grad, ids, backend=wish(ctx.backend)), None, None, None
+
+
+_kernel = Kernel(
+    "embedding",
+    op="embedding",
+    inputs="Tensor weight, Tensor ids",
+    backends=(
+        Backend("portable", f"{__name__}:portable", triton_refuses),
+        Backend("reference", f"{__name__}:reference"),
+    ),
+    fake=lambda weight, ids, backend: weight.new_empty((*ids.shape, weight.shape[1])),
+    setup_context=_setup_context,
+    backward=_backward,
+)
+_gradient = Kernel(
+    "embedding_backward",
+    op="embedding",
+    inputs="Tensor grad, Tensor ids, int rows",
+    backends=(
+        Backend("portable", f"{__name__}:backward_portable", triton_refuses),
+        Backend("reference", f"{__name__}:backward_reference"),
+    ),
+    fake=lambda grad, ids, rows, backend: grad.new_empty((rows, grad.shape[-1])),
+    setup_context=_setup_gradient,
+    backward=_double_backward,
+)
+
+
+def embedding(
+    weight: torch.Tensor, ids: torch.Tensor, *, backend: str | None = None
+) -> torch.Tensor:
+    """The rows of weight that ids name.
+
+    Args:
+        weight: (rows, columns), any strides; float16, bfloat16, float32, or float64 (reference).
+        ids: any shape, int64 or int32. On the CPU those out of range are refused; on a GPU, where
+            that would wait for it, their rows are NaN and their gradient goes nowhere.
+        backend: one of ``explain("embedding", weight, ids).reasons``; None: the first that can.
+
+    Returns:
+        (*ids.shape, columns), contiguous, of weight's dtype. Differentiable any number of times;
+        the gradient is added up in float32 in an order that does not change from run to run.
+
+    Raises:
+        ShapeError: weight is no matrix, or ids out of range.
+        DtypeError: dtypes that do not fit.
+        DeviceError: the devices differ.
+        BackendError: the backend asked for cannot take these inputs.
+    """
+    return _kernel(*_checked(weight, ids), backend=backend)
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+
+def _torch_embedding(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.embedding(ids, weight)
+
+
+def _samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
+    def make(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, device=device, dtype=dtype)
+
+    def call(name: str, weight: torch.Tensor, *shape: int) -> Sample:
+        ids = torch.randint(max(weight.shape[0], 1), shape, device=device)
+        return Sample(name, (weight,), {"ids": ids})
+
+    for rows, columns, *shape in ((7, 5, 6), (9, 8, 2, 3), (40, 65, 30), (3, 40, 50), (5, 4, 0)):
+        yield call(f"{rows}x{columns}, {shape}", make(rows, columns), *shape)
+    yield call("one id", make(4, 6))
+    yield call("transposed", make(33, 40).t(), 9)
+    yield call("every second", make(40, 66)[:, ::2], 9)
+    yield call("expanded", make(1, 40).expand(30, 40), 9)
+    yield Sample("int32", (make(9, 8),), {"ids": torch.arange(5, device=device, dtype=torch.int32)})
+
+
+def _errors(device: torch.device) -> Iterator[ErrorSample]:
+    weight, ids = torch.zeros(4, 3, device=device), torch.zeros(2, device=device).long()
+    yield ErrorSample(Sample("vector", (weight[0], ids)), ShapeError, "weight of shape (3,)")
+    yield ErrorSample(Sample("floats", (weight, ids.float())), DtypeError, "torch.float32")
+    yield ErrorSample(Sample("list", (weight, [0])), DtypeError, "ids of list")
+    yield ErrorSample(Sample("devices", (weight, ids.to("meta"))), DeviceError, "one device")
+
+
+def _cost(weight: torch.Tensor, ids: torch.Tensor) -> Cost:
+    """Forward: a row read and written for each id. Backward: dy read, dW written whole."""
+    moved = ids.numel() * weight.shape[1] * weight.element_size()
+    return Cost(2 * moved, moved + weight.nbytes, 0, moved)
+
+
+def _case(rows: int, columns: int, n: int) -> Case:
+    def make(device: torch.device) -> Sample:
+        weight = torch.randn(rows, columns, device=device, dtype=torch.bfloat16)
+        return Sample("", (weight,), {"ids": torch.randint(rows, (n,), device=device)})
+
+    return Case(f"{n} of {rows}x{columns} bfloat16", make)
+
+
+OPS = (
+    Op(
+        name="embedding", summary="rows of a table by number", function=embedding, kernel=_kernel,
+        gradients=(_gradient,), checked=_checked, torch_function=_torch_embedding, dtypes=FLOATS,
+        samples=_samples, errors=_errors, cost=_cost, bound="memory",
+        cases=(_case(128256, 4096, 16384),),
+        source="a product with a one-hot matrix; Bengio et al. 2003, A neural probabilistic "
+        "language model, section 2",
+    ),
+)  # fmt: skip
