@@ -33,11 +33,13 @@ _Dims = int | tuple[int, ...] | list[int] | None
 """
 _SEVERAL = """
     broadcast_tensors chunk dsplit hsplit meshgrid split split_with_sizes split_with_sizes_copy
-    tensor_split unbind unbind_copy unravel_index vsplit
+    gradient std_mean tensor_split unbind unbind_copy unravel_index var_mean vsplit
 """
 _RETURNS = dict.fromkeys(_SEVERAL.split(), "tuple[Tensor, ...]")
 _RETURNS |= {"allclose": "_Bool", "equal": "_Bool", "broadcast_shapes": "tuple[_Int, ...]"}
 _LOOSE = {"max", "min", "norm", "vector_norm", "nonzero", "atleast_1d", "atleast_2d", "atleast_3d"}
+_LOOSE |= {"aminmax", "cummax", "cummin", "kthvalue", "median", "mode", "nanmedian", "sort", "topk"}
+_LOOSE |= {"histogram", "histogramdd", "unique", "unique_consecutive"}
 
 
 def render() -> dict[str, str]:
