@@ -87,3 +87,17 @@ def test_complex_numbers_have_no_order(name):
     for library, tensor in ((torch, torch.tensor), (tg, tg.tensor)):
         with pytest.raises((RuntimeError, TypeError)):
             getattr(library, name)(tensor(Z), tensor(Z))
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("name", ["rand", "randn"])
+@pytest.mark.parametrize("size", [3, 9, 40])
+def test_random_numbers_from_the_same_seed(name, size, dtype):
+    made = []
+    for library in (torch, tg):
+        library.manual_seed(0)
+        made.append(getattr(library, name)(size, dtype=getattr(library, dtype)).numpy())
+        like = library.zeros(size, 2, dtype=getattr(library, dtype))
+        made.append(getattr(library, f"{name}_like")(like).numpy())
+    np.testing.assert_allclose(made[2], made[0], rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(made[3], made[1], rtol=2e-6, atol=1e-6)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .creation import chosen, shape_of
-from .dtypes import Dtype, as_dtype, int64
+from .dtypes import Array, Dtype, as_dtype, int64, real_dtype
 from .errors import DtypeError
 from .place import leaf
 from .random import Generator, default_generator, in_memory_order
@@ -17,9 +17,24 @@ __all__ = ["rand", "rand_like", "randint", "randint_like", "randn", "randn_like"
 
 def _floating(dtype: Any, name: str) -> Dtype:
     found = chosen(dtype)
-    if found.kind != "f":
+    if found.kind not in "fc":
         raise DtypeError(f"{name}: expected a floating dtype, got {found}")
     return found
+
+
+def _uniform(source: Generator, count: int, dtype: Dtype) -> Array:
+    """Both parts of a complex number are uniform."""
+    if dtype.kind != "c":
+        return source.uniform(count, dtype)
+    return source.uniform(2 * count, real_dtype(dtype)).view(dtype)
+
+
+def _normal(source: Generator, count: int, dtype: Dtype, blocks: bool = True) -> Array:
+    """Both parts of a complex number have variance 1/2."""
+    if dtype.kind != "c":
+        return source.normal(count, dtype, blocks=blocks)
+    parts = source.normal(2 * count, real_dtype(dtype), blocks=blocks)
+    return (parts * math.sqrt(0.5)).view(dtype)
 
 
 def rand(
@@ -31,7 +46,7 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1); equal to torch's from the same seed."""
     shape, source = shape_of(size), generator or default_generator
-    values = source.uniform(math.prod(shape), _floating(dtype, "rand"))
+    values = _uniform(source, math.prod(shape), _floating(dtype, "rand"))
     return leaf("rand", values.reshape(shape), requires_grad, place)
 
 
@@ -44,7 +59,7 @@ def randn(
 ) -> Tensor:
     """Normal, mean 0 and variance 1; torch's from the same seed, up to rounding."""
     shape, source = shape_of(size), generator or default_generator
-    values = source.normal(math.prod(shape), _floating(dtype, "randn"))
+    values = _normal(source, math.prod(shape), _floating(dtype, "randn"))
     return leaf("randn", values.reshape(shape), requires_grad, place)
 
 
@@ -80,7 +95,7 @@ def rand_like(
 ) -> Tensor:
     """Uniform in [0, 1), of the shape and dtype of `input`."""
     wanted = _floating(dtype or input.dtype, "rand_like")
-    values = default_generator.uniform(input.numel(), wanted)
+    values = _uniform(default_generator, input.numel(), wanted)
     return leaf("rand_like", in_memory_order(values, input._data), requires_grad, place)
 
 
@@ -89,7 +104,7 @@ def randn_like(
 ) -> Tensor:
     """Normal, mean 0 and variance 1, of the shape and dtype of `input`."""
     wanted = _floating(dtype or input.dtype, "randn_like")
-    values = default_generator.normal(input.numel(), wanted, blocks=input.is_contiguous())
+    values = _normal(default_generator, input.numel(), wanted, input.is_contiguous())
     return leaf("randn_like", in_memory_order(values, input._data), requires_grad, place)
 
 
