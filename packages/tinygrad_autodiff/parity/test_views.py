@@ -67,10 +67,16 @@ def program(library, seed):
                 place.mul_(0.5)
     total = total + sum((t * (i + 1.0)).sum() for i, t in enumerate(made))
     grads = torch.autograd.grad if library is torch else tg.autograd.grad
-    found = grads(total, [leaf, weight], allow_unused=True)
+    found = grads(total, [leaf, weight], allow_unused=True, create_graph=True)
+    square = sum((g * g).sum() for g in found if g is not None and g.requires_grad)
+    second = [leaf * 0.0, weight * 0.0]  # where torch says that there is none
+    if not isinstance(square, int):
+        found_again = grads(square, [leaf, weight], allow_unused=True)
+        second = [b if a is None else a for a, b in zip(found_again, second, strict=True)]
+    found = (*found, *second)
     return (
         [t.detach().numpy() for t in made],
-        [None if g is None else g.numpy() for g in found],
+        [None if g is None else g.detach().numpy() for g in found],
         [(t.requires_grad, t.is_leaf) for t in made],
     )
 

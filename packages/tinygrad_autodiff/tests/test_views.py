@@ -144,6 +144,17 @@ def test_a_view_made_while_nothing_was_recorded():
         view.mul_(2.0)
 
 
+def test_a_leaf_that_is_or_has_a_view():
+    base = tg.zeros(3)
+    view, other = base[:2], base[2:]
+    view.requires_grad_()
+    with pytest.raises(GraphError, match="add_: a leaf tensor"):
+        view.add_(1.0)
+    base.requires_grad_()
+    with pytest.raises(GraphError, match="add_: a view of a leaf tensor"):
+        other.add_(1.0)
+
+
 def test_an_overwritten_value_is_reported_with_both_places():
     y = leaf(1.0, 2.0) * 1.0
     z = y.exp()

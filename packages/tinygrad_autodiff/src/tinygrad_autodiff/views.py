@@ -68,7 +68,9 @@ def note(
 def hides(tensor: Tensor) -> bool:
     """Whether a write into `tensor` would change one that requires grad behind its back."""
     view = getattr(tensor, "_view", None)
-    return view is not None and view[0] is None and view[1]
+    if view is None:
+        return False
+    return bool(view[1] if view[0] is None else _root(tensor)[0]._requires_grad)
 
 
 def rebase(tensor: Tensor, result: Tensor) -> None:
@@ -92,9 +94,10 @@ def rebase(tensor: Tensor, result: Tensor) -> None:
 
 def check_writable(tensor: Tensor, name: str) -> None:
     """Raise if a recorded write into `tensor` has no place in the graph."""
-    root, steps = _root(tensor)
-    if root._requires_grad and root._node is None:
-        what = "a view of a leaf tensor" if steps else "a leaf tensor"
+    root, _ = _root(tensor)
+    itself = tensor._requires_grad and tensor._node is None
+    if itself or (root._requires_grad and root._node is None):
+        what = "a leaf tensor" if itself else "a view of a leaf tensor"
         raise GraphError(
             f"{name}: {what} that requires grad (shape {root.shape}) is being used in an in-place "
             "operation; do it under no_grad(), or on a clone()"
