@@ -48,6 +48,8 @@ def render() -> dict[str, str]:
     for space, place in PLACES.items():
         up = "." * (place.count(".") + 1)
         parts = [_HEADER.format(up=up)]
+        if space == "linalg":
+            parts.append("from .errors import LinAlgError as LinAlgError\n")
         for name, cls in sorted(names_in(space).items()):
             parts.append(_function(name, cls, method=False))
         parts.append("__all__: list[str]\n")
