@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, promote_types
-from ..errors import ArgumentError, ArgumentTypeError, ShapeError
+from ..errors import ArgumentTypeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .dims import one_dim
@@ -243,12 +243,13 @@ def _chunk_cat(tensors: Any, dim: int, num_chunks: int) -> Any:
 
     The result has size `num_chunks` at `dim` and the parts of all tensors side by side after it.
     """
-    if num_chunks < 1 or dim < 0 or not tensors:
-        raise ShapeError("_chunk_cat: expected a positive number of chunks and a dim >= 0")
-    if min(part.ndim for part in tensors) <= dim:
-        raise ShapeError(f"_chunk_cat: not all tensors have a dimension {dim}")
-    if not all(part.size if isinstance(part, np.ndarray) else part.numel() for part in tensors):
-        raise ArgumentError("_chunk_cat: expected tensors with elements")
+    if num_chunks < 1 or not tensors:
+        raise ShapeError(f"_chunk_cat: expected a positive number of chunks, got {num_chunks}")
+    dims = {part.ndim for part in tensors}
+    if min(dims) <= dim or (dim < 0 and len(dims) > 1):
+        raise ShapeError(f"_chunk_cat: dimension {dim} of tensors with {sorted(dims)} dimensions")
+    if not all(math.prod(part.shape) for part in tensors):
+        raise ShapeError("_chunk_cat: expected tensors with elements")
     axis, parts = one_dim(dim, min(part.ndim for part in tensors)), []
     for part in tensors:
         missing = -part.shape[axis] % num_chunks

@@ -292,6 +292,8 @@ def _number(value: Any, like: Any) -> Any:
         return np.asarray(value, like.dtype)
     if value.ndim:
         raise ShapeError(f"expected a number or a 0-d tensor as value, got shape {value.shape}")
+    if value.dtype.kind == "c" and like.dtype.kind != "c":
+        raise DtypeError(f"a complex number cannot fill a tensor of {like.dtype}")
     return value if value.dtype == like.dtype else op.to(value, like.dtype)
 
 
