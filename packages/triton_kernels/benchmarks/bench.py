@@ -155,7 +155,7 @@ def host_row(op: Op, device: torch.device) -> dict[str, Any]:
     """Microseconds of host time for a forward that tracks gradients, on a small input."""
     fit = (s for s in op.samples(device, torch.bfloat16) if s.args[0].numel() >= 1000)
     sample = next(fit)
-    for x in tensors(sample):
+    for x in tensors(sample) if op.differentiable else ():
         x.requires_grad_()
     peers = peers_of(op, sample.args)
     peers.pop("compile", None)
@@ -209,11 +209,11 @@ def main() -> int:
             torch.cuda.empty_cache()
         rows.append(host_row(op, device))
         print(line(rows[-1]), flush=True)
-    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in (facts, *rows))
+        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in (facts, *rows))
+        if options.output:  # op by op: a run cut short keeps what it measured
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            options.output.write_text(text + "\n", encoding="utf-8")
     print(f"\n{text}")
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n", encoding="utf-8")
     return 0
 
 

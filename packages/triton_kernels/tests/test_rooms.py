@@ -355,6 +355,9 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 
 INTERPRETED = {
+    "dequantise_nf4": {"_dequantise"},
+    "matvec_nf4": {"_matvec_nf4"},
+    "matvec_int8": {"_matvec_int8"},
     "rope": {"_rope"},
     "embedding": {"_gather", "_add_up"},
     "multiply_add": {"_multiply_add"},

@@ -57,6 +57,11 @@ if TYPE_CHECKING:
     from triton_kernels.ops.norms.rms import rms_norm as rms_norm
     from triton_kernels.ops.positions.embedding import embedding as embedding
     from triton_kernels.ops.positions.rope import rope as rope
+    from triton_kernels.ops.quantised.codes import quantise_int8 as quantise_int8
+    from triton_kernels.ops.quantised.codes import quantise_nf4 as quantise_nf4
+    from triton_kernels.ops.quantised.nf4 import dequantise_nf4 as dequantise_nf4
+    from triton_kernels.ops.quantised.nf4 import matvec_int8 as matvec_int8
+    from triton_kernels.ops.quantised.nf4 import matvec_nf4 as matvec_nf4
     from triton_kernels.ops.softmax.op import softmax as softmax
     from triton_kernels.ops.vector_add import vector_add as vector_add
 
@@ -72,6 +77,7 @@ __all__ = [
     "bias_activation",
     "cross_entropy",
     "cumsum",
+    "dequantise_nf4",
     "dropout",
     "embedding",
     "errors",
@@ -85,9 +91,13 @@ __all__ = [
     "matmul",
     "matmul_fp8",
     "matvec",
+    "matvec_int8",
+    "matvec_nf4",
     "multiply_add",
     "op_names",
     "outer",
+    "quantise_int8",
+    "quantise_nf4",
     "record_backends",
     "reduce_max",
     "reduce_mean",
@@ -110,6 +120,8 @@ _LAZY = {
     "LayerNorm": "triton_kernels.nn",
     "RMSNorm": "triton_kernels.nn",
     "SwiGLU": "triton_kernels.nn",
+    "quantise_int8": "triton_kernels.ops.quantised.codes",
+    "quantise_nf4": "triton_kernels.ops.quantised.codes",
     "record_backends": "triton_kernels.backends",
     "use_backend": "triton_kernels.backends",
 }

@@ -43,6 +43,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.norms.group": ("group_norm",),
     "triton_kernels.ops.positions.rope": ("rope",),
     "triton_kernels.ops.positions.embedding": ("embedding",),
+    "triton_kernels.ops.quantised.nf4": ("dequantise_nf4", "matvec_nf4", "matvec_int8"),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
 }

@@ -54,10 +54,10 @@ def _gather(ids_ptr, weight_ptr, y_ptr, n_rows, n_columns, weight_row, COLUMNS: 
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     row = tl.load(ids_ptr + line).to(tl.int64)
     inside = (row >= 0) & (row < n_rows)
-    mask = columns < n_columns
-    x = tl.load(weight_ptr + row * weight_row + columns, mask=mask & inside, other=0.0)
+    there = columns < tl.where(inside, n_columns, 0)
+    x = tl.load(weight_ptr + row * weight_row + columns, mask=there, other=0.0)
     y = tl.where(inside, x.to(tl.float32), float("nan"))
-    tl.store(y_ptr + line * n_columns + columns, y, mask=mask)
+    tl.store(y_ptr + line * n_columns + columns, y, mask=columns < n_columns)
 
 
 @triton.jit
