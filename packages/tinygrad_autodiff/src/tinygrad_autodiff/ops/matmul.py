@@ -215,17 +215,18 @@ class Outer(Composite, name="outer", aliases=("ger",)):
 class Linear(Op, name="linear", spaces=("nn.functional",)):
     """``input · weightᵀ + bias`` with input (…, in), weight (out, in), bias (out,).
 
+    A weight (in,) gives one output without a dimension of its own.
     ∂L/∂input = g·weight, ∂L/∂weight = gᵀ·input, ∂L/∂bias = Σ g over the leading dimensions.
     """
 
     def forward(self, input: Array, weight: Array, bias: Array | None = None) -> Array:
         """Values: one product of matrices, the bias added in place."""
         _same_dtype(input, weight, bias)
-        if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
+        if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
             raise ShapeError(
                 f"linear: an input of shape {input.shape} does not fit a weight of {weight.shape}"
             )
-        if bias is not None and bias.shape != (weight.shape[0],):
+        if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(
                 f"linear: a bias of {bias.shape} does not fit a weight of {weight.shape}"
             )
@@ -233,19 +234,21 @@ class Linear(Op, name="linear", spaces=("nn.functional",)):
         out = _product(_rows(input), weight.T)
         if bias is not None:
             out += bias
-        return out.reshape(*input.shape[:-1], weight.shape[0])
+        return out.reshape(*input.shape[:-1], *weight.shape[:-1])
 
     def backward_input(self, g: Any, weight: Any) -> Any:
         """g·weight."""
-        return op.matmul(g, weight)
+        return op.matmul(g, weight) if weight.ndim == 2 else op.unsqueeze(g, -1) * weight
 
     def backward_weight(self, g: Any, input: Any) -> Any:
         """gᵀ·input."""
+        if g.ndim < input.ndim:
+            return op.matmul(op.reshape(g, (-1,)), _rows(input))
         return op.batched_product(_rows(g).mT, _rows(input))
 
-    def backward_bias(self, g: Any) -> Any:
+    def backward_bias(self, g: Any, shape: Any) -> Any:
         """Sum over the leading dimensions."""
-        return op.sum_to_size(g, g.shape[-1:])
+        return op.sum_to_size(g, tuple(g.shape[len(shape) - 1 :]))
 
     def jvp(self, ti: Any, tw: Any, tb: Any, input: Any, weight: Any, out: Any) -> Any:
         """Product rule."""
@@ -262,6 +265,7 @@ class Linear(Op, name="linear", spaces=("nn.functional",)):
         yield Sample((array((2, 5, 3)), w))
         yield Sample((array((3,)), w, b))
         yield Sample((array((0, 3)), w, b))
+        yield Sample((array((2, 5, 3)), w[0]))
 
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
