@@ -415,7 +415,7 @@ def native_group_norm(
     return out, op.mean(groups, -1), _rate(groups, -1, False, eps)
 
 
-@compose(spaces=("",), aliases=("_native_batch_norm_legit",))
+@compose(spaces=("",))
 def native_batch_norm(
     input: Any,
     weight: Any,
@@ -435,6 +435,16 @@ def native_batch_norm(
         return out, nothing, nothing
     axes = (0, *range(2, input.ndim))
     return out, op.mean(input, axes), _rate(input, axes, False, eps)
+
+
+@compose(spaces=("",))
+def _native_batch_norm_legit(
+    input: Any, weight: Any, bias: Any, mean: Any, var: Any, training: Any, *rest: Any
+) -> tuple[Any, Any, Any]:
+    """`native_batch_norm`, which may also be called without running moments."""
+    if len(rest) == 2:
+        return op.native_batch_norm(input, weight, bias, mean, var, training, *rest)  # type: ignore[no-any-return]
+    return op.native_batch_norm(input, weight, bias, None, None, mean, var, training)  # type: ignore[no-any-return]
 
 
 @compose(spaces=("",))
