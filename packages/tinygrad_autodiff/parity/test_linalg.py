@@ -51,6 +51,9 @@ CASES = {
     "svd, wide": (lambda t, a: [abs(v) for v in t.linalg.svd(a, full_matrices=False)], (WIDE,)),
     "svd, full": (lambda t, a: [abs(v) for v in t.linalg.svd(a)], (A,)),
     "polar": (lambda t, a: tuple(t.linalg.polar(a)), (TALL,)),
+    "matrix_sqrth": (lambda t, a: t.linalg.matrix_sqrth(a @ a.mH), (A,)),
+    "cross": (lambda t, a, b: t.linalg.cross(a, b), (A, BATCH[0])),
+    "ihfft": (lambda t, a: t.fft.ihfft(a, n=6), (WIDE.real.copy(),)),
     "matrix_exp": (lambda t, a: t.linalg.matrix_exp(a), (BATCH,)),
     "matrix_power": (lambda t, a: t.linalg.matrix_power(a, -3), (A,)),
     "matrix_norm": (lambda t, a: t.linalg.matrix_norm(a, "nuc"), (TALL,)),
@@ -144,3 +147,26 @@ def test_windows(name, count, sym):
     theirs = getattr(torch.signal.windows, name)(count, sym=sym)
     np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-6)
     assert mine.dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", ["real", "symmetric", "hermitian"])
+def test_indefinite_factors(kind):
+    random = np.random.default_rng(3)
+    for size in (1, 4, 7):
+        a = random.standard_normal((4, size, size))
+        if kind != "real":
+            a = a + 1j * random.standard_normal(a.shape)
+        a = a + (np.conj(a.mT) if kind == "hermitian" else a.mT)
+        a[::2, range(size), range(size)] *= 0.01
+        mine = tg.linalg.ldl_factor_ex(tg.from_numpy(a.copy()), hermitian=kind == "hermitian")
+        theirs = torch.linalg.ldl_factor_ex(torch.from_numpy(a), hermitian=kind == "hermitian")
+        for one, other in zip(mine, theirs, strict=True):
+            close(one, other)
+
+
+def test_packed_reflections():
+    for shape in ((4, 3), (2, 3, 4)):
+        a = RANDOM.standard_normal(shape)
+        mine, theirs = tg.geqrf(tg.from_numpy(a)), torch.geqrf(torch.from_numpy(a))
+        for one, other in zip(mine, theirs, strict=True):
+            close(one, other)

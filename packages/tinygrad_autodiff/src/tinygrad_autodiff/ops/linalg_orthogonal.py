@@ -137,12 +137,6 @@ def linalg_qr(A: Any, mode: str = "reduced") -> Any:
     return QR(q if mode != "r" else op.zeros_like(op.reshape(q, (-1,))[:0]), r)
 
 
-@compose(Sample((_TALL,)), spaces=_BOTH, errors=(_FLAT,))
-def qr(input: Any, some: bool = True) -> Any:
-    """The older `linalg.qr`; not `some` is "complete"."""
-    return op.linalg_qr(input, "reduced" if some else "complete")
-
-
 # ---- Householder reflections ---------------------------------------------------------------------
 
 
@@ -182,14 +176,14 @@ class Geqrf(Op, name="geqrf", spaces=_BOTH):
 @compose(
     Sample((_TALL, array((3,), seed=1))),
     Sample((array((2, 3, 3)), array((2, 2), seed=1))),
-    aliases=("orgqr",),
-    spaces=("", "Tensor", "linalg"),
+    aliases=("linalg.householder_product",),
+    spaces=_BOTH,
     errors=(
         Bad((array((2, 3)), array((2,))), {}, ShapeError, "at least as many rows"),
         Bad((_TALL, array((4,))), {}, ShapeError, "at most as many factors"),
     ),
 )
-def householder_product(input: Any, tau: Any) -> Any:
+def orgqr(input: Any, tau: Any) -> Any:
     """The first n columns of H₁·H₂·…·H_k, H_i = 1 - τ_i·v_i·v_iᴴ.
 
     v_i is 0 above, 1 at, and column i of `input` (…, m, n) below its element i.

@@ -15,6 +15,7 @@ from .dims import ints, one_dim
 _HERE = ("linalg",)
 _BOTH = ("", "Tensor")
 _M, _N, _V, _W = array((2, 3)), array((3, 4), seed=1), array((3,), seed=2), array((3,), seed=3)
+_HALF = {"beta": 0.5, "alpha": 2.0}
 _BATCH, _OTHERS = array((5, 2, 3)), array((5, 3, 4), seed=1)
 
 
@@ -63,7 +64,7 @@ def vdot(input: Any, other: Any) -> Any:
     return op.dot(op.conj(input), other)
 
 
-@compose(Sample((_V, _W)), Sample((_M, array((4, 3), seed=1))), Sample((_M, 2.0)), spaces=_BOTH)
+@compose(Sample((_V, _W)), Sample((_M, array((4, 3), seed=1))), spaces=_BOTH)
 def inner(input: Any, other: Any) -> Any:
     """Products summed over the last dimensions of both; of numbers plain products."""
     if not getattr(input, "ndim", 0) or not getattr(other, "ndim", 0):
@@ -129,7 +130,7 @@ def mv(input: Any, vec: Any) -> Any:
 
 
 @compose(
-    Sample((array((2,)), _M, _V, 0.5, 2.0)),
+    Sample((array((2,)), _M, _V), _HALF),
     Sample((array((1,)), _M, _V)),
     spaces=_BOTH,
     errors=(Bad((_V, _V, _V), {}, ShapeError, "expected 2 dimensions"),),
@@ -141,8 +142,8 @@ def addmv(input: Any, mat: Any, vec: Any, beta: float = 1, alpha: float = 1) -> 
 
 @compose(
     Sample((array((2, 4)), _M, _N)),
-    Sample((array((4,)), _M, _N, 0.5, 2.0)),
-    Sample((array((2, 4)), _M, _N, 0)),
+    Sample((array((4,)), _M, _N), _HALF),
+    Sample((array((2, 4)), _M, _N), {"beta": 0}),
     spaces=_BOTH,
     errors=(Bad((_V, _M, _M), {}, ShapeError, r"\(2, 3\) and \(2, 3\)"),),
 )
@@ -151,20 +152,20 @@ def addmm(input: Any, mat1: Any, mat2: Any, beta: float = 1, alpha: float = 1) -
     return _scaled(input, op.mm(mat1, mat2), beta, alpha)
 
 
-@compose(Sample((array((2, 4)), _BATCH, _OTHERS, 0.5, 2.0)), spaces=_BOTH)
+@compose(Sample((array((2, 4)), _BATCH, _OTHERS), _HALF), spaces=_BOTH)
 def addbmm(input: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1) -> Any:
     """``beta·input + alpha·Σ batch1[i] @ batch2[i]``."""
     _ndim("addbmm", (batch1, 3), (batch2, 3))
     return _scaled(input, op.sum(op.bmm(batch1, batch2), 0), beta, alpha)
 
 
-@compose(Sample((array((2, 4)), _BATCH, _OTHERS, 0.5, 2.0)), spaces=_BOTH)
+@compose(Sample((array((2, 4)), _BATCH, _OTHERS), _HALF), spaces=_BOTH)
 def baddbmm(input: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1) -> Any:
     """``beta·input + alpha·(batch1 @ batch2)``."""
     return _scaled(input, op.bmm(batch1, batch2), beta, alpha)
 
 
-@compose(Sample((array((3, 2)), _V, array((2,), seed=1), 0.5, 2.0)), spaces=_BOTH)
+@compose(Sample((array((3, 2)), _V, array((2,), seed=1)), _HALF), spaces=_BOTH)
 def addr(input: Any, vec1: Any, vec2: Any, beta: float = 1, alpha: float = 1) -> Any:
     """``beta·input + alpha·outer(vec1, vec2)``."""
     whole = all(v.dtype.kind in "bui" for v in (input, vec1, vec2))
@@ -293,7 +294,7 @@ def kron(input: Any, other: Any) -> Any:
 
 @compose(
     Sample((_V,)),
-    Sample((array((2, 3)), 4)),
+    Sample((array((2, 3)),), {"N": 4}),
     spaces=_HERE,
     errors=(Bad((_V, 1), {}, RangeError, "more than 1"),),
 )
