@@ -1,6 +1,8 @@
 """Views and writing in place: one memory, one history."""
 
+import copy
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -191,6 +193,20 @@ def test_new_memory_parts_the_family():
     x.add_(1.0)
     view.add_(5.0)
     assert (view.tolist(), x.tolist()) == ([5], [2, 2, 2])
+
+
+def test_pickles_and_copies_leave_the_family_behind():
+    x = tg.zeros(3)
+    view = x[:2]
+    for value in (x, view):
+        for made in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
+            assert type(made) is tg.Tensor
+            assert tg.equal(made, value)
+            assert not hasattr(made, "_view")
+            assert not hasattr(made, "_views")
+    parameter = tg.nn.Parameter(tg.ones(2))
+    parameter[0]
+    assert pickle.loads(pickle.dumps(parameter)).tolist() == [1, 1]
 
 
 def test_in_place_methods_are_the_ops():

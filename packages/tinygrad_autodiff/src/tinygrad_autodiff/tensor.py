@@ -381,6 +381,12 @@ class Tensor(Interop, Methods):
             text += ", requires_grad=True"
         return f"tensor({text})"
 
+    def __getstate__(self) -> Any:
+        state: Any = super().__getstate__()
+        fields, slots = state
+        family = ("_view", "_views")
+        return fields, {name: value for name, value in slots.items() if name not in family}
+
     def __deepcopy__(self: _T, memo: dict[int, Any]) -> _T:
         if self._node is not None:
             raise GraphError("only leaf tensors can be copied deeply; detach() first")

@@ -219,6 +219,9 @@ class Outdated(Tensor):
     __slots__ = ()
     __qualname__ = "Tensor"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return refresh(self).__reduce_ex__(protocol)
+
     @property
     def _node(self) -> Any:  # type: ignore[override]
         return refresh(self)._node
