@@ -10,7 +10,7 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
-from typing import Any as Any
+from typing import Any
 
 from .api import PLACES, REFLECTED, names_in
 from .inplace import METHODS
@@ -47,9 +47,11 @@ def render() -> dict[str, str]:
     files = {"_methods.pyi": _methods()}
     for space, place in PLACES.items():
         up = "." * (place.count(".") + 1)
-        parts = [_HEADER.format(up=up)]
+        header = _HEADER.format(up=up)
         if space == "linalg":
-            parts.append("from .errors import LinAlgError as LinAlgError\n")
+            error = "from .errors import LinAlgError as LinAlgError\n"
+            header = header.replace("from .tensor", f"{error}from .tensor")
+        parts = [header]
         for name, cls in sorted(names_in(space).items()):
             parts.append(_function(name, cls, method=False))
         parts.append("__all__: list[str]\n")
@@ -63,7 +65,7 @@ def _marked(text: str) -> str:
 
 
 def _methods() -> str:
-    header = _HEADER.format(up=".").replace("import Any as Any", "import Any as Any, Self")
+    header = _HEADER.format(up=".").replace("as Any\n", "as Any\nfrom typing import Self\n")
     parts = [header, "class Methods:"]
     for name, cls in sorted(names_in("Tensor").items()):
         parts.append(textwrap.indent(_function(name, cls, method=True), "    "))
