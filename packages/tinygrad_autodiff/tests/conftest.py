@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import tinygrad_autodiff as tg
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,3 +13,9 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Every test draws the same random numbers, whatever ran before it."""
+    tg.manual_seed(0)

@@ -92,7 +92,7 @@ def _methods() -> str:
             parts.append(f"    def {name}(self{other}, /) -> Tensor: ...{ignore}")
     for name, method in sorted(METHODS.items()):
         parts.append(textwrap.indent(_in_place(name, method), "    "))
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def _in_place(name: str, method: Any) -> str:
