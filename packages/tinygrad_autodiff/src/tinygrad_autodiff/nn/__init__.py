@@ -1,6 +1,6 @@
 """Neural networks: modules, parameters, losses, initial values and their functions."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import (
     CELU,
     ELU,
@@ -285,4 +285,5 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "utils",
 ]
