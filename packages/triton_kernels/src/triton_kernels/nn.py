@@ -26,7 +26,8 @@ class RMSNorm(nn.Module):
         offset: added to the weight, which then starts at 0: 1 for Gemma.
         casting: ``float32``, or ``llama`` for what Hugging Face's Llama does.
         elementwise_affine: whether there is a weight, of shape (n,).
-        device, dtype: of the weight.
+        device: of the weight.
+        dtype: of the weight.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class LayerNorm(nn.Module):
         eps: added to the variance.
         elementwise_affine: whether there is a weight, of shape (n,).
         bias: whether there is a bias too.
-        device, dtype: of both.
+        device: of both.
+        dtype: of both.
     """
 
     def __init__(

@@ -232,7 +232,8 @@ def multiply_add(
 
     Args:
         x: any shape and strides; float16, bfloat16, float32, or float64 (reference).
-        y, z: as x.
+        y: as x.
+        z: as x.
         backend: one of ``explain("multiply_add", x, y, z).reasons``; None: the first that can.
 
     Returns:

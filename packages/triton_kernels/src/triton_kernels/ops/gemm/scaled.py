@@ -79,7 +79,8 @@ def matmul_fp8(
     Args:
         a: (m, k), float8_e4m3fn; on Hopper with contiguous rows.
         b: (k, n), float8_e4m3fn; on Hopper with contiguous columns: the transpose of a weight.
-        scale_a, scale_b: one float32 each, what a and b were divided by.
+        scale_a: one float32, what a was divided by.
+        scale_b: one float32, what b was divided by.
         dtype: of the result, bfloat16 or float16.
         backend: one of ``explain("matmul_fp8", a, b, …).reasons``; None: the first that can.
 

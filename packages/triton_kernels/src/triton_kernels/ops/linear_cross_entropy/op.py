@@ -179,12 +179,16 @@ def linear_cross_entropy(
         x: (rows, columns), any strides; float16, bfloat16, float32, or float64 (reference).
         weight: (classes, columns), of x's dtype: the output layer's.
         target: (rows,), int64 or int32: each row's class.
-        ignore_index, label_smoothing, z_loss, soft_cap, reduction, check_targets: as in
-            ``cross_entropy``.
+        ignore_index: as in ``cross_entropy``, like the next four and check_targets.
+        label_smoothing: the share of the target that is spread over the classes.
+        z_loss: adds z_loss·(log Σ exp)² a row.
+        soft_cap: the logits become cap·tanh(logits / cap) first; None: they stay.
+        reduction: ``mean``, ``sum`` or ``none``.
         accumulate: what the weight's gradient is added up in over chunks: ``float32`` or
             ``weight``, its own dtype, which takes a third of the memory.
         chunk_rows: rows whose logits are held at a time; None: as many as there are columns, so
             that a chunk's logits take no more memory than the weight.
+        check_targets: refuse targets out of range; None: on the CPU, where it is free.
         backend: one of ``explain("linear_cross_entropy", x, weight, target).reasons``; None: the
             first that can.
 

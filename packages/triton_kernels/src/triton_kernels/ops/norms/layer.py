@@ -75,7 +75,9 @@ def add_layer_norm(
     Args:
         x: (..., n), any strides; float16, bfloat16, float32, or float64 (reference).
         residual: as x. The sum is rounded to their dtype before it is normalised.
-        weight, bias, eps: as in ``layer_norm``.
+        weight: as in ``layer_norm``.
+        bias: as in ``layer_norm``.
+        eps: as in ``layer_norm``.
         backend: one of ``explain("add_layer_norm", x, residual).reasons``; None: the first that
             can.
 

@@ -79,7 +79,10 @@ def add_rms_norm(
     Args:
         x: (..., n), any strides; float16, bfloat16, float32, or float64 (reference).
         residual: as x. The sum is rounded to their dtype before it is normalised.
-        weight, eps, offset, casting: as in ``rms_norm``.
+        weight: as in ``rms_norm``.
+        eps: as in ``rms_norm``.
+        offset: as in ``rms_norm``.
+        casting: as in ``rms_norm``.
         backend: one of ``explain("add_rms_norm", x, residual).reasons``; None: the first that can.
 
     Returns:
