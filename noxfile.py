@@ -6,7 +6,11 @@ package which imports what it does not declare fails here and not at its users'.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +57,47 @@ PACKAGES = {
 }
 
 
+def once(*folders: str) -> Callable[..., Callable[[nox.Session], None]]:
+    """Do not run a session again that has passed here on exactly the same files.
+
+    They are those of `folders`, the lock, the projects and this file, as git lists them. Arguments
+    behind `--` run the session in any case, as do a fresh checkout and a new environment.
+    """
+
+    def decorate(function: Callable[[nox.Session], None]) -> Callable[[nox.Session], None]:
+        @functools.wraps(function)
+        def session_once(session: nox.Session) -> None:
+            files = contents(*folders)
+            passed = Path(session.virtualenv.location, "passed")
+            if files and not session.posargs and passed.exists() and passed.read_text() == files:
+                session.log("passed before, on exactly these files")
+                return
+            passed.unlink(missing_ok=True)
+            function(session)
+            if files and not session.posargs:
+                passed.write_text(files)
+
+        return session_once
+
+    return decorate
+
+
+def contents(*folders: str) -> str | None:
+    """One hash of all files in `folders` that git knows or would add; None without git."""
+    ours = ("uv.lock", "noxfile.py", "pyproject.toml", *folders)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *ours]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    whole = hashlib.sha256()
+    for name in sorted(set(listed.decode().split("\0")) - {""}):
+        path = ROOT / name
+        whole.update(f"{name}\0{path.stat().st_size if path.is_file() else None}\0".encode())
+        whole.update(path.read_bytes() if path.is_file() else b"")
+    return whole.hexdigest()
+
+
 def sync(session: nox.Session, *arguments: str) -> None:
     """Make the session's environment exactly what uv.lock says for these arguments."""
     session.run_install(
@@ -84,6 +129,7 @@ def pytest_on_every_core(session: nox.Session, *arguments: str, **env: str) -> N
 
 
 @nox.session
+@once("packages/tinygrad_autodiff")
 def autodiff(session: nox.Session) -> None:
     """tinygrad_autodiff: NumPy alone, then the examples on real data."""
     package = PACKAGES["autodiff"]
@@ -101,14 +147,16 @@ def parity(session: nox.Session) -> None:
 
 
 @nox.session
+@once("packages/triton_kernels")
 def kernels(session: nox.Session) -> None:
     """triton_kernels on a CPU: the references, then the Triton code under the interpreter."""
     sync_package(session, PACKAGES["kernels"])
     pytest_on_every_core(session)
-    pytest_on_every_core(session, TRITON_INTERPRET="1")
+    pytest_on_every_core(session, "--interpret")
 
 
 @nox.session
+@once("packages/torch_models", "packages/triton_kernels")
 def models(session: nox.Session) -> None:
     """torch_models: plain, then the example on real plays, then with the kernels extra."""
     package = PACKAGES["models"]
@@ -121,6 +169,7 @@ def models(session: nox.Session) -> None:
 
 
 @nox.session
+@once("packages/roadmap_log", "packages/tinygrad_autodiff")
 def log(session: nox.Session) -> None:
     """roadmap_log: alone, then with the tracks it hands out."""
     package = PACKAGES["log"]
@@ -170,6 +219,7 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+@once("packages", "tests")
 def build(session: nox.Session) -> None:
     """Each wheel and sdist; each wheel alone in an empty environment; each package from git."""
     sync(session, "--only-group", "workspace")
@@ -177,6 +227,7 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+@once("packages")
 def lowest(session: nox.Session) -> None:
     """The tests on the oldest versions that the packages admit."""
     for package in PACKAGES.values():
@@ -196,6 +247,7 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+@once(".")
 def workspace(session: nox.Session) -> None:
     """What holds for the whole: isolation of the sessions, every command of every README."""
     sync(session, "--only-group", "workspace")
