@@ -36,6 +36,12 @@ nox.options.sessions = [
 
 ROOT = Path(__file__).parent
 
+# Of the largest grids, what depends on versions: every op once; every kernel in one precision.
+ON_LOWEST = {
+    "autodiff": ("-k", "not test_ops or dtype_of"),
+    "kernels": ("-k", "not test_agreement or float32"),
+}
+
 
 class Package(NamedTuple):
     """One member of the workspace: its folder (and import name) and its distribution."""
@@ -152,7 +158,8 @@ def kernels(session: nox.Session) -> None:
     """triton_kernels on a CPU: the references, then the Triton code under the interpreter."""
     sync_package(session, PACKAGES["kernels"])
     pytest_on_every_core(session)
-    pytest_on_every_core(session, "--interpret")
+    # The interpreter rounds bfloat16 toward zero: what that is worth shows on a GPU.
+    pytest_on_every_core(session, "--interpret", "-k", "not (test_agreement and bfloat16)")
 
 
 @nox.session
@@ -185,7 +192,8 @@ def tracks(session: nox.Session) -> None:
     sync(session, "--all-packages", "--all-extras")
     proofs = str(Path(session.virtualenv.location, "proofs"))  # a day is proven once per change
     days = session.posargs or ["autodiff", "triton", "torch"]
-    session.run("roadmap", "dev", "check", "--proofs", proofs, *days)
+    one = {"OMP_NUM_THREADS": "1"}  # there is a run on every core already
+    session.run("roadmap", "dev", "check", "--proofs", proofs, *days, env=one)
 
 
 @nox.session
@@ -230,7 +238,7 @@ def build(session: nox.Session) -> None:
 @once("packages")
 def lowest(session: nox.Session) -> None:
     """The tests on the oldest versions that the packages admit."""
-    for package in PACKAGES.values():
+    for name, package in PACKAGES.items():
         session.chdir(ROOT)
         session.run_install(
             "uv",
@@ -243,7 +251,7 @@ def lowest(session: nox.Session) -> None:
             f"--editable={package.path}",
         )
         session.chdir(ROOT / package.path)
-        pytest_on_every_core(session)
+        pytest_on_every_core(session, *ON_LOWEST.get(name, ()))
 
 
 @nox.session

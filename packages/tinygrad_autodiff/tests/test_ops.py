@@ -96,7 +96,8 @@ def test_arrays_in_arrays_out_and_equal_to_tensors(call):
     second = from_tensors if isinstance(from_tensors, tuple) else (from_tensors,)
     for array, tensor in zip(first, second, strict=True):
         assert not isinstance(array, Tensor)
-        np.testing.assert_array_equal(np.asarray(array), np.asarray(tensor))
+        # Not to the bit: NumPy's loops may round differently where memory is aligned differently.
+        np.testing.assert_allclose(np.asarray(array), np.asarray(tensor), rtol=1e-15)
 
 
 @pytest.mark.parametrize("call", DIFFERENTIABLE)
