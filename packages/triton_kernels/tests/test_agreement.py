@@ -5,8 +5,10 @@ dtype, plus one unit in the last place of the output's magnitude. One draw of sm
 kind to torch, so its error counts at least as what rounding alone gives: half a unit for the
 result, and in float32 half a unit more for what is rounded on the way (other dtypes compute in it).
 Over 400 draws of a 5x129 softmax torch's error was 0.7 units in the mean and 2.4 at most, so that a
-bound from a lucky draw would fail an equally exact kernel once in 400.
+bound from a lucky draw would fail an equally exact kernel once in 400: `agree` says what is done.
 """
+
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -81,25 +83,59 @@ def in_turn(op, exact):
     return max(exact.shape, default=0) if _compat.interpreting() and op.name == "cumsum" else 0
 
 
-def check(actual, exact, yardstick, factor, dtype, what, terms=None, in_turn=0):
+class Reading(NamedTuple):
+    """What one draw of inputs showed, in units in the last place of its magnitude."""
+
+    what: str
+    error: float
+    of_torch: float
+    floor: float
+
+
+def reading(actual, exact, yardstick, dtype, what, terms=None, in_turn=0):
     # Float64 has nothing more exact beside it, and a sum of n terms may lose n units in it; the
     # interpreter rounds bfloat16 toward zero.
     truncated = _compat.interpreting() and dtype is torch.bfloat16
     summands = 0 if terms is None else terms.numel()
     units = max(64, summands) if dtype is torch.float64 else 4 if truncated else 1
-    if dtype is torch.float32:  # a sum of n terms strays by some sqrt(n) of their units
-        walk = summands**0.5 / 8  # each rounding strays by 0.29 units in the mean, either way
-        units = max(units, walk, in_turn / 2)  # n half units, one after another
+    if dtype is torch.float32:
+        units = max(units, in_turn / 2)  # n half units, one after another
     one = max(unit(exact, dtype), unit(terms, dtype) if terms is not None else 0.0)
-    rounding = one if dtype is torch.float32 else one / 2
-    allowed = factor * max(worst(yardstick, exact), rounding) + units * one
-    error = worst(actual, exact)
-    assert error <= allowed, f"{what}: error {error:.3g}, allowed {allowed:.3g}"
+    error, of_torch = worst(actual, exact), worst(yardstick, exact)
+    if not one:
+        return Reading(what, error and torch.inf, 0.0, 0.0)
+    rounding = 1.0 if dtype is torch.float32 else 0.5
+    return Reading(what, error / one, max(of_torch / one, rounding), units)
+
+
+def agree(draw, factor):
+    """Hold every reading of ``draw`` against the bound.
+
+    How exact torch was on one draw is luck. Where one breaks the bound, eight more are made, and
+    the largest error of all nine (the first among them) is held against torch's largest.
+    """
+
+    def beyond(readings):
+        return [r for r in readings if not r.error <= factor * r.of_torch + r.floor]
+
+    first = list(draw())
+    if not beyond(first):
+        return
+    more = [draw() for _ in range(8)]
+    pooled = [
+        Reading(r[0].what, *(max(values) for values in list(zip(*r, strict=True))[1:]))
+        for r in zip(first, *more, strict=True)
+    ]
+    assert not beyond(pooled), "in units: " + "; ".join(map(str, beyond(pooled)))
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @every_sample(OPS)
 def test_forward(op, dtype, index, device):
+    agree(lambda: forward(op, dtype, index, device), factor=2)
+
+
+def forward(op, dtype, index, device):
     sample = sample_of(op, dtype, index, device)
     exacts = call_torch(
         op, sample, [x.double() if isinstance(x, torch.Tensor) else x for x in sample.args]
@@ -115,7 +151,7 @@ def test_forward(op, dtype, index, device):
                 continue
             precision = dtype if op.rounds_within else yardstick.dtype
             turns = in_turn(op, exact)
-            check(actual, exact, yardstick, 2, precision, backend, in_turn=turns)
+            yield reading(actual, exact, yardstick, precision, backend, in_turn=turns)
 
 
 def dense(y, dtype):
@@ -134,6 +170,10 @@ def strided(y, dtype):
 @pytest.mark.parametrize("device", DEVICES)
 @every_sample(DIFFERENTIABLE)
 def test_backward(op, dtype, index, device):
+    agree(lambda: backward(op, dtype, index, device), factor=3)
+
+
+def backward(op, dtype, index, device):
     sample = sample_of(op, dtype, index, device)
     exact_args, torch_args = leaves(sample, torch.float64), leaves(sample, dtype)
     exact = call_torch(op, sample, exact_args)
@@ -159,7 +199,7 @@ def test_backward(op, dtype, index, device):
             for actual, exact_grad, yardstick in zip(actuals, exacts, yardsticks, strict=True):
                 what = f"{backend}, {make.__name__} gradients"
                 turns = in_turn(op, exact_grad)
-                check(actual, exact_grad, yardstick, 3, dtype, what, terms, turns)
+                yield reading(actual, exact_grad, yardstick, dtype, what, terms, turns)
 
 
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)

@@ -32,7 +32,8 @@ class Kernel:
         outputs: torch schema of what it returns; ``(Tensor, Tensor)`` is a tuple.
         fake: given the inputs and the backend, empty tensors like the outputs.
         setup_context: ``(ctx, inputs, output)``; inputs end with the backend asked for. Outputs
-            that are there for the backward only are marked non-differentiable here.
+            that are there for the backward only are marked non-differentiable here. None where the
+            gradient needs nothing of the forward.
         backward: ``(ctx, *grads)``, one an output; one gradient or None for each of these inputs.
             It calls kernels with ``backend=wish(…)``, since a backend may be fit for the forward
             only. None for a kernel that only a gradient rule calls, and only while that rule is
@@ -62,7 +63,7 @@ class Kernel:
             schema=f"({inputs}, str backend) -> {outputs}",
         )
         custom_op.register_fake(fake)
-        if setup_context is not None and backward is not None:
+        if backward is not None:
             self._function = _function_of(self, setup_context, backward)
             custom_op.register_autograd(backward, setup_context=setup_context)
         self.custom_op = getattr(getattr(torch.ops, NAMESPACE), name).default
@@ -99,7 +100,9 @@ class Kernel:
 
 
 def _function_of(
-    kernel: Kernel, setup_context: Callable[..., None], backward: Callable[..., tuple[Any, ...]]
+    kernel: Kernel,
+    setup_context: Callable[..., None] | None,
+    backward: Callable[..., tuple[Any, ...]],
 ) -> type[torch.autograd.Function]:
     """The rule as autograd's own class, for eager calls."""
 
@@ -108,7 +111,8 @@ def _function_of(
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Any:
             output = kernel._run(*inputs)
-            setup_context(ctx, inputs, output)
+            if setup_context is not None:
+                setup_context(ctx, inputs, output)
             return output
 
         @staticmethod
