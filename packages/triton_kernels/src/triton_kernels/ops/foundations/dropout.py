@@ -38,18 +38,22 @@ def _product(x: torch.Tensor, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
     return top >> 16, ((top & 0xFFFF) << 16) | (bottom & 0xFFFF)
 
 
-def words(n: int, seed: int, device: torch.device) -> torch.Tensor:
-    """n random words as int64: those of Philox 4x32-10 with the seed as key."""
-    counter = torch.arange((n + 3) // 4, device=device)
-    zero = torch.zeros_like(counter)
-    c = [counter % _WORD, counter // _WORD, zero, zero]
+def words_of(counters: torch.Tensor, seed: int) -> torch.Tensor:
+    """Four random words a counter, as int64 (counters, 4): Philox 4x32-10 with the seed as key."""
+    zero = torch.zeros_like(counters)
+    c = [counters % _WORD, counters // _WORD, zero, zero]
     key = [seed % _WORD, seed // _WORD % _WORD]
     for _ in range(_ROUNDS):
         high0, low0 = _product(c[0], _FACTORS[0])
         high1, low1 = _product(c[2], _FACTORS[1])
         c = [high1 ^ c[1] ^ key[0], low1, high0 ^ c[3] ^ key[1], low0]
         key = [(k + step) % _WORD for k, step in zip(key, _KEYS, strict=True)]
-    return torch.stack(c, 1).flatten()[:n]
+    return torch.stack(c, 1)
+
+
+def words(n: int, seed: int, device: torch.device) -> torch.Tensor:
+    """n random words as int64: those of the counters 0, 1, …"""
+    return words_of(torch.arange((n + 3) // 4, device=device), seed).flatten()[:n]
 
 
 def _threshold(p: float) -> int:

@@ -1,0 +1,220 @@
+"""What an attention asks of its inputs, before any launch; the result is ``Features``."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import torch
+
+from triton_kernels.checks import check_tensors, shapes_in_words
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
+
+PRECISIONS = ("ieee", "tf32")
+Window = tuple[int | None, int | None]
+
+
+def check_heads(
+    op: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dimensions: int = 4
+) -> None:
+    """Query, key and value fit together; the head dimension comes third from the end.
+
+    Raises:
+        ShapeError, DtypeError, DeviceError: they do not.
+    """
+    check_tensors(op, query=query, key=key, value=value)
+    given = shapes_in_words(query=query, key=key, value=value)
+    if not query.dim() == key.dim() == value.dim() == dimensions:
+        names = "(batch, heads, length, size)" if dimensions == 4 else "(length, heads, size)"
+        raise ShapeError(op, given, f"{names} each", "unsqueeze or transpose them")
+    head, length = (-3, -2) if dimensions == 4 else (-2, -3)
+    if query.shape[-1] != key.shape[-1] or query.shape[-1] == 0 or value.shape[-1] == 0:
+        raise ShapeError(
+            op, given, "query and key of one size a head, none of size 0", "project them alike"
+        )
+    if key.shape[length] != value.shape[length] or key.shape[head] != value.shape[head]:
+        raise ShapeError(op, given, "as many keys and key heads as values", "check the cache")
+    if dimensions == 4 and not query.shape[0] == key.shape[0] == value.shape[0]:
+        raise ShapeError(op, given, "one batch size", "expand the batch, which copies nothing")
+    heads, key_heads = query.shape[head], key.shape[head]
+    if heads and (key_heads == 0 or heads % key_heads):
+        raise ShapeError(
+            op, given, "query heads a multiple of key heads", "split the heads into equal groups"
+        )
+
+
+def checked_number(op: str, name: str, value: Any) -> float:
+    """A finite int or float, as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DtypeError(op, f"{name} of type {type(value).__name__}", "a number", "pass one")
+    if not math.isfinite(value):
+        raise ShapeError(op, f"{name} {value}", "a finite number", "pass another")
+    return float(value)
+
+
+def checked_scale(op: str, scale: float | None, size: int) -> float:
+    """The scale, by default 1/√size."""
+    return size**-0.5 if scale is None else checked_number(op, "scale", scale)
+
+
+def checked_soft_cap(op: str, soft_cap: float | None) -> float:
+    """The cap, 0 for none."""
+    if soft_cap is None:
+        return 0.0
+    cap = checked_number(op, "soft_cap", soft_cap)
+    if cap <= 0:
+        raise ShapeError(op, f"soft_cap {soft_cap}", "a cap above 0, or None", "pass another")
+    return cap
+
+
+def checked_window(op: str, causal: bool, window: Window) -> tuple[int, int]:
+    """Left and right of the window, UNBOUNDED where it has no end; causal shuts the right."""
+    if not isinstance(causal, bool):
+        raise DtypeError(op, f"causal of type {type(causal).__name__}", "a bool", "pass one")
+    if not isinstance(window, tuple | list) or len(window) != 2:
+        raise DtypeError(op, f"window {window!r}", "(left, right)", "pass None for an open side")
+    for side in window:
+        if side is not None and (isinstance(side, bool) or not isinstance(side, int)):
+            raise DtypeError(
+                op, f"window {tuple(window)!r}", "ints or None", "count the keys on each side"
+            )
+        if side is not None and side < 0:
+            raise ShapeError(
+                op, f"window {tuple(window)!r}", "sides of 0 or more", "pass None for an open side"
+            )
+    left, right = (UNBOUNDED if side is None else min(side, 2**30) for side in window)
+    return left, 0 if causal else right
+
+
+def checked_dropout(op: str, p: float, seed: int) -> tuple[float, int]:
+    """Probability and seed."""
+    p = checked_number(op, "dropout", p)
+    if not 0 <= p < 1:
+        raise ShapeError(op, f"dropout {p}", "0 <= dropout < 1", "pass a probability")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise DtypeError(op, f"seed of type {type(seed).__name__}", "an int", "pass one")
+    if not 0 <= seed < 2**63:
+        raise ShapeError(op, f"seed {seed}", "0 <= seed < 2**63", "pass another")
+    return p, seed
+
+
+def checked_precision(op: str, precision: str) -> str:
+    """One of PRECISIONS."""
+    if precision not in PRECISIONS:
+        raise DtypeError(
+            op, f"precision {precision!r}", f"one of {', '.join(PRECISIONS)}", "name one"
+        )
+    return precision
+
+
+def _check_beside(op: str, query: torch.Tensor, dtypes: Any, **tensors: Any) -> None:
+    """Each tensor has one of the dtypes and lies on query's device."""
+    for name, tensor in tensors.items():
+        check_tensors(op, dtypes, **{name: tensor})
+        if tensor.device != query.device:
+            raise DeviceError(
+                op, f"query on {query.device} and {name} on {tensor.device}", "one device",
+                f"move one: {name}.to(query.device)",
+            )  # fmt: skip
+
+
+def check_scores(op: str, name: str, scores: Any, query: torch.Tensor, key: torch.Tensor) -> None:
+    """A bias or mask broadcasts to (B, H, Sq, Sk)."""
+    dtypes = (torch.bool,) if name == "mask" else (query.dtype, torch.float32)
+    _check_beside(op, query, dtypes, **{name: scores})
+    full = (*query.shape[:3], key.shape[2])
+    fits = scores.dim() == 4 and all(
+        n == 1 or n == m for n, m in zip(scores.shape, full, strict=True)
+    )
+    if not fits:
+        raise ShapeError(
+            op, shapes_in_words(**{name: scores}), f"{full}, or 1 in place of any size",
+            "unsqueeze it to four dimensions",
+        )  # fmt: skip
+
+
+def check_sinks(op: str, sinks: Any, query: torch.Tensor) -> None:
+    """One number a head."""
+    _check_beside(op, query, (query.dtype, torch.float32), sinks=sinks)
+    if sinks.shape != query.shape[1:2]:
+        raise ShapeError(
+            op, shapes_in_words(query=query, sinks=sinks), "one sink a head", "pass (heads,)"
+        )
+
+
+def check_slopes(op: str, slopes: Any, query: torch.Tensor, batch: int) -> None:
+    """One constant number a head, or a batch and head."""
+    _check_beside(op, query, (torch.float32,), alibi_slopes=slopes)
+    heads = query.shape[1]
+    if slopes.shape not in ((heads,), (batch, heads)):
+        raise ShapeError(
+            op, shapes_in_words(alibi_slopes=slopes), f"({heads},) or ({batch}, {heads})",
+            "pass one slope a head",
+        )  # fmt: skip
+    if slopes.requires_grad:
+        raise DtypeError(
+            op, "alibi_slopes that require a gradient", "constant slopes",
+            "detach them, or pass the distances as a bias",
+        )  # fmt: skip
+
+
+def checked_features(
+    op: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *,
+    bias: torch.Tensor | None, sinks: torch.Tensor | None, mask: torch.Tensor | None,
+    alibi_slopes: torch.Tensor | None, causal: bool, window: Window, scale: float | None,
+    soft_cap: float | None, dropout: float, seed: int, precision: str, deterministic: bool,
+    sequences: int | None = None,
+) -> Features:  # fmt: skip
+    """The features of a call with query, key and value of (B, H, S, D), which fit together.
+
+    Raises:
+        ShapeError, DtypeError, DeviceError: an option does not fit them.
+    """
+    if bias is not None:
+        check_scores(op, "bias", bias, query, key)
+    if mask is not None:
+        check_scores(op, "mask", mask, query, key)
+    if sinks is not None:
+        check_sinks(op, sinks, query)
+    if alibi_slopes is not None:
+        check_slopes(op, alibi_slopes, query, query.shape[0] if sequences is None else sequences)
+    if not isinstance(deterministic, bool):
+        kind = type(deterministic).__name__
+        raise DtypeError(op, f"deterministic of type {kind}", "a bool", "pass one")
+    left, right = checked_window(op, causal, window)
+    p, seed = checked_dropout(op, dropout, seed)
+    return Features(
+        bias=bias, sinks=sinks, mask=mask, alibi_slopes=alibi_slopes,
+        scale=checked_scale(op, scale, query.shape[-1]), left=left, right=right,
+        soft_cap=checked_soft_cap(op, soft_cap), dropout=p, seed=seed if p else 0,
+        precision=checked_precision(op, precision), deterministic=deterministic,
+    )  # fmt: skip
+
+
+def check_cumulative(op: str, name: str, cumulative: Any, query: torch.Tensor) -> None:
+    """Int32 numbers on query's device, one after another."""
+    _check_beside(op, query, (torch.int32,), **{name: cumulative})
+    if cumulative.dim() != 1 or len(cumulative) < 1 or not cumulative.is_contiguous():
+        raise ShapeError(
+            op, shapes_in_words(**{name: cumulative}), "(sequences + 1,), contiguous",
+            "start with 0 and append each sequence's end",
+        )  # fmt: skip
+
+
+def check_ends(op: str, name: str, cumulative: torch.Tensor, length: int, longest: int) -> None:
+    """The sequences begin at 0, follow each other, end with the tensor; waits for the device."""
+    ends = cumulative.tolist()
+    steps = [b - a for a, b in itertools.pairwise(ends)]
+    if ends[0] != 0 or ends[-1] != length or any(step < 0 for step in steps):
+        shown = ", ".join(map(str, ends[:6])) + (", …" if len(ends) > 6 else "")
+        raise ShapeError(
+            op, f"{name} [{shown}] ending in {ends[-1]}",
+            f"numbers that rise from 0 to the length {length}", "sum up the sequences' lengths",
+        )  # fmt: skip
+    if max(steps, default=0) > longest:
+        raise ShapeError(
+            op, f"a sequence of {max(steps)} in {name}", f"none longer than the {longest} given",
+            "pass the greatest length",
+        )  # fmt: skip

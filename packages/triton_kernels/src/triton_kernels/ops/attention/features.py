@@ -1,0 +1,162 @@
+"""The one description of what an attention does besides softmax(q·kᵀ)·v; every backend reads it.
+
+Query i of a sequence of n queries and m keys stands at position i + m - n (bottom-right: the last
+query beside the last key), key j at position j. With s = scale·q·k the score of a pair is
+
+    t = soft_cap·tanh(s / soft_cap)  - slope·|position(i) - j|  + bias
+
+or -inf where the mask is False or j lies outside [position(i) - left, position(i) + right]; causal
+is right = 0. A head's sink is one more score, of a key without a value. Then p = softmax(t), p
+after dropout is multiplied by the values, and lse = log Σ exp t, the sink included. A row that sees
+no key is zeros, its lse -inf (or the sink).
+
+A kernel's inputs are ``query, key, value, *Features``, so a backend is
+
+    def forward(query, key, value, *features) -> (output, lse)
+    def backward(grad, grad_lse, query, key, value, output, lse, *features)
+        -> (dquery, dkey, dvalue, dbias, dsinks)
+
+and begins with ``f = Features(*features)``. Shapes: query (B, H, Sq, D), key (B, Hk, Sk, D), value
+(B, Hk, Sk, Dv), output (B, H, Sq, Dv), lse (B, H, Sq) of float32 (float64 for float64 inputs,
+natural logarithm, contiguous), any strides of the inputs; the output's are ``empty_output``'s. Head
+h reads key head h // (H / Hk). Packed sequences (``cu_q`` given) have B = 1, sequence n being
+queries cu_q[n] to cu_q[n + 1] and keys cu_k[n] to cu_k[n + 1]; what no sequence covers is zero,
+its lse -inf. grad_lse may be None; dbias has the bias's shape and dtype, dsinks the sinks'; where
+there is no bias or no sink, an empty tensor stands for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+UNBOUNDED = -1
+"""A window's side without an end."""
+
+
+class Features(NamedTuple):
+    """What ``checks`` has checked; the fields are the kernels' inputs after the value, in order."""
+
+    bias: torch.Tensor | None = None
+    """(B or 1, H or 1, Sq or 1, Sk or 1), of query's dtype or float32; differentiable."""
+    sinks: torch.Tensor | None = None
+    """(H,), of query's dtype or float32; differentiable."""
+    mask: torch.Tensor | None = None
+    """Bool, (B or 1, H or 1, Sq or 1, Sk or 1): True where a query may see a key."""
+    alibi_slopes: torch.Tensor | None = None
+    """Float32, (H,) or (B, H) (packed: (sequences, H)); constant."""
+    cu_q: torch.Tensor | None = None
+    """Packed sequences: int32, (sequences + 1,): where each one's queries begin."""
+    cu_k: torch.Tensor | None = None
+    """The same of its keys."""
+    max_q: int = 0
+    """Packed sequences: no fewer than the longest's queries."""
+    max_k: int = 0
+    """The same of keys."""
+    scale: float = 1.0
+    left: int = UNBOUNDED
+    """How many keys before its own position a query sees; UNBOUNDED: all."""
+    right: int = UNBOUNDED
+    """How many after it: 0 is causal."""
+    soft_cap: float = 0.0
+    """0: none."""
+    dropout: float = 0.0
+    """The probability, below 1, that a weight is zeroed; the others are divided by 1 - p."""
+    seed: int = 0
+    """Chooses which: see ``kept``."""
+    precision: str = "ieee"
+    """How float32 is multiplied: ``ieee`` or ``tf32``."""
+    deterministic: bool = True
+    """Whether the backward must give the same bits in every run."""
+
+    @property
+    def windowed(self) -> bool:
+        """Whether positions alone hide keys."""
+        return self.left != UNBOUNDED or self.right != UNBOUNDED
+
+    @property
+    def packed(self) -> bool:
+        """Whether sequences of several lengths lie one behind the other."""
+        return self.cu_q is not None
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing but scale, causal mask and window."""
+        tensors = (self.bias, self.sinks, self.mask, self.alibi_slopes, self.cu_q)
+        return all(x is None for x in tensors) and not (self.soft_cap or self.dropout)
+
+
+SCHEMA = (
+    "Tensor? bias, Tensor? sinks, Tensor? mask, Tensor? alibi_slopes, Tensor? cu_q, Tensor? cu_k, "
+    "int max_q, int max_k, float scale, int left, int right, float soft_cap, float dropout, "
+    "int seed, str precision, bool deterministic"
+)
+"""The fields of ``Features`` in torch's words."""
+
+
+def lse_dtype(dtype: torch.dtype) -> torch.dtype:
+    """What sums are kept in: float32, or float64 for float64."""
+    return torch.float64 if dtype is torch.float64 else torch.float32
+
+
+def empty_output(query: torch.Tensor, width: int) -> torch.Tensor:
+    """An output (B, H, Sq, width) in the memory order of the query: heads or positions outside.
+
+    A query of (B, Sq, H, D) seen as (B, H, Sq, D) gets an output that is (B, Sq, H, Dv) in memory.
+    """
+    batch, heads, length, _ = query.shape
+    if heads > 1 and length > 1 and query.stride(1) < query.stride(2):
+        return query.new_empty((batch, length, heads, width)).transpose(1, 2)
+    return query.new_empty((batch, heads, length, width))
+
+
+def empty_lse(query: torch.Tensor) -> torch.Tensor:
+    """An lse (B, H, Sq), contiguous."""
+    return query.new_empty(query.shape[:3], dtype=lse_dtype(query.dtype))
+
+
+# --- dropout --------------------------------------------------------------------------------------
+
+KEYS_A_COUNTER = 4
+"""One counter of the generator gives the words of four neighbouring keys."""
+
+
+def counters_a_row(keys: int) -> int:
+    """Counters that a row of so many keys takes; packed, of ``max_k`` keys."""
+    return -(-keys // KEYS_A_COUNTER)
+
+
+def threshold(p: float) -> int:
+    """A word is dropped if its upper 31 bits, as an integer, lie below it."""
+    return min(round(p * 2**31), 2**31 - 1)
+
+
+def kept(
+    seed: int, p: float, rows: torch.Tensor, keys: int, widest: int | None = None
+) -> torch.Tensor:
+    """Which weights dropout keeps.
+
+    The words are those of ``ops.foundations.dropout`` (Philox 4x32-10 keyed by the seed). Row
+    (batch·H + head)·Sq + query, packed head·Tq + query with the query's place in the packed tensor,
+    has counters row·c to row·c + c - 1, where c = ``counters_a_row`` of the keys, packed of
+    ``max_k``. Key j, packed counted from the sequence's first, takes word j mod 4 of the row's
+    counter j div 4.
+
+    Args:
+        seed: the generator's key.
+        p: the probability to be dropped.
+        rows: int64, any shape: the rows' numbers.
+        keys: how many keys.
+        widest: the keys that counters are reckoned for; None: ``keys``.
+
+    Returns:
+        Bool, (*rows.shape, keys).
+    """
+    from triton_kernels.ops.foundations.dropout import words_of
+
+    width = counters_a_row(keys if widest is None else widest)
+    column = torch.arange(keys, device=rows.device)
+    counters = rows[..., None] * width + torch.arange(counters_a_row(keys), device=rows.device)
+    words = words_of(counters.flatten(), seed).view(*rows.shape, -1)[..., column]
+    return (words >> 1) >= threshold(p)

@@ -1,0 +1,156 @@
+"""Attention by its definition, in plain torch, worked in float32 at least.
+
+The gradients are autograd's own, of the definition; see ``features`` for the maths and the shapes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import torch
+
+from triton_kernels.ops.attention.features import (
+    UNBOUNDED,
+    Features,
+    empty_output,
+    kept,
+    lse_dtype,
+)
+
+
+def _sequences(
+    query: torch.Tensor, key: torch.Tensor, f: Features
+) -> list[tuple[slice, slice]]:  # fmt: skip
+    """Where each packed sequence's queries and keys lie."""
+    assert f.cu_q is not None
+    assert f.cu_k is not None
+    ends_q, ends_k = f.cu_q.tolist(), f.cu_k.tolist()
+    return [
+        (slice(*q), slice(*k))
+        for q, k in zip(itertools.pairwise(ends_q), itertools.pairwise(ends_k), strict=True)
+    ]
+
+
+def positions(queries: int, keys: int, device: torch.device) -> torch.Tensor:
+    """(Sq, Sk): how far key j stands before query i, the last ones side by side."""
+    i = torch.arange(queries, device=device)[:, None] + (keys - queries)
+    return i - torch.arange(keys, device=device)
+
+
+def visible(queries: int, keys: int, f: Features, device: torch.device) -> torch.Tensor | None:
+    """(B or 1, H or 1, Sq or 1, Sk or 1): True where a query may see a key; None: everywhere."""
+    seen = f.mask
+    if f.windowed:
+        before = positions(queries, keys, device)
+        inside = torch.ones_like(before, dtype=torch.bool)
+        if f.left != UNBOUNDED:
+            inside &= before <= f.left
+        if f.right != UNBOUNDED:
+            inside &= before >= -f.right
+        seen = inside if seen is None else seen & inside
+    return seen
+
+
+def scores(query: torch.Tensor, key: torch.Tensor, f: Features) -> torch.Tensor:
+    """t of ``features``: (B, H, Sq, Sk), of query's dtype; the key has as many heads as the query.
+
+    Packed sequences come one at a time.
+    """
+    t = torch.matmul(query, key.mT) * f.scale
+    if f.soft_cap:
+        t = f.soft_cap * torch.tanh(t / f.soft_cap)
+    if f.alibi_slopes is not None:
+        distance = positions(t.shape[2], t.shape[3], t.device).abs()
+        t = t - f.alibi_slopes[..., None, None].to(t.dtype) * distance
+    if f.bias is not None:
+        t = t + f.bias.to(t.dtype)
+    seen = visible(t.shape[2], t.shape[3], f, t.device)
+    return t if seen is None else t.masked_fill(~seen, -torch.inf)
+
+
+def _attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One batch of equal lengths; the rows' numbers are dropout's."""
+    group = query.shape[1] // max(key.shape[1], 1)
+    key, value = (x.repeat_interleave(group, 1) if group > 1 else x for x in (key, value))
+    t = scores(query, key, f)
+    if f.sinks is not None:
+        sink = f.sinks.to(t.dtype)[:, None, None].expand(*t.shape[:3], 1)
+        t = torch.cat([t, sink], -1)
+    highest = t.detach().amax(-1, keepdim=True) if t.shape[-1] else t.new_zeros((*t.shape[:3], 1))
+    # Of a row of nothing but -inf the sum is 0: a 1 in its place keeps NaN out of all gradients.
+    exponentials = torch.exp(t - highest.masked_fill(highest == -torch.inf, 0.0))
+    total = exponentials.sum(-1, keepdim=True)
+    empty = total == 0
+    total = total.masked_fill(empty, 1.0)
+    lse = (total.log() + highest).masked_fill(empty, -torch.inf).squeeze(-1)
+    weights = exponentials[..., : key.shape[2]] / total
+    if f.dropout:
+        chosen = kept(f.seed, f.dropout, rows, key.shape[2], f.max_k if f.packed else None)
+        weights = torch.where(chosen, weights / (1 - f.dropout), 0.0)
+    return torch.matmul(weights, value), lse
+
+
+def _row_numbers(query: torch.Tensor) -> torch.Tensor:
+    """(B, H, Sq): what dropout calls each row."""
+    shape = query.shape[:3]
+    return torch.arange(shape.numel(), device=query.device).view(shape)
+
+
+def attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Output and lse, differentiable any number of times; see ``features``."""
+    f = Features(*features)
+    wide = lse_dtype(query.dtype)
+    q, k, v = query.to(wide), key.to(wide), value.to(wide)
+    rows = _row_numbers(query)
+    if not f.packed:
+        output, lse = _attend(q, k, v, f, rows)
+    else:
+        found = []
+        for n, (some_q, some_k) in enumerate(_sequences(q, k, f)):
+            slopes = f.alibi_slopes
+            own = f if slopes is None or slopes.dim() == 1 else f._replace(alibi_slopes=slopes[n])
+            parts = q[:, :, some_q], k[:, :, some_k], v[:, :, some_k]
+            found.append(_attend(*parts, own, rows[:, :, some_q]))
+        rest = q.shape[2] - sum(o.shape[2] for o, _ in found)
+        found.append((q.new_zeros((*q.shape[:2], rest, v.shape[3])),
+                      q.new_full((*q.shape[:2], rest), -torch.inf)))  # fmt: skip
+        output, lse = (torch.cat(parts, 2) for parts in zip(*found, strict=True))
+    return output.to(query.dtype), lse.contiguous()
+
+
+def forward(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """``attention`` with the output laid out as ``features.empty_output`` says."""
+    output, lse = attention(query, key, value, *features)
+    return empty_output(query, value.shape[-1]).copy_(output), lse
+
+
+def backward(
+    grad: torch.Tensor, grad_lse: torch.Tensor | None, query: torch.Tensor, key: torch.Tensor,
+    value: torch.Tensor, output: torch.Tensor, lse: torch.Tensor, *features: Any,
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
+    """Gradients of query, key, value, bias and sinks, by autograd on the definition."""
+    f = Features(*features)
+    tensors = [query, key, value, f.bias, f.sinks]
+    leaves = [None if x is None else x.detach().requires_grad_() for x in tensors]
+    with torch.enable_grad():
+        own = f._replace(bias=leaves[3], sinks=leaves[4])
+        again = attention(leaves[0], leaves[1], leaves[2], *own)  # type: ignore[arg-type]
+    grads = (grad, torch.zeros_like(lse) if grad_lse is None else grad_lse)
+    wanted = [x for x in leaves if x is not None]
+    found = iter(torch.autograd.grad(again, wanted, grads, allow_unused=True))
+    results = []
+    for x in leaves:
+        gradient = None if x is None else next(found)
+        if x is None:
+            gradient = query.new_empty(0)
+        elif gradient is None:  # nothing of it was used
+            gradient = torch.zeros_like(x)
+        results.append(gradient.contiguous())
+    return tuple(results)
