@@ -5,15 +5,15 @@ Jekyll runs the template language Liquid over a post before it reads the Markdow
 `read_entry` takes off again.
 """
 
-import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from roadmap_log import frontmatter
 from roadmap_log.errors import JourneyError, UnknownItemError
 from roadmap_log.files import write_new
 
@@ -27,6 +27,7 @@ _LIQUID = re.compile(r"\{[{%]")
 _END_RAW = re.compile(r"\{%(?=-?\s*endraw\b)")
 _QUOTED = '{% endraw %}{{ "{%" }}{% raw %}'  # leaves the raw block for one sign
 _TAG = re.compile(r"[^\w+#.-]+")
+_FOLLOWED = ("title", "when", "minutes", "tags", "day", "topics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class LogEntry:
         minutes: time spent, 0 if it was not said.
         day: the day of a track it is about, as "autodiff/3", or "".
         path: its file, or None if it has none yet.
+        topics: the subjects it belongs to, as "attention"; few, while tags are many.
     """
 
     title: str
@@ -50,6 +52,7 @@ class LogEntry:
     minutes: int = 0
     day: str = ""
     path: Path | None = None
+    topics: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
@@ -71,25 +74,21 @@ def tidy_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 def render(entry: LogEntry) -> str:
     """The file of an entry: front matter, blank line, text."""
-    when = entry.when.strftime("%Y-%m-%d %H:%M:%S %z")[:25]
-    header = [
-        "layout: post",
-        f"title: {_yaml(entry.title)}",
-        f"date: {when}",
-        f"tags: [{', '.join(_yaml(tag) for tag in entry.tags)}]",
-        f"minutes: {entry.minutes}",
-    ]
+    fields: dict[str, Any] = {
+        "layout": "post",
+        "title": entry.title,
+        "date": entry.when,
+        "tags": entry.tags,
+        "minutes": entry.minutes,
+    }
+    if entry.topics:
+        fields["topics"] = entry.topics
     if entry.day:
-        header.append(f"day: {_yaml(entry.day)}")
+        fields["day"] = entry.day
     text = entry.text.strip("\n") + "\n"
     if _LIQUID.search(text):
         text = "{% raw %}\n" + _END_RAW.sub(lambda _: _QUOTED, text) + "{% endraw %}\n"
-    return "---\n" + "\n".join(header) + "\n---\n\n" + text
-
-
-def _yaml(text: str) -> str:
-    """`text` as a double-quoted YAML scalar; every JSON string is one."""
-    return json.dumps("".join(c for c in text if c.isprintable()), ensure_ascii=False)
+    return frontmatter.dump(fields) + "\n" + text
 
 
 def write_entry(journey: "Journey", entry: LogEntry) -> LogEntry:
@@ -104,10 +103,15 @@ def write_entry(journey: "Journey", entry: LogEntry) -> LogEntry:
         raise JourneyError(
             "the entry is empty", expected="some text", fix='roadmap log -m "what you learnt"'
         )
-    when, tags = entry.when.replace(microsecond=0), tidy_tags(entry.tags)
-    entry = replace(entry, title=title, when=when, tags=tags)
+    entry = replace(
+        entry,
+        title=title,
+        when=entry.when.replace(microsecond=0),
+        tags=tidy_tags(entry.tags),
+        topics=tidy_tags(entry.topics) or topics_of(entry.day),
+    )
     content = render(entry).encode("utf-8", "replace")
-    path = _place(journey.log_folder, f"{when.date()}-{entry.slug}", content)
+    path = place(journey.log_folder, f"{entry.when.date()}-{entry.slug}", content)
     entry = replace(entry, path=path)
     journey.record("log.written", **_told(journey, entry))
     return entry
@@ -123,7 +127,13 @@ def _told(journey: "Journey", entry: LogEntry) -> dict[str, Any]:
         "tags": list(entry.tags),
         "minutes": entry.minutes,
         "day": entry.day,
+        "topics": list(entry.topics),
     }
+
+
+def topics_of(day: str) -> tuple[str, ...]:
+    """The topic of an entry that names none but is about a day: the day's track."""
+    return (day.partition("/")[0],) if day else ()
 
 
 def read_log(journey: "Journey") -> tuple[list[LogEntry], list[UnknownItemError]]:
@@ -132,33 +142,47 @@ def read_log(journey: "Journey") -> tuple[list[LogEntry], list[UnknownItemError]
     What was edited, added or removed by hand since the last reading is recorded, so that `status`
     and the site count the same.
     """
-    entries, broken = [], []
+    broken: list[UnknownItemError] = []
     files = sorted(journey.log_folder.glob("*.md"))
-    for path in files:
-        try:
-            entries.append(read_entry(path))
-        except UnknownItemError as error:
-            broken.append(error)
-    _follow_edits(journey, entries, {path.relative_to(journey.root).as_posix() for path in files})
+    entries = list(_readable(files, broken))
+    follow_edits(journey, entries, {path.relative_to(journey.root).as_posix() for path in files})
     return sorted(entries, key=lambda entry: entry.when), broken
 
 
-def _follow_edits(journey: "Journey", entries: list[LogEntry], present: set[str]) -> None:
+def _readable(files: Iterable[Path], broken: list[UnknownItemError]) -> Iterator[LogEntry]:
+    for path in files:
+        try:
+            yield read_entry(path)
+        except UnknownItemError as error:
+            broken.append(error)
+
+
+def follow_edits(journey: "Journey", entries: Iterable[LogEntry], present: set[str]) -> None:
+    """Record what was edited, added or removed by hand.
+
+    Args:
+        entries: the entries that can be read.
+        present: the files that are there, readable or not, as "log/2026-11-20-title.md".
+    """
     known = {entry.file: entry for entry in journey.state.entries}
     for entry in entries:
         told = _told(journey, entry)
         before = known.get(told["file"])
-        now = (entry.title, entry.when, entry.minutes, entry.tags, entry.day)
         if before is None:
             journey.record("log.written", **told)
-        elif (before.title, before.when, before.minutes, before.tags, before.day) != now:
+        elif any(getattr(before, name) != getattr(entry, name) for name in _FOLLOWED):
             journey.record("log.edited", **told)
     for file in known:
         if file not in present:
             journey.record("log.removed", file=file)
 
 
-def _place(folder: Path, stem: str, content: bytes) -> Path:
+def place(folder: Path, stem: str, content: bytes) -> Path:
+    """Write a new file `stem`.md, or with a number behind the stem if the name is taken.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     number = 1
     while True:
         path = folder / (f"{stem}.md" if number == 1 else f"{stem}-{number}.md")
@@ -172,56 +196,37 @@ def _place(folder: Path, stem: str, content: bytes) -> Path:
         return path
 
 
-def split_front_matter(path: Path, content: str) -> tuple[dict[str, Any], str]:
-    """The header and the text of a post.
-
-    Raises:
-        UnknownItemError: the header has no end or is not YAML; names the file.
-    """
-    if not content.startswith("---\n"):
-        return {}, content
-    head, mark, text = content[4:].partition("\n---\n")
-    if not mark:
-        raise _broken(path, "its front matter has no end", "a second line of ---")
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        header = yaml.load(head, Loader=loader)  # a safe loader in both cases
-    except (yaml.YAMLError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise _broken(path, f"its front matter is not YAML ({problem})", "key: value") from error
-    if not isinstance(header, dict):
-        raise _broken(path, "its front matter is not a table", "lines of key: value")
-    return header, text.removeprefix("\n")
-
-
-def _broken(path: Path, problem: str, expected: str) -> UnknownItemError:
-    return UnknownItemError(f"{path}: {problem}", expected=expected, fix="correct the entry")
-
-
 def read_entry(path: Path, zone: Any = None) -> LogEntry:
     """Read a post, ours or one written by hand.
 
     Raises:
         UnknownItemError: it is not UTF-8 or its front matter is broken; names the file.
     """
-    try:
-        content = path.read_text(encoding="utf-8").replace("\r\n", "\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _broken(path, f"cannot be read ({error})", "a UTF-8 text") from error
-    header, text = split_front_matter(path, content)
-    tags = header.get("tags") or []
-    tags = tags.split() if isinstance(tags, str) else tags if isinstance(tags, list) else []
-    minutes = header.get("minutes")
+    header, text = frontmatter.split(path, frontmatter.read_text(path))
+    return entry_of(header, text, path, zone)
+
+
+def entry_of(header: dict[str, Any], text: str, path: Path, zone: Any = None) -> LogEntry:
+    """The entry that a header and a text make.
+
+    Raises:
+        UnknownItemError: it has no date; names the file.
+    """
+    minutes, day = header.get("minutes"), str(header.get("day") or "")
+    when = frontmatter.moment_of(header.get("date"), zone)
+    if when is None and (found := re.match(r"\d{4}-\d{2}-\d{2}", path.name)):
+        when = frontmatter.moment_of(found[0], zone)
+    if when is None:
+        raise frontmatter.broken(path, "it has no date", "date: 2026-11-21 08:30:00 +0100")
     return LogEntry(
-        title=" ".join(str(header.get("title") or path.stem).split()),
+        title=frontmatter.line_of(header.get("title"), path.stem),
         text=_without_raw(text),
-        when=_moment(path, header.get("date"), zone),
-        tags=tidy_tags(str(tag) for tag in tags),
+        when=when,
+        tags=tidy_tags(frontmatter.words_of(header.get("tags"))),
         minutes=minutes if isinstance(minutes, int) and minutes > 0 else 0,
-        day=str(header.get("day") or ""),
+        day=day,
         path=path,
+        topics=tidy_tags(frontmatter.words_of(header.get("topics"))) or topics_of(day),
     )
 
 
@@ -231,22 +236,3 @@ def _without_raw(text: str) -> str:
         body = inner.removeprefix("{% raw %}\n").removesuffix("{% endraw %}")
         return body.replace(_QUOTED, "{%")
     return text
-
-
-def _moment(path: Path, value: Any, zone: Any) -> datetime:
-    """The date of a post: from its header, else from its file name, else the beginning of time."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            value = None
-    if value is None and (found := re.match(r"\d{4}-\d{2}-\d{2}", path.name)):
-        try:
-            value = date.fromisoformat(found[0])
-        except ValueError:
-            value = None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if not isinstance(value, datetime):
-        raise _broken(path, "it has no date", "date: 2026-11-21 08:30:00 +0100")
-    return value if value.tzinfo else value.replace(tzinfo=zone).astimezone()

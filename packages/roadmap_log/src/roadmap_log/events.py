@@ -36,6 +36,10 @@ KINDS = frozenset(
         "log.written",
         "log.edited",
         "log.removed",
+        "paper.added",
+        "paper.read",
+        "experiment.begun",
+        "experiment.concluded",
     }
 )
 """The kinds of events that this version understands; others are kept and reported."""

@@ -92,6 +92,7 @@ class Entry:
     minutes: int
     tags: tuple[str, ...]
     day: str
+    topics: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -203,8 +204,9 @@ def _write(event: Event, written: dict[str, Entry]) -> None:
         when = event.time
     when = when if when.tzinfo else event.time
     tags = tuple(map(str, tags)) if isinstance(tags, list) else ()
+    topics = tuple(map(str, told)) if isinstance(told := data.get("topics"), list) else ()
     minutes, day = _whole(data.get("minutes")), str(data.get("day") or "")
-    written[file] = Entry(file, str(data.get("title", "")), when, minutes, tags, day)
+    written[file] = Entry(file, str(data.get("title", "")), when, minutes, tags, day, topics)
 
 
 def _apply(event: Event, days: dict[str, Work], activity: dict[date, Activity]) -> None:
@@ -234,7 +236,7 @@ def _apply(event: Event, days: dict[str, Work], activity: dict[date, Activity]) 
 
 
 def _is_work(event: Event) -> bool:
-    return event.kind in {"day.tested", "item.ticked"}
+    return event.kind in {"day.tested", "item.ticked", "paper.read", "experiment.concluded"}
 
 
 def _tested(work: Work, data: Mapping[str, Any], when: datetime, moved: Activity) -> None:
