@@ -38,8 +38,8 @@ ROOT = Path(__file__).parent
 
 # Of the largest grids, what depends on versions: every op once; every kernel in one precision.
 ON_LOWEST = {
-    "autodiff": ("-k", "not test_ops or dtype_of"),
-    "kernels": ("-k", "not test_agreement or float32", "--seed", "1"),
+    "tinygrad_autodiff": ("-k", "not test_ops or dtype_of"),
+    "triton_kernels": ("-k", "not test_agreement or float32", "--seed", "1"),
 }
 
 
@@ -63,23 +63,24 @@ PACKAGES = {
 }
 
 
-def once(*folders: str) -> Callable[..., Callable[[nox.Session], None]]:
+def once(*folders: str) -> Callable[..., Callable[..., None]]:
     """Do not run a session again that has passed here on exactly the same files.
 
-    They are those of `folders`, the lock, the projects and this file, as git lists them. Arguments
-    behind `--` run the session in any case, as do a fresh checkout and a new environment.
+    They are those of `folders` (which may name the session's `{parameters}`), the lock, the
+    projects and this file, as git lists them. Arguments behind `--` run the session in any case, as
+    do a fresh checkout and a new environment.
     """
 
-    def decorate(function: Callable[[nox.Session], None]) -> Callable[[nox.Session], None]:
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def session_once(session: nox.Session) -> None:
-            files = contents(*folders)
+        def session_once(session: nox.Session, **parameters: object) -> None:
+            files = contents(*(folder.format(**parameters) for folder in folders))
             passed = Path(session.virtualenv.location, "passed")
             if files and not session.posargs and passed.exists() and passed.read_text() == files:
                 session.log("passed before, on exactly these files")
                 return
             passed.unlink(missing_ok=True)
-            function(session)
+            function(session, **parameters)
             if files and not session.posargs:
                 passed.write_text(files)
 
@@ -237,23 +238,22 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
-@once("packages")
-def lowest(session: nox.Session) -> None:
-    """The tests on the oldest versions that the packages admit."""
-    for name, package in PACKAGES.items():
-        session.chdir(ROOT)
-        session.run_install(
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--exact",
-            "--resolution=lowest-direct",
-            f"--group={package.path}/pyproject.toml:test",
-            f"--editable={package.path}",
-        )
-        session.chdir(ROOT / package.path)
-        pytest_on_every_core(session, *ON_LOWEST.get(name, ()))
+@nox.parametrize("package", list(PACKAGES.values()), ids=list(PACKAGES))
+@once("{package.path}")
+def lowest(session: nox.Session, package: Package) -> None:
+    """The tests on the oldest versions that a package admits: lowest(autodiff) and so on."""
+    session.run_install(
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--exact",
+        "--resolution=lowest-direct",
+        f"--group={package.path}/pyproject.toml:test",
+        f"--editable={package.path}",
+    )
+    session.chdir(ROOT / package.path)
+    pytest_on_every_core(session, *ON_LOWEST.get(package.folder, ()))
 
 
 @nox.session
