@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from triton_kernels.ops.activations.elementwise import silu as silu
     from triton_kernels.ops.activations.gated import geglu as geglu
     from triton_kernels.ops.activations.gated import swiglu as swiglu
+    from triton_kernels.ops.attention.op import flash_attention as flash_attention
+    from triton_kernels.ops.attention.op import flash_attention_varlen as flash_attention_varlen
     from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
     from triton_kernels.ops.foundations.dropout import dropout as dropout
     from triton_kernels.ops.foundations.elementwise import multiply_add as multiply_add
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from triton_kernels.ops.linear_cross_entropy.op import (
         linear_cross_entropy as linear_cross_entropy,
     )
+    from triton_kernels.ops.masked_softmax.op import log_softmax as log_softmax
+    from triton_kernels.ops.masked_softmax.op import masked_softmax as masked_softmax
     from triton_kernels.ops.norms.group import group_norm as group_norm
     from triton_kernels.ops.norms.layer import add_layer_norm as add_layer_norm
     from triton_kernels.ops.norms.layer import layer_norm as layer_norm
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from triton_kernels.ops.norms.rms import rms_norm as rms_norm
     from triton_kernels.ops.positions.embedding import embedding as embedding
     from triton_kernels.ops.positions.rope import rope as rope
+    from triton_kernels.ops.positions.rope_qk import rope_qk as rope_qk
     from triton_kernels.ops.quantised.codes import quantise_int8 as quantise_int8
     from triton_kernels.ops.quantised.codes import quantise_nf4 as quantise_nf4
     from triton_kernels.ops.quantised.nf4 import dequantise_nf4 as dequantise_nf4
@@ -82,12 +87,16 @@ __all__ = [
     "embedding",
     "errors",
     "explain",
+    "flash_attention",
+    "flash_attention_varlen",
     "geglu",
     "gelu",
     "group_norm",
     "layer_norm",
     "linear",
     "linear_cross_entropy",
+    "log_softmax",
+    "masked_softmax",
     "matmul",
     "matmul_fp8",
     "matvec",
@@ -105,6 +114,7 @@ __all__ = [
     "relu",
     "rms_norm",
     "rope",
+    "rope_qk",
     "silu",
     "softmax",
     "strided_copy",
@@ -120,6 +130,7 @@ _LAZY = {
     "LayerNorm": "triton_kernels.nn",
     "RMSNorm": "triton_kernels.nn",
     "SwiGLU": "triton_kernels.nn",
+    "flash_attention_varlen": "triton_kernels.ops.attention.op",
     "quantise_int8": "triton_kernels.ops.quantised.codes",
     "quantise_nf4": "triton_kernels.ops.quantised.codes",
     "record_backends": "triton_kernels.backends",

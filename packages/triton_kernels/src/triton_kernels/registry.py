@@ -32,6 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.foundations.dropout": ("dropout",),
     "triton_kernels.ops.foundations.scan": ("cumsum",),
     "triton_kernels.ops.softmax.op": ("softmax",),
+    "triton_kernels.ops.masked_softmax.op": ("masked_softmax", "log_softmax"),
     "triton_kernels.ops.gemm.op": ("matmul",),
     "triton_kernels.ops.gemm.linear": ("linear",),
     "triton_kernels.ops.gemm.scaled": ("matmul_fp8",),
@@ -42,10 +43,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.norms.layer": ("layer_norm", "add_layer_norm"),
     "triton_kernels.ops.norms.group": ("group_norm",),
     "triton_kernels.ops.positions.rope": ("rope",),
+    "triton_kernels.ops.positions.rope_qk": ("rope_qk",),
     "triton_kernels.ops.positions.embedding": ("embedding",),
     "triton_kernels.ops.quantised.nf4": ("dequantise_nf4", "matvec_nf4", "matvec_int8"),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
+    "triton_kernels.ops.attention.op": ("flash_attention",),
 }
 """Module of each room, imported when one of its ops is first used, and the ops it offers."""
 

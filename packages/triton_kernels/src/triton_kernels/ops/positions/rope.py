@@ -48,24 +48,27 @@ def reference(
 
 
 @triton.jit
-def _rope(
-    x_ptr, cos_ptr, sin_ptr, y_ptr, n_positions, n_heads, size, half, start,
-    x_batch, x_position, x_head, table_row,
-    INTERLEAVED: tl.constexpr, INVERSE: tl.constexpr, HEADS: tl.constexpr, HALF: tl.constexpr,
-    REST: tl.constexpr,
+def load_angles(
+    cos_ptr, sin_ptr, row, half, table_row, INVERSE: tl.constexpr, HALF: tl.constexpr
 ):  # fmt: skip
-    row = tl.program_id(0).to(tl.int64)
-    position = row % n_positions
-    heads = (tl.program_id(1) * HEADS + tl.arange(0, HEADS))[:, None]
+    """cos and sin of one row of the tables, as (1, HALF); the sine negative to turn back."""
     pairs = tl.arange(0, HALF)[None, :]
-    mask = (heads < n_heads) & (pairs < half)
-    at = (position + start) * table_row + pairs
+    at = row * table_row + pairs
     cos = tl.load(cos_ptr + at, mask=pairs < half, other=0.0).to(tl.float32)
     sin = tl.load(sin_ptr + at, mask=pairs < half, other=0.0).to(tl.float32)
     if INVERSE:
         sin = -sin
-    x_ptr += (row // n_positions) * x_batch + position * x_position
-    y_ptr += row * n_heads * size
+    return cos, sin
+
+
+@triton.jit
+def turn_heads(
+    x_ptr, y_ptr, cos, sin, heads, n_heads, size, half, x_head,
+    INTERLEAVED: tl.constexpr, HEADS: tl.constexpr, HALF: tl.constexpr, REST: tl.constexpr,
+):  # fmt: skip
+    """Some heads of one position, from where its heads begin to where they do in a dense y."""
+    pairs = tl.arange(0, HALF)[None, :]
+    mask = (heads < n_heads) & (pairs < half)
     if INTERLEAVED:
         # Both of a pair in one access, then apart.
         columns = tl.arange(0, 2 * HALF)[None, :]
@@ -84,6 +87,24 @@ def _rope(
         mask = (heads < n_heads) & (columns < size)
         x = tl.load(x_ptr + heads * x_head + columns, mask=mask)
         tl.store(y_ptr + heads * size + columns, x, mask=mask)
+
+
+@triton.jit
+def _rope(
+    x_ptr, cos_ptr, sin_ptr, y_ptr, n_positions, n_heads, size, half, start,
+    x_batch, x_position, x_head, table_row,
+    INTERLEAVED: tl.constexpr, INVERSE: tl.constexpr, HEADS: tl.constexpr, HALF: tl.constexpr,
+    REST: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0).to(tl.int64)
+    position = row % n_positions
+    heads = (tl.program_id(1) * HEADS + tl.arange(0, HEADS))[:, None]
+    cos, sin = load_angles(cos_ptr, sin_ptr, position + start, half, table_row, INVERSE, HALF)
+    x_ptr += (row // n_positions) * x_batch + position * x_position
+    y_ptr += row * n_heads * size
+    turn_heads(
+        x_ptr, y_ptr, cos, sin, heads, n_heads, size, half, x_head, INTERLEAVED, HEADS, HALF, REST
+    )
 
 
 def portable(
@@ -111,34 +132,46 @@ def portable(
 # --- op -------------------------------------------------------------------------------------------
 
 
-def _checked(
-    x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, start: int = 0,
-    interleaved: bool = False,
-) -> tuple[Any, ...]:  # fmt: skip
-    check_tensors("rope", x=x)
-    check_tensors("rope", dtypes=(x.dtype, torch.float32), cos=cos, sin=sin)
+def check_heads(
+    op: str, cos: torch.Tensor, sin: torch.Tensor, start: int, **heads: torch.Tensor
+) -> None:
+    """One tensor of heads, and tables that fit it.
+
+    Raises:
+        ShapeError, DtypeError, DeviceError: as the op says.
+    """
+    ((name, x),) = heads.items()
+    check_tensors(op, FLOATS, **heads)
+    check_tensors(op, dtypes=(x.dtype, torch.float32), cos=cos, sin=sin)
     if cos.device != x.device:
         raise DeviceError(
-            "rope", f"x on {x.device} and cos on {cos.device}", "one device", "move one"
+            op, f"{name} on {x.device} and cos on {cos.device}", "one device", "move one"
         )
     if cos.requires_grad or sin.requires_grad:
         raise DtypeError(
-            "rope", "cos or sin that requires a gradient", "constant tables", "detach them"
+            op, "cos or sin that requires a gradient", "constant tables", "detach them"
         )
     fits = x.dim() == 4 and cos.dim() == 2 and cos.shape == sin.shape
     if not fits or 2 * cos.shape[1] > x.shape[3]:
         raise ShapeError(
-            "rope", shapes_in_words(x=x, cos=cos, sin=sin),
-            "x of (batch, position, head, size), cos and sin of (positions, at most size / 2)",
+            op, shapes_in_words(**heads, cos=cos, sin=sin),
+            f"{name} of (batch, position, head, size), cos and sin of (positions, up to size / 2)",
             "transpose heads behind positions",
         )  # fmt: skip
     if isinstance(start, bool) or not isinstance(start, int):
-        raise DtypeError("rope", f"start of type {type(start).__name__}", "an int", "pass one")
+        raise DtypeError(op, f"start of type {type(start).__name__}", "an int", "pass one")
     if start < 0 or start + x.shape[1] > cos.shape[0]:
         raise ShapeError(
-            "rope", f"positions {start} to {start + x.shape[1]} and tables of {cos.shape[0]}",
+            op, f"positions {start} to {start + x.shape[1]} and tables of {cos.shape[0]}",
             "tables that reach so far", "make longer tables",
         )  # fmt: skip
+
+
+def _checked(
+    x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, start: int = 0,
+    interleaved: bool = False,
+) -> tuple[Any, ...]:  # fmt: skip
+    check_heads("rope", cos, sin, start, x=x)
     return x, cos, sin, start, bool(interleaved), False
 
 

@@ -1,0 +1,1 @@
+"""masked_softmax and log_softmax: reference, portable, op, shapes, samples."""
