@@ -38,8 +38,8 @@ ROOT = Path(__file__).parent
 
 # Of the largest grids, what depends on versions: every op once; every kernel in one precision.
 ON_LOWEST = {
-    "tinygrad_autodiff": ("-k", "not test_ops or dtype_of"),
-    "triton_kernels": ("-k", "not test_agreement or float32", "--seed", "1"),
+    "tinygrad_autodiff": ("-k", "not test_ops or (dtype_of and float32)"),
+    "triton_kernels": ("-k", "not test_agreement or (test_backward and float32)", "--seed", "1"),
 }
 
 

