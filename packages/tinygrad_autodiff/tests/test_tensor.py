@@ -303,6 +303,16 @@ def test_random_numbers_are_torchs():
     )
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 500])
+def test_a_permutation_is_that_of_exchanges_one_by_one(count):
+    words = tg.Generator().manual_seed(5).words(max(count - 1, 0)).tolist()
+    order = list(range(count))
+    for i, word in enumerate(words):
+        j = i + word % (count - i)
+        order[i], order[j] = order[j], order[i]
+    assert tg.randperm(count, generator=tg.Generator().manual_seed(5)).tolist() == order
+
+
 def test_random_numbers_repeat_and_are_in_range():
     generator = tg.Generator().manual_seed(7)
     first = tg.randn(100, generator=generator)

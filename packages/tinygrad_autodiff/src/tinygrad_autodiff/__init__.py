@@ -36,7 +36,9 @@ from . import (
 from .batching import vmap
 from .creation import *  # noqa: F403 - tensor, zeros, full_like, …
 from .dtypes import (
+    bfloat16,
     bool_,
+    can_cast,
     cdouble,
     cfloat,
     complex64,
@@ -73,6 +75,7 @@ from .place import (
     contiguous_format,
     device,
     preserve_format,
+    sparse_coo,
     strided,
 )
 from .random import Generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
@@ -94,7 +97,9 @@ __all__ = [
     "Generator",
     "Tensor",
     "autograd",
+    "bfloat16",
     "bool_",
+    "can_cast",
     "cdouble",
     "cfloat",
     "channels_last",
@@ -149,6 +154,7 @@ __all__ = [
     "set_grad_enabled",
     "set_rng_state",
     "signal",
+    "sparse_coo",
     "special",
     "strided",
     "summary",

@@ -16,7 +16,7 @@ _Dims = int | tuple[int, ...] | list[int] | None
 
 class Methods:
     def __rdiv__(self, other: Any) -> Tensor:
-        """``other / input``."""
+        """``other / input``, computed as in torch."""
         ...
 
     def abs(self) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import inplace
 from ._methods import Methods
+from .errors import ArgumentTypeError
 from .registry import OPS
 
 PLACES = {
@@ -62,7 +63,9 @@ def fill(namespace: dict[str, Any], space: str) -> list[str]:
     found = names_in(space)
     for name, cls in found.items():
         namespace[name] = cls.call
-    return sorted(found)
+    in_place = inplace.functions(space)
+    namespace.update(in_place)
+    return sorted([*found, *in_place])
 
 
 def _operator(cls: Any) -> Callable[..., Any]:
@@ -80,6 +83,8 @@ def _operator(cls: Any) -> Callable[..., Any]:
 
 def _reflected(call: Callable[..., Any], name: str) -> Callable[..., Any]:
     def reflected(self: Any, other: Any) -> Any:
+        if not isinstance(self, Methods):  # torch.Tensor.__radd__(2, x)
+            raise ArgumentTypeError(f"__r{name}__: expected a tensor first, got {self!r}")
         return call(other, self)
 
     reflected.__name__ = f"__r{name}__"

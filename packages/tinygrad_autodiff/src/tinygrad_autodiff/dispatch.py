@@ -14,9 +14,17 @@ import numpy as np
 from numpy import asarray, ndarray
 
 from . import batching
+from .destination import KEYWORDS, redirected
 from .dtypes import get_default_dtype, result_type
 from .engine import Output
-from .errors import ArgumentTypeError, AutodiffError, DimError, DtypeError, ShapeError
+from .errors import (
+    ArgumentTypeError,
+    AutodiffError,
+    DimError,
+    DtypeError,
+    ShapeError,
+    UnsupportedDtypeError,
+)
 from .mode import mode, watched
 from .registry import op
 from .tensor import Tensor, array_of, edge_of, wrap
@@ -96,7 +104,7 @@ def binary(cls: Any) -> Callable[..., Any]:
     slow, quiet, scales = general(cls), cls.quiet, cls.scales
     variants = cls.variants.keys()
     kinds = ("fc" if cls.promote == "float" else "fcbiu").replace("c" if cls.ordered else "", "")
-    limited, numbers = len(kinds) < 5, not cls.tensors_only
+    limited, numbers = len(kinds) < 5, cls.numbers != "none"
 
     def call(input: Any = _ABSENT, other: Any = _ABSENT, **kwargs: Any) -> Any:
         if kwargs:
@@ -177,6 +185,8 @@ def single(cls: Any) -> Callable[..., Any]:
             return slow(*args, **kwargs)
         params = defaults
         if not complete or kwargs or len(args) > 1:
+            if not KEYWORDS.isdisjoint(kwargs):
+                return redirected(cls, call, args, kwargs)
             params = cls.bind(args, kwargs)[1:]
         data = input._data
         node = cls()
@@ -208,12 +218,14 @@ def single(cls: Any) -> Callable[..., Any]:
 def general(cls: type[Op]) -> Callable[..., Any]:
     """Door of every other op, and of the cases that the fast doors leave to it."""
     count, total, variadic = len(cls.inputs), len(cls.params), cls.variadic
-    elementwise = hasattr(cls, "partials")
+    elementwise, choosy = hasattr(cls, "partials"), count == 2 and cls.numbers != "any"
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if mode.batches and batching.batches((args, kwargs)):
             return batching.call(cls, args, kwargs)
         if kwargs or len(args) != total:
+            if not KEYWORDS.isdisjoint(kwargs):
+                return redirected(cls, call, args, kwargs)
             args = cls.bind(args, kwargs)
         inputs = args[0] if variadic else args[:count]
         if variadic and not isinstance(inputs, (list, tuple)):
@@ -228,10 +240,8 @@ def general(cls: type[Op]) -> Callable[..., Any]:
                 raise ArgumentTypeError(
                     f"{cls.name}: expected a tensor, an array or a number for {name!r}, got None"
                 )
-            elif cls.tensors_only and any_tensor and value.__class__ in _NUMBERS:
-                raise ArgumentTypeError(
-                    f"{cls.name}: expected a tensor for {cls.inputs[i]!r}, got {value!r}"
-                )
+        if choosy:
+            check_numbers(cls.name, cls.numbers, cls.inputs, inputs)
         if cls.promote is not None:
             inputs = promoted(cls, inputs, any_tensor)
         arrays = [_plain(cls, value) for value in inputs]
@@ -276,10 +286,16 @@ def composite(cls: type[Op]) -> Callable[..., Any]:
     """Door of a composition: binds the arguments and calls it."""
     if any("*" in str(parameter) for parameter in cls.signature.parameters.values()):
         return variable(cls)
+    choosy = cls.numbers != "any"
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not KEYWORDS.isdisjoint(kwargs):
+            return redirected(cls, call, args, kwargs)
+        bound = cls.bind(args, kwargs)
+        if choosy:
+            check_numbers(cls.name, cls.numbers, cls.params, bound[:2])
         try:
-            return cls.forward(*cls.bind(args, kwargs))
+            return cls.forward(*bound)
         except batching.NeedsLoop:
             return batching.sample_by_sample(call, args, kwargs)
         except AutodiffError as error:
@@ -371,6 +387,25 @@ def promoted(cls: type[Op], inputs: Sequence[Any], any_tensor: bool) -> Sequence
     return rest
 
 
+def check_numbers(name: str, allowed: str, names: Sequence[str], operands: Sequence[Any]) -> None:
+    """Raise for a Python number where torch wants a tensor; beside arrays alone any will do.
+
+    Args:
+        name: The op, for the message.
+        allowed: Which of two operands may be a number: "one" (but not both), "other", "none".
+        names: What the operands are called.
+        operands: Tensors, arrays and numbers.
+    """
+    plain = [value.__class__ in _NUMBERS for value in operands]
+    if not any(plain) or any(isinstance(value, (ndarray, np.generic)) for value in operands):
+        return
+    if {"one": all(plain), "other": plain[0], "none": True}[allowed]:
+        place = plain.index(True)
+        raise ArgumentTypeError(
+            f"{name}: expected a tensor for {names[place]!r}, got the number {operands[place]!r}"
+        )
+
+
 def array_or_number(cls: type[Op], value: Any, beside_tensors: bool) -> Any:
     """`value` if it is a tensor, an array or a Python number.
 
@@ -409,6 +444,8 @@ def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Except
         return error if named else type(error)(f"{cls.name}: {error}")
     shapes = " and ".join(str(np.shape(array)) for array in arrays if array is not None)
     dtypes = " and ".join(str(asarray(array).dtype) for array in arrays if array is not None)
+    if isinstance(error, TypeError) and hasattr(cls, "partials"):
+        return UnsupportedDtypeError(f"{cls.name}: not defined for {dtypes}: {error}")
     if isinstance(error, TypeError):
         return ArgumentTypeError(f"{cls.name}: not defined for {dtypes}: {error}")
     if isinstance(error, IndexError):

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ArgumentTypeError
+from .errors import ArgumentTypeError, DtypeError
 
 Array: TypeAlias = NDArray[Any]
 Dtype: TypeAlias = np.dtype[Any]
@@ -29,6 +29,19 @@ int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)
 uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
+
+
+class MissingDtype:
+    """A dtype of torch's that NumPy does not have; whoever asks for it gets a DtypeError."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+bfloat16 = MissingDtype("bfloat16")
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 _default = [float32]
@@ -53,6 +66,8 @@ def as_dtype(dtype: Any) -> Dtype:
         return _default[0]
     if dtype is complex:
         return complex_dtype(_default[0])
+    if isinstance(dtype, MissingDtype):
+        raise DtypeError(f"NumPy has no {dtype}: float32 holds its numbers exactly")
     try:
         found: Dtype = np.dtype(dtype)
     except TypeError as error:
@@ -83,6 +98,11 @@ def promote_types(a: Any, b: Any) -> Dtype:
         return first if first.kind in "fc" else second
     common: Dtype = np.promote_types(first, second)
     return common
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether results of one dtype may be written into another: never to a lower category."""
+    return _RANK[as_dtype(from_).kind] <= _RANK[as_dtype(to).kind]
 
 
 def result_type(*values: Any) -> Dtype:

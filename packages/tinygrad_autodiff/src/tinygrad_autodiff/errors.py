@@ -19,6 +19,10 @@ class DtypeError(AutodiffError, RuntimeError):
     """A dtype that the operation does not take."""
 
 
+class UnsupportedDtypeError(DtypeError, NotImplementedError):
+    """A dtype for which the operation is not defined, where torch has no kernel for it."""
+
+
 class RangeError(AutodiffError, RuntimeError):
     """A value outside of what the operation accepts, where torch raises a RuntimeError."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import views
+from .dtypes import can_cast
 from .engine import Node
 from .errors import AutodiffError, DtypeError, GraphError, ShapeError
 from .mode import mode
@@ -39,7 +40,9 @@ _NAMES = """
 _RESHAPING = ("squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t")
 _OPERATORS = {"add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"}
 _OPERATORS |= {"lshift", "rshift"}
-_RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
+
+# What torch has in place only as functions of `nn.functional`.
+_ACTIVATIONS = ("celu", "elu", "hardtanh", "leaky_relu", "rrelu", "selu", "threshold")
 
 METHODS: dict[str, Callable[..., Any]] = {}
 
@@ -57,6 +60,20 @@ def fill() -> None:
                 METHODS[name + "_"] = _reshaping(cls, name + "_")
         if cls.operator in _OPERATORS and cls.name in known:
             METHODS[f"__i{cls.operator}__"] = METHODS[cls.name + "_"]
+
+
+def functions(space: str) -> dict[str, Callable[..., Any]]:
+    """The in-place functions of a namespace: methods of one operand, and the activations."""
+    if space == "":
+        return {
+            name: method
+            for name, method in METHODS.items()
+            if hasattr(method, "op") and method.op.required < 2 and not name.startswith("__")
+        }
+    if space != "nn.functional":
+        return {}
+    found = {f"{name}_": _method(OPS[name], f"{name}_") for name in _ACTIVATIONS}
+    return {"relu_": METHODS["relu_"], **found}
 
 
 def _named(call: Callable[..., Any], name: str, cls: Any) -> Callable[..., Any]:
@@ -118,7 +135,14 @@ def _recorded(tensor: Tensor, sources: tuple[Any, ...]) -> bool:
 def _check(tensor: Tensor, name: str, recorded: bool) -> None:
     if recorded:
         views.check_writable(tensor, name)
-    if not tensor._data.flags.writeable:
+    check_places(tensor, name)
+
+
+def check_places(tensor: Tensor, name: str) -> None:
+    """Raise unless every element of `tensor` has a place of its own that can be written."""
+    data = tensor._data
+    shared = any(n > 1 and not step for n, step in zip(data.shape, data.strides, strict=True))
+    if shared or not data.flags.writeable:
         raise GraphError(
             f"{name}: several elements of the tensor of shape {tensor.shape} share one place in "
             "memory (it was expanded), or its memory is read-only; clone() it first"
@@ -142,7 +166,7 @@ def overwrite(
         raise ShapeError(
             f"{name}: the result has shape {result.shape}, and the tensor {tensor.shape}"
         )
-    if _RANK[result.dtype.kind] > _RANK[data.dtype.kind]:
+    if not can_cast(result.dtype, data.dtype):
         raise DtypeError(f"{name}: result type {result.dtype} can't be cast to {tensor.dtype}")
     if recorded and result._node is not None:
         _keep_old_values(result._node, start, data)

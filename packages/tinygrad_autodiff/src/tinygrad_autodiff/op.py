@@ -67,7 +67,7 @@ class Op(Node):
     linear: ClassVar[bool] = False
     multilinear: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
-    tensors_only: ClassVar[bool] = False  # whether it refuses a number beside a tensor
+    numbers: ClassVar[str] = "any"  # operands that may be Python numbers: any, one, other, none
     ordered: ClassVar[bool] = False  # whether it compares, and so refuses complex numbers
     holomorphic: ClassVar[bool] = True  # whether the engine conjugates around the rules
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
@@ -345,7 +345,7 @@ class Elementwise(Op):
         pairs = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 3), (4, 1)), ((), (3,)), ((), ()))
         for first, second in (*pairs, ((0, 2), (1, 2))):
             yield Sample((array(first, low, high), array(second, low, high, seed=1)))
-        if not cls.tensors_only:
+        if cls.numbers != "none":
             yield Sample((array((3,), low, high), 1.5))
 
     @classmethod
@@ -358,6 +358,9 @@ class Elementwise(Op):
             named = f"for {cls.inputs[1]!r}, got None"
             yield Bad((array((3,)), None), {}, ArgumentTypeError, named)
             yield Bad((array((3,)), array((4,))), {}, ShapeError, r"\(3,\) and \(4,\)")
+            refused = {"one": (2, 3), "other": (2, array((3,))), "none": (array((3,)), 2)}
+            if cls.numbers in refused:
+                yield Bad(refused[cls.numbers], {}, ArgumentTypeError, "expected a tensor for")
 
 
 def _conjugate(value: Any) -> Any:
@@ -383,6 +386,7 @@ def compose(
     aliases: tuple[str, ...] = (),
     spaces: tuple[str, ...] | None = None,
     errors: tuple[Bad, ...] = (),
+    numbers: str = "any",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function that only calls other operations, as a `Composite` of its own name.
 
@@ -397,6 +401,7 @@ def compose(
             "__doc__": function.__doc__,
             "__module__": function.__module__,
             "forward": staticmethod(function),
+            "numbers": numbers,
             "samples": classmethod(lambda cls: iter(samples)),
             "error_inputs": classmethod(lambda cls: iter(errors)),
         }

@@ -43,6 +43,7 @@ class _Format:
 
 
 strided = _Format("strided")
+sparse_coo = _Format("sparse_coo")  # so that it can be named; no tensor is
 contiguous_format = _Format("contiguous_format")
 preserve_format = _Format("preserve_format")
 channels_last = _Format("channels_last")
@@ -64,5 +65,7 @@ def leaf(name: str, array: Any, requires_grad: bool, place: dict[str, Any]) -> T
             raise ArgumentTypeError(f"{name}: unexpected argument {key!r}")
         if key == "device" and value is not None:
             device(value)
+        if key == "layout" and value not in (None, strided):
+            raise RangeError(f"{name}: tensors are strided, the layout {value} cannot be had")
     made = wrap(array)
     return made.requires_grad_() if requires_grad else made

@@ -99,12 +99,25 @@ class Generator:
         return np.add((self.double_words(count) % np.uint64(span)).astype(np.int64), low)
 
     def permutation(self, count: int) -> Array:
-        """The numbers 0 … count - 1 in random order (Fisher & Yates)."""
-        order, places = list(range(count)), np.arange(max(count - 1, 0))
-        partners = places + self.words(len(places)) % (count - places)
-        for i, j in enumerate(partners.tolist()):
-            order[i], order[j] = order[j], order[i]
-        return np.array(order, np.int64)
+        """The numbers 0 … count - 1 in random order (Fisher & Yates), without a loop over them.
+
+        Step i exchanges place i with its partner j >= i. So i ends up with what the step before
+        that chose j has left there, and that is what its own place held then, which in turn the
+        latest step that chose that place has left: a chain, followed for all steps at once.
+        """
+        steps = np.arange(max(count - 1, 0), dtype=np.uint32)
+        partners = steps + self.words(len(steps)) % (np.uint32(count) - steps)
+        keys = np.sort(partners.astype(np.int64) << 32 | steps)  # steps of one partner in a row
+        chosen, step = keys >> 32, keys.astype(np.uint32)
+        again = np.flatnonzero(chosen[1:] == chosen[:-1])
+        held = np.arange(count)  # by place what it holds at its own step, or a link to that
+        moved = partners != steps
+        held[partners[moved]] = steps[moved]  # the latest of several is written last
+        while not np.array_equal(further := held[held], held):
+            held = further
+        order = np.append(partners.astype(np.int64), held[-1:])
+        order[step[again + 1]] = held[step[again]]
+        return order
 
     def bernoulli(self, p: float, count: int) -> Array:
         """Truth values, each true with probability `p`."""

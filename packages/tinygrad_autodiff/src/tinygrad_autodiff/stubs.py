@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .api import PLACES, REFLECTED, names_in
-from .inplace import METHODS
+from .destination import OPTIONAL
+from .inplace import METHODS, functions
 from .registry import OPS
 
 _HEADER = """\
@@ -35,6 +36,7 @@ _SEVERAL = """
     broadcast_tensors chunk dsplit hsplit meshgrid split split_with_sizes split_with_sizes_copy
     gradient std_mean tensor_split unbind unbind_copy unravel_index var_mean vsplit
 """
+_WITH_OUT = ("", "special", "linalg", "fft")  # namespaces whose functions take `out`
 _RETURNS = dict.fromkeys(_SEVERAL.split(), "tuple[Tensor, ...]")
 _RETURNS |= {"allclose": "_Bool", "equal": "_Bool", "broadcast_shapes": "tuple[_Int, ...]"}
 _LOOSE = {"max", "min", "norm", "vector_norm", "nonzero", "atleast_1d", "atleast_2d", "atleast_3d"}
@@ -53,7 +55,10 @@ def render() -> dict[str, str]:
             header = header.replace("from .tensor", f"{error}from .tensor")
         parts = [header]
         for name, cls in sorted(names_in(space).items()):
-            parts.append(_function(name, cls, method=False))
+            parts.append(_function(name, cls, method=False, out=space in _WITH_OUT))
+        for name, method in sorted(functions(space).items()):
+            text = _function(name, getattr(method, "op"), method=False)  # noqa: B009
+            parts.append(_redocumented(text, method, "Tensor"))
         parts.append("__all__: list[str]\n")
         files[place.replace(".", "/") + ".pyi"] = "\n".join(parts)
     return {name: _marked(text) for name, text in files.items()}
@@ -105,11 +110,14 @@ def _in_place(name: str, method: Any) -> str:
         shown = str(inspect.signature(method)).replace("'", "").replace("self: Tensor", "self")
         shown = shown.replace("-> Tensor", "-> Self").replace("bool", "_Bool")
         return f'def {name}{shown}:\n    """{inspect.getdoc(method)}"""\n    ...\n'
-    text = _function(name, cls, method=True)
-    return text[: text.index(" -> ")] + f' -> Self:\n    """{method.__doc__}"""\n    ...\n'
+    return _redocumented(_function(name, cls, method=True), method, "Self")
 
 
-def _function(name: str, cls: Any, method: bool) -> str:
+def _redocumented(text: str, method: Any, returns: str) -> str:
+    return text[: text.index(" -> ")] + f' -> {returns}:\n    """{method.__doc__}"""\n    ...\n'
+
+
+def _function(name: str, cls: Any, method: bool, out: bool = False) -> str:
     parameters = list(cls.signature.parameters.values())
     shown = [_parameter(p, cls) for p in parameters]
     if method:
@@ -119,6 +127,11 @@ def _function(name: str, cls: Any, method: bool) -> str:
         shown[1:] = [f"*{parameters[1].name}: {kind}"]
     if cls.scales:
         shown += ["*", "alpha: _Number = 1"]
+    if out and cls.name not in _SEVERAL:
+        starred = any(part.startswith("*") for part in shown)
+        shown += [*([] if starred else ["*"]), "out: Any = None"]
+    if not method and cls.name in OPTIONAL:
+        shown.append("inplace: _Bool = False")
     returns = "Any" if name in _LOOSE else _RETURNS.get(cls.name, "Tensor")
     text = inspect.getdoc(cls) or ""
     doc = textwrap.indent(f'"""{text}' + ("\n" if "\n" in text else "") + '"""', "    ")

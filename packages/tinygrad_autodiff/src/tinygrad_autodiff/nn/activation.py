@@ -20,7 +20,7 @@ class ReLU(Stateless, function="relu", inplace=False):
 
     def forward(self, input: Any) -> Any:
         """Apply it."""
-        return op.relu(input)
+        return op.relu(input, **self._target()) if self.inplace else op.relu(input)
 
 
 class ReLU6(Stateless, function="relu6", inplace=False):
@@ -36,7 +36,7 @@ class RReLU(Stateless, function="rrelu", lower=1.0 / 8, upper=1.0 / 3, inplace=F
 
     def forward(self, input: Any) -> Any:
         """Apply it."""
-        return op.rrelu(input, self.lower, self.upper, self.training)
+        return op.rrelu(input, self.lower, self.upper, self.training, **self._target())
 
 
 class ELU(Stateless, function="elu", alpha=1.0, inplace=False):

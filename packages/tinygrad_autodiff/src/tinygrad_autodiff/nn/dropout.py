@@ -16,7 +16,7 @@ class _Dropout(Stateless):
 
     def forward(self, input: Any) -> Any:
         """Apply it, in training mode."""
-        return getattr(op, self.function)(input, self.p, self.training)
+        return getattr(op, self.function)(input, self.p, self.training, **self._target())
 
     def extra_repr(self) -> str:
         """Probability."""

@@ -44,7 +44,7 @@ def affine_grid(theta: Any, size: Any, align_corners: _Number | None = None) -> 
     """
     ...
 
-def alpha_dropout(input: Any, p: _Number = 0.5, training: _Bool = False) -> Tensor:
+def alpha_dropout(input: Any, p: _Number = 0.5, training: _Bool = False, inplace: _Bool = False) -> Tensor:
     """Dropout that keeps mean and variance of what selu gives."""
     ...
 
@@ -88,7 +88,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
     """`binary_cross_entropy` of σ(input), from the scores; `pos_weight` multiplies y·log p."""
     ...
 
-def celu(input: Any, alpha: _Number = 1.0) -> Tensor:
+def celu(input: Any, alpha: _Number = 1.0, inplace: _Bool = False) -> Tensor:
     """``input`` above 0, else ``alpha·(exp(input/alpha) - 1)``: smooth at 0.  Barron 2017."""
     ...
 
@@ -169,23 +169,23 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     """
     ...
 
-def dropout(input: Any, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+def dropout(input: Any, p: _Number = 0.5, training: _Bool = True, inplace: _Bool = False) -> Tensor:
     """0 with probability `p`, else ``input/(1 - p)``; the input itself outside training."""
     ...
 
-def dropout1d(input: Any, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+def dropout1d(input: Any, p: _Number = 0.5, training: _Bool = True, inplace: _Bool = False) -> Tensor:
     """Whole channels of (C, L) or (N, C, L) become 0 with probability `p`.  Tompson et al. 2015."""
     ...
 
-def dropout2d(input: Any, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+def dropout2d(input: Any, p: _Number = 0.5, training: _Bool = True, inplace: _Bool = False) -> Tensor:
     """Whole channels of (N, C, H, W) become 0 with probability `p`; (N, C, L) is taken as such."""
     ...
 
-def dropout3d(input: Any, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+def dropout3d(input: Any, p: _Number = 0.5, training: _Bool = True, inplace: _Bool = False) -> Tensor:
     """Whole channels of (N, C, D, H, W) or (C, D, H, W) become 0 with probability `p`."""
     ...
 
-def elu(input: Any, alpha: _Number = 1.0) -> Tensor:
+def elu(input: Any, alpha: _Number = 1.0, inplace: _Bool = False) -> Tensor:
     """``input`` above 0, else ``alpha·(exp(input) - 1)``.  Clevert et al. 2016."""
     ...
 
@@ -206,7 +206,7 @@ def embedding_bag(input: Any, weight: Any, offsets: Any = None, max_norm: _Numbe
     """
     ...
 
-def feature_alpha_dropout(input: Any, p: _Number = 0.5, training: _Bool = False) -> Tensor:
+def feature_alpha_dropout(input: Any, p: _Number = 0.5, training: _Bool = False, inplace: _Bool = False) -> Tensor:
     """`alpha_dropout` of whole channels."""
     ...
 
@@ -268,15 +268,15 @@ def hardshrink(input: _Operand, lambd: _Number = 0.5) -> Tensor:
     """``input`` outside [-lambd, lambd], else 0."""
     ...
 
-def hardsigmoid(input: _Operand) -> Tensor:
+def hardsigmoid(input: _Operand, inplace: _Bool = False) -> Tensor:
     """``min(max(input + 3, 0), 6)/6``."""
     ...
 
-def hardswish(input: _Operand) -> Tensor:
+def hardswish(input: _Operand, inplace: _Bool = False) -> Tensor:
     """``input · hardsigmoid(input)``.  Howard et al. 2019."""
     ...
 
-def hardtanh(input: _Operand, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor:
+def hardtanh(input: _Operand, min_val: _Number = -1.0, max_val: _Number = 1.0, inplace: _Bool = False) -> Tensor:
     """``input`` limited to [min_val, max_val]; the derivative at either bound is 0."""
     ...
 
@@ -318,7 +318,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     """Each sample made to mean 0 and variance 1 over its last dimensions.  Ba et al. 2016."""
     ...
 
-def leaky_relu(input: _Operand, negative_slope: _Number = 0.01) -> Tensor:
+def leaky_relu(input: _Operand, negative_slope: _Number = 0.01, inplace: _Bool = False) -> Tensor:
     """``input`` above 0, else ``negative_slope·input``.  Maas et al. 2013."""
     ...
 
@@ -399,7 +399,7 @@ def max_unpool3d(input: Any, indices: Any, kernel_size: Any, stride: Any = None,
     """Zeros with the elements of `input` at `indices`: what max_pool took, put back."""
     ...
 
-def mish(input: _Operand) -> Tensor:
+def mish(input: _Operand, inplace: _Bool = False) -> Tensor:
     """``input · tanh(softplus(input))``.  Misra 2019.
 
     With T = tanh(softplus(input)): ∂out/∂input = T + input·σ(input)·(1 - T²).
@@ -494,11 +494,11 @@ def prelu(input: Any, weight: Any) -> Tensor:
     """
     ...
 
-def relu(input: _Operand) -> Tensor:
+def relu(input: _Operand, inplace: _Bool = False) -> Tensor:
     """``max(input, 0)``; the derivative at 0 is 0."""
     ...
 
-def relu6(input: Any) -> Tensor:
+def relu6(input: Any, inplace: _Bool = False) -> Tensor:
     """``min(max(input, 0), 6)``; the derivative at either bound is 0."""
     ...
 
@@ -509,7 +509,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: _Number
     """
     ...
 
-def rrelu(input: Any, lower: _Number = 0.125, upper: _Number = 0.3333333333333333, training: _Bool = False) -> Tensor:
+def rrelu(input: Any, lower: _Number = 0.125, upper: _Number = 0.3333333333333333, training: _Bool = False, inplace: _Bool = False) -> Tensor:
     """A leaky relu whose slope is drawn for each element in training, else the middle of the range.
 
     Xu et al. 2015. Drawn from torch's stream, for the elements that are not above 0 alone.
@@ -524,7 +524,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     """
     ...
 
-def selu(input: Any) -> Tensor:
+def selu(input: Any, inplace: _Bool = False) -> Tensor:
     """An elu scaled so that mean 0 and variance 1 are a fixed point.  Klambauer et al. 2017."""
     ...
 
@@ -532,7 +532,7 @@ def sigmoid(input: _Operand) -> Tensor:
     """``1/(1 + exp(-input))``; ∂out/∂input = out·(1 - out)."""
     ...
 
-def silu(input: _Operand) -> Tensor:
+def silu(input: _Operand, inplace: _Bool = False) -> Tensor:
     """``input · σ(input)``; ∂out/∂input = σ·(1 + input·(1 - σ)).  Hendrycks & Gimpel 2016."""
     ...
 
@@ -575,7 +575,7 @@ def tanhshrink(input: Any) -> Tensor:
     """``input - tanh(input)``."""
     ...
 
-def threshold(input: _Operand, threshold: _Number, value: _Number) -> Tensor:
+def threshold(input: _Operand, threshold: _Number, value: _Number, inplace: _Bool = False) -> Tensor:
     """``input`` above `threshold`, else `value`."""
     ...
 
@@ -604,6 +604,38 @@ def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) ->
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` with mode "nearest"."""
+    ...
+
+def celu_(input: Any, alpha: _Number = 1.0, inplace: _Bool = False) -> Tensor:
+    """`celu` in place: writes the result into this tensor and returns it."""
+    ...
+
+def elu_(input: Any, alpha: _Number = 1.0, inplace: _Bool = False) -> Tensor:
+    """`elu` in place: writes the result into this tensor and returns it."""
+    ...
+
+def hardtanh_(input: _Operand, min_val: _Number = -1.0, max_val: _Number = 1.0, inplace: _Bool = False) -> Tensor:
+    """`hardtanh` in place: writes the result into this tensor and returns it."""
+    ...
+
+def leaky_relu_(input: _Operand, negative_slope: _Number = 0.01, inplace: _Bool = False) -> Tensor:
+    """`leaky_relu` in place: writes the result into this tensor and returns it."""
+    ...
+
+def relu_(input: _Operand, inplace: _Bool = False) -> Tensor:
+    """`relu` in place: writes the result into this tensor and returns it."""
+    ...
+
+def rrelu_(input: Any, lower: _Number = 0.125, upper: _Number = 0.3333333333333333, training: _Bool = False, inplace: _Bool = False) -> Tensor:
+    """`rrelu` in place: writes the result into this tensor and returns it."""
+    ...
+
+def selu_(input: Any, inplace: _Bool = False) -> Tensor:
+    """`selu` in place: writes the result into this tensor and returns it."""
+    ...
+
+def threshold_(input: _Operand, threshold: _Number, value: _Number, inplace: _Bool = False) -> Tensor:
+    """`threshold` in place: writes the result into this tensor and returns it."""
     ...
 
 __all__: list[str]

@@ -20,10 +20,7 @@ _REQUIRED: Any = inspect.Parameter.empty
 
 
 class Stateless(Module):
-    """Base of modules that apply a function with fixed settings.
-
-    `inplace` is taken where torch takes it, and shown; the result is computed out of place.
-    """
+    """Base of modules that apply a function with fixed settings."""
 
     function: ClassVar[str]
     settings: ClassVar[dict[str, Any]] = {}
@@ -60,7 +57,11 @@ class Stateless(Module):
     def forward(self, *inputs: Any) -> Any:
         """Apply the function with the settings."""
         values = {name: getattr(self, name) for name in self.settings if name != "inplace"}
-        return getattr(op, self.function)(*inputs, **values)
+        return getattr(op, self.function)(*inputs, **values, **self._target())
+
+    def _target(self) -> dict[str, bool]:
+        """The keyword that has the result written over the input, if that is set."""
+        return {"inplace": True} if getattr(self, "inplace", False) else {}
 
     def extra_repr(self) -> str:
         """Settings."""

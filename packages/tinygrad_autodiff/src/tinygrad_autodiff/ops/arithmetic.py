@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import float64
-from ..errors import ArgumentTypeError, DtypeError, RangeError
+from ..errors import DtypeError, RangeError, UnsupportedDtypeError
 from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..samples import array
 
@@ -26,7 +26,7 @@ class Atan2(_Float, name="atan2", aliases=("arctan2",)):
     ∂out/∂input = other/(input² + other²), ∂out/∂other = -input/(input² + other²), 0 at (0, 0).
     """
 
-    tensors_only = True
+    numbers = "none"
     forward = np.arctan2
     partials = (
         lambda t, input, other: t * _turned(other, input, other),
@@ -42,7 +42,7 @@ def _turned(part: Any, y: Any, x: Any) -> Any:
 class Hypot(_Float, name="hypot"):
     """``(input² + other²)^(1/2)`` without overflow; ∂out/∂x = x/out."""
 
-    tensors_only = True
+    numbers = "none"
     forward = np.hypot
     partials = (
         lambda t, input, out: t * (input / out),
@@ -53,7 +53,7 @@ class Hypot(_Float, name="hypot"):
 class Logaddexp(_Float, name="logaddexp"):
     """``log(exp(input) + exp(other))``; ∂out/∂input = 1/(1 + exp(other - input))."""
 
-    tensors_only = True
+    numbers = "none"
     forward = np.logaddexp
     partials = (
         lambda t, input, other: t / (1 + op.exp(other - input)),
@@ -64,7 +64,7 @@ class Logaddexp(_Float, name="logaddexp"):
 class Logaddexp2(_Float, name="logaddexp2"):
     """``log2(2^input + 2^other)``; ∂out/∂input = 1/(1 + 2^(other - input))."""
 
-    tensors_only = True
+    numbers = "none"
     forward = np.logaddexp2
     partials = (
         lambda t, input, other: t / (1 + op.exp2(other - input)),
@@ -78,7 +78,7 @@ class Xlogy(_Float, name="xlogy", spaces=("", "Tensor", "special")):
     ∂out/∂input = log(other), 0 where input = 0 and other <= 0; ∂out/∂other = input/other.
     """
 
-    domain = _POSITIVE
+    domain, numbers = _POSITIVE, "one"
     partials = (
         lambda t, input, other: _unless(t * _log(op.log, other), input == 0, other <= 0),
         lambda t, input, other: t * input / other,
@@ -97,7 +97,7 @@ class Xlog1py(_Float, name="xlog1py", spaces=("special",)):
     ∂out/∂other = input/(1 + other).
     """
 
-    domain = (-0.8, 2.0)
+    domain, numbers = (-0.8, 2.0), "one"
     partials = (
         lambda t, input, other: _unless(t * _log(op.log1p, other), input == 0, other <= -1),
         lambda t, input, other: t * input / (other + 1),
@@ -126,7 +126,7 @@ def _unless(value: Any, *conditions: Any) -> Any:
 class Fmax(Elementwise, name="fmax"):
     """The larger of two; of a number and NaN the number. In a tie `input` gets the gradient."""
 
-    tensors_only = True
+    numbers = "none"
     ordered = True
     forward = np.fmax
     partials = (
@@ -138,7 +138,7 @@ class Fmax(Elementwise, name="fmax"):
 class Fmin(Elementwise, name="fmin"):
     """The smaller of two; of a number and NaN the number. In a tie `input` gets the gradient."""
 
-    tensors_only = True
+    numbers = "none"
     ordered = True
     forward = np.fmin
     partials = (
@@ -154,7 +154,7 @@ def _first(wins: Any, other: Any) -> Any:
 class ClampMax(Elementwise, name="clamp_max"):
     """The smaller of `input` and `max`; the gradient goes to `input` where input <= max."""
 
-    ordered = True
+    ordered, numbers = True, "other"
     forward = np.minimum
     partials = (
         lambda t, input, other: op.masked(t, input <= other),
@@ -165,7 +165,7 @@ class ClampMax(Elementwise, name="clamp_max"):
 class ClampMin(Elementwise, name="clamp_min"):
     """The larger of `input` and `min`; the gradient goes to `input` where input >= min."""
 
-    ordered = True
+    ordered, numbers = True, "other"
     forward = np.maximum
     partials = (
         lambda t, input, other: op.masked(t, input >= other),
@@ -226,20 +226,20 @@ def addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any = 1) -> Any:
     return input + quotient
 
 
-@compose(Sample((_X, _Y)), Sample((_X, 2.0), {"alpha": 0.5}))
+@compose(Sample((_X, _Y)), Sample((_X, 2.0), {"alpha": 0.5}), numbers="other")
 def rsub(input: Any, other: Any, alpha: Any = 1) -> Any:
     """``other - alpha·input``."""
     return op.sub(other, input, alpha=alpha)
 
 
-@compose(Sample((_X, _Y)))
+@compose(Sample((_X, _Y)), numbers="none")
 def ldexp(input: Any, other: Any) -> Any:
     """``input·2^other``."""
     power = op.pow(2.0, other)
     return op.mul(input, power)
 
 
-@compose(Sample((_Y, _X)), Sample((_Y, 2)), Sample((2.0, _X)))
+@compose(Sample((_Y, _X)), Sample((_Y, 2)), Sample((2.0, _X)), numbers="one")
 def float_power(input: Any, exponent: Any) -> Any:
     """``input ** exponent`` computed in float64 (complex128 for complex operands)."""
     operands = (input, exponent)
@@ -252,7 +252,7 @@ def float_power(input: Any, exponent: Any) -> Any:
 class Gcd(Elementwise, name="gcd"):
     """Greatest common divisor of integers."""
 
-    tensors_only = True
+    numbers = "none"
     differentiable = False
     forward: Any = np.gcd
 
@@ -264,7 +264,7 @@ class Gcd(Elementwise, name="gcd"):
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
         """Floating numbers have no divisors."""
-        yield Bad((array((3,)), array((3,))), {}, ArgumentTypeError, "not defined for float64")
+        yield Bad((array((3,)), array((3,))), {}, UnsupportedDtypeError, "not defined for float64")
 
 
 class Lcm(Gcd, name="lcm"):

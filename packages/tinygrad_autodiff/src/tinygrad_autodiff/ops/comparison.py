@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..errors import ArgumentTypeError, DtypeError
+from ..errors import DtypeError, UnsupportedDtypeError
 from ..op import Array, Bad, Elementwise, Sample, op
 from ..samples import array
 
 
 class _Comparison(Elementwise):
-    differentiable = False
+    differentiable, numbers = False, "other"
 
 
 class Eq(_Comparison, name="eq", operator="eq"):
@@ -58,21 +58,21 @@ class Ge(_Comparison, name="ge", aliases=("greater_equal",), operator="ge"):
 class LogicalAnd(_Comparison, name="logical_and"):
     """Whether both are non-zero."""
 
-    tensors_only = True
+    numbers = "none"
     forward = np.logical_and
 
 
 class LogicalOr(_Comparison, name="logical_or"):
     """Whether at least one is non-zero."""
 
-    tensors_only = True
+    numbers = "none"
     forward = np.logical_or
 
 
 class LogicalXor(_Comparison, name="logical_xor"):
     """Whether exactly one is non-zero."""
 
-    tensors_only = True
+    numbers = "none"
     forward = np.logical_xor
 
 
@@ -101,7 +101,7 @@ class Isfinite(_Comparison, name="isfinite"):
 
 
 class _Bitwise(Elementwise):
-    differentiable = False
+    differentiable, numbers = False, "one"
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -114,7 +114,7 @@ class _Bitwise(Elementwise):
     def error_inputs(cls) -> Iterator[Bad]:
         """Floating numbers have no bits to combine."""
         args = (array((3,)), array((3,)))[: len(cls.inputs)]
-        yield Bad(args, {}, ArgumentTypeError, "not defined for float64")
+        yield Bad(args, {}, UnsupportedDtypeError, "not defined for float64")
 
 
 class BitwiseAnd(_Bitwise, name="bitwise_and", operator="and"):

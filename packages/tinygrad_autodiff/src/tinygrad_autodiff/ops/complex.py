@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import complex_dtype
-from ..errors import DtypeError, GraphError, ShapeError
+from ..errors import DtypeError, GraphError, ShapeError, UnsupportedDtypeError
 from ..op import Array, Bad, Elementwise, Op, Sample, compose, op
 from ..samples import array
 from .comparison import Sign
@@ -137,7 +137,7 @@ class ViewAsComplex(Op, name="view_as_complex"):
 class Complex(Elementwise, name="complex", spaces=_FUNCTION):
     """``real + i·imag`` of two real tensors of one dtype. Adjoint: the two parts."""
 
-    promote = None
+    promote, numbers = None, "none"
     partials = (lambda t: t * (1 + 0j), lambda t: t * 1j)
     adjoints = (lambda t: op.real(t), lambda t: op.imag(t))
 
@@ -146,7 +146,7 @@ class Complex(Elementwise, name="complex", spaces=_FUNCTION):
         """Values."""
         for part in (real, imag):
             if getattr(part, "dtype", None) not in (np.float16, np.float32, np.float64):
-                raise DtypeError("complex: expected two tensors of a floating dtype")
+                raise UnsupportedDtypeError("complex: expected two tensors of a floating dtype")
         if real.dtype != imag.dtype:
             raise DtypeError(f"complex: expected one dtype, got {real.dtype} and {imag.dtype}")
         shape = np.broadcast_shapes(real.shape, imag.shape)
@@ -228,7 +228,7 @@ class Isreal(Elementwise, name="isreal"):
         return np.isreal(input)
 
 
-@compose(Sample((array((3,), 0.5, 2), array((2, 3)))), spaces=_FUNCTION)
+@compose(Sample((array((3,), 0.5, 2), array((2, 3)))), spaces=_FUNCTION, numbers="none")
 def polar(abs: Any, angle: Any) -> Any:
     """The complex number ``abs·exp(i·angle)``."""
     return op.complex(abs * op.cos(angle), abs * op.sin(angle))

@@ -101,7 +101,7 @@ class Pow(Elementwise, name="pow", operator="pow"):
     ∂out/∂exponent = out·ln(input), 0 where input = 0 and exponent > 0.
     """
 
-    quiet = True
+    quiet, numbers = True, "one"
     domain = _POSITIVE
     forward = np.power
     partials = (
@@ -270,7 +270,7 @@ class Erf(_Float, name="erf", spaces=("", "Tensor", "special")):
 class Maximum(Elementwise, name="maximum"):
     """The larger of two; where they are equal each gets half of the gradient. NaN wins."""
 
-    tensors_only = True
+    numbers = "none"
     ordered = True
     forward = np.maximum
     partials = (
@@ -282,7 +282,7 @@ class Maximum(Elementwise, name="maximum"):
 class Minimum(Elementwise, name="minimum"):
     """The smaller of two; where they are equal each gets half of the gradient. NaN wins."""
 
-    tensors_only = True
+    numbers = "none"
     ordered = True
     forward = np.minimum
     partials = (

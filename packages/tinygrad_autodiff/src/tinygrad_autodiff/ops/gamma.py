@@ -291,12 +291,12 @@ def mvlgamma(input: Any, p: int) -> Any:
 class _TwoOperands(Elementwise):
     """Differentiable in the second operand alone."""
 
-    promote, quiet = "float", True
+    promote, quiet, numbers = "float", True, "none"
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
-        """A number as first operand, or (not differentiated) an array."""
-        yield Sample((2.5, array((3, 4), 0.3, 6)))
+        """The first operand is not differentiated."""
+        yield Sample((np.array(2.5, np.float32), array((3, 4), 0.3, 6)))
         yield Sample((np.array([2, 3], np.float32), np.array([[0.5], [4]], np.float32)))
 
 
@@ -306,6 +306,7 @@ class Zeta(_TwoOperands, name="zeta", spaces=("special",)):
     ∂out/∂other = -input·zeta(input + 1, other).
     """
 
+    numbers = "one"
     forward = widened(zeta_values, "input", "other")
     partials = (
         undefined("zeta", "input"),

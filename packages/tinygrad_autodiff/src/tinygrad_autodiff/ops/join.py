@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, promote_types
-from ..errors import ArgumentTypeError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .dims import one_dim
@@ -26,7 +26,7 @@ class Cat(Op, name="cat", aliases=("concat", "concatenate"), spaces=("",)):
     def forward(self, tensors: Sequence[Array], dim: int = 0) -> Array:
         """Values."""
         if not tensors:
-            raise ShapeError("cat: expected at least one tensor")
+            raise ArgumentError("cat: expected a non-empty list of tensors")
         if any(not part.ndim for part in tensors):
             raise ShapeError("cat: a tensor without dimensions cannot be concatenated")
         self.source = [part.dtype for part in tensors]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DimError, DtypeError, ShapeError
+from ..errors import ArgumentError, DimError, DtypeError, RangeError, ShapeError
 from ..op import Array, Bad, Composite, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
@@ -273,6 +273,7 @@ def _soft(log_p: Any, target: Any, weight: Any, reduction: str, smoothing: float
     spaces=_NEURAL,
     errors=(
         Bad((array((3, 2)), array((4, 3)), np.array([0, 3, 1])), {}, ShapeError, "does not fit"),
+        Bad((array((2,)), array((4, 3, 2)), np.array([0])), {}, ShapeError, "requires batched"),
     ),
 )
 def linear_cross_entropy(
@@ -294,6 +295,16 @@ def linear_cross_entropy(
         raise ShapeError(
             f"linear_cross_entropy: an input of {tuple(input.shape)} does not fit a weight of "
             f"{tuple(linear_weight.shape)}"
+        )
+    if ignore_index is not None and array_of(target).dtype.kind == "f":
+        raise RangeError(
+            "linear_cross_entropy: ignore_index cannot be specified when target contains "
+            "probabilities"
+        )
+    if linear_weight.ndim > 2 and input.ndim < 2:
+        raise ShapeError(
+            f"linear_cross_entropy: a weight of {tuple(linear_weight.shape)} requires batched "
+            f"input, got {tuple(input.shape)}"
         )
     classes, *outputs, features = linear_weight.shape
     rows = op.reshape(linear_weight, (-1, features))

@@ -197,6 +197,7 @@ def _batch(name: str, input: Any, target: Array, like: bool) -> tuple[Any, Array
         Bad((_X, np.array([1, 0, 4])), {}, DimError, "target 4 .* 4 classes"),
         Bad((_X, np.array([1, 0, 3]), 3), {}, ArgumentError, "p is 1 or 2, not 3"),
         Bad((_X, np.array([1, 0])), {}, ShapeError, "inconsistent"),
+        Bad((_X, np.array([1, 0, 3])), {"weight": _X}, ArgumentError, "must be one-dimensional"),
     ),
 )
 def multi_margin_loss(
@@ -211,6 +212,10 @@ def multi_margin_loss(
     check_reduction(reduction)
     if p not in (1, 2):
         raise ArgumentError(f"multi_margin_loss: p is 1 or 2, not {p}")
+    if weight is not None and weight.ndim != 1:
+        raise ArgumentError(
+            f"multi_margin_loss: weight must be one-dimensional, got {tuple(weight.shape)}"
+        )
     rows, classes = _batch("multi_margin_loss", input, array_of(target), False)
     count = rows.shape[1]
     if classes.size and (classes.min() < 0 or classes.max() >= count):

@@ -257,6 +257,8 @@ def _grouped(name: str, input: Any, groups: int, *parameters: Any) -> tuple[int,
     if input.ndim < 2:
         raise ShapeError(f"{name}: expected at least 2 dimensions, got {tuple(input.shape)}")
     channels = input.shape[1]
+    if 0 in input.shape[1:]:
+        raise ShapeError(f"{name}: expected channels and positions, got {tuple(input.shape)}")
     if groups < 1 or channels % groups:
         raise ShapeError(f"{name}: {channels} channels do not fall into {groups} groups")
     for parameter in parameters:

@@ -57,7 +57,7 @@ def evaluated(family: Recurrence, x: Array, n: Array) -> Array:
 
 
 class _Polynomial(Elementwise):
-    promote, quiet = "float", True
+    promote, quiet, numbers = "float", True, "one"
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:

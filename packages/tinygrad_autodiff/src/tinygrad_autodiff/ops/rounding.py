@@ -97,6 +97,7 @@ class _Remainder(Elementwise):
 class Remainder(_Remainder, name="remainder", operator="mod"):
     """``input - floor(input/other)·other``: has the sign of `other`."""
 
+    numbers = "one"
     partials = (
         lambda t, input: t,
         lambda t, input, other: -t * op.floor_divide(input, other),
@@ -112,6 +113,7 @@ class Remainder(_Remainder, name="remainder", operator="mod"):
 class Fmod(_Remainder, name="fmod"):
     """``input - trunc(input/other)·other``: has the sign of `input`."""
 
+    numbers = "other"
     partials = (
         lambda t, input: t,
         lambda t, input, other: -t * op.trunc_divide(input, other),
@@ -127,7 +129,7 @@ class Fmod(_Remainder, name="fmod"):
 class Copysign(Elementwise, name="copysign"):
     """The size of `input` with the sign of `other`; ∂out/∂input = ±1, 0 at 0."""
 
-    promote = "float"
+    promote, numbers = "float", "other"
     partials = (
         lambda t, input, out: op.masked(t * op.sign(input) * op.sign(out), input != 0),
         lambda t: op.zeros_like(t),
@@ -138,7 +140,7 @@ class Copysign(Elementwise, name="copysign"):
 class Nextafter(Elementwise, name="nextafter"):
     """The next number from `input` in the direction of `other`; ∂out/∂input = 1, 0 where equal."""
 
-    tensors_only = True
+    numbers = "none"
     partials = (
         lambda t, input, other: op.masked(t, input != other),
         lambda t, other: op.zeros_like(t),
@@ -184,8 +186,8 @@ class Signbit(Elementwise, name="signbit"):
 
 @compose(Sample(_APART[::-1]), Sample((_APART[1], 1.7)), spaces=("Tensor",))
 def __rdiv__(input: Any, other: Any) -> Any:
-    """``other / input``."""
-    return op.div(other, input)
+    """``other / input``, computed as in torch."""
+    return op.div(other, input) if isinstance(input, np.ndarray) else input.reciprocal() * other
 
 
 @compose(Sample(_APART, {"rounding_mode": "trunc"}), Sample((*_APART, "floor")), spaces=())

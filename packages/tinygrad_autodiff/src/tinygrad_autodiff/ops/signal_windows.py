@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array, as_dtype, float32, float64, get_default_dtype
+from ..dtypes import Array, MissingDtype, as_dtype, float32, float64, get_default_dtype
 from ..errors import ArgumentError, ArgumentTypeError
 from ..op import compose
 from ..place import leaf
@@ -24,11 +24,12 @@ Formula = Callable[[Array, float], Array]  # of the positions, and of the last o
 def _window(M: int, sym: bool, formula: Formula, options: tuple[Any, ...]) -> Any:
     """The window of a formula, a leaf; `options` are dtype, layout, device and requires_grad."""
     dtype, layout, device, requires_grad = options
-    chosen = get_default_dtype() if dtype is None else as_dtype(dtype)
+    missing = isinstance(dtype, MissingDtype)
+    chosen = get_default_dtype() if dtype is None or missing else as_dtype(dtype)
     if M < 0:
         raise ArgumentError(f"requires non-negative window length, got M={M}")
-    if chosen not in (float32, float64):
-        raise ArgumentError(f"expects float32 or float64 dtypes, got: {chosen}")
+    if missing or chosen not in (float32, float64):
+        raise ArgumentError(f"expects float32 or float64 dtypes, got: {dtype or chosen}")
     if layout is not None and str(layout) != "strided":
         raise ArgumentError(f"is implemented for strided tensors only, got: {layout}")
     values = formula(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
