@@ -63,7 +63,7 @@ class Cat(Op, name="cat", aliases=("concat", "concatenate"), spaces=("",)):
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
         """Nothing, no sequence, and shapes that do not fit."""
-        yield Bad(([],), {}, ShapeError, "at least one")
+        yield Bad(([],), {}, ArgumentError, "non-empty list of tensors")
         yield Bad((3,), {}, ArgumentTypeError, "sequence of tensors")
         yield Bad(([array((2, 3)), array((2, 4))],), {}, ShapeError, r"\(2, 3\) and \(2, 4\)")
         yield Bad(([array(()), array(())],), {}, ShapeError, "without dimensions")
