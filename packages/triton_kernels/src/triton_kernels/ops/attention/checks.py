@@ -25,31 +25,37 @@ def check_heads(
         ShapeError, DtypeError, DeviceError: they do not.
     """
     check_tensors(op, query=query, key=key, value=value)
-    given = shapes_in_words(query=query, key=key, value=value)
     if not query.dim() == key.dim() == value.dim() == dimensions:
         names = "(batch, heads, length, size)" if dimensions == 4 else "(length, heads, size)"
-        raise ShapeError(op, given, f"{names} each", "unsqueeze or transpose them")
+        raise _unfit(op, query, key, value, f"{names} each", "unsqueeze or transpose them")
     head, length = (-3, -2) if dimensions == 4 else (-2, -3)
     if query.shape[-1] != key.shape[-1] or query.shape[-1] == 0 or value.shape[-1] == 0:
-        raise ShapeError(
-            op, given, "query and key of one size a head, none of size 0", "project them alike"
-        )
+        expected = "query and key of one size a head, none of size 0"
+        raise _unfit(op, query, key, value, expected, "project them alike")
     if key.shape[length] != value.shape[length] or key.shape[head] != value.shape[head]:
-        raise ShapeError(op, given, "as many keys and key heads as values", "check the cache")
+        expected = "as many keys and key heads as values"
+        raise _unfit(op, query, key, value, expected, "check the cache")
     if dimensions == 4 and not query.shape[0] == key.shape[0] == value.shape[0]:
-        raise ShapeError(op, given, "one batch size", "expand the batch, which copies nothing")
+        advice = "expand the batch, which copies nothing"
+        raise _unfit(op, query, key, value, "one batch size", advice)
     heads, key_heads = query.shape[head], key.shape[head]
     if heads and (key_heads == 0 or heads % key_heads):
-        raise ShapeError(
-            op, given, "query heads a multiple of key heads", "split the heads into equal groups"
-        )
+        expected = "query heads a multiple of key heads"
+        raise _unfit(op, query, key, value, expected, "split the heads into equal groups")
+
+
+def _unfit(
+    op: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, expected: str, advice: str
+) -> ShapeError:
+    given = shapes_in_words(query=query, key=key, value=value)
+    return ShapeError(op, given, expected, advice)
 
 
 def checked_number(op: str, name: str, value: Any) -> float:
     """A finite int or float, as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DtypeError(op, f"{name} of type {type(value).__name__}", "a number", "pass one")
-    if not math.isfinite(value):
+    if value != value or abs(value) == math.inf:  # NaN too; torch.compile knows no isfinite
         raise ShapeError(op, f"{name} {value}", "a finite number", "pass another")
     return float(value)
 

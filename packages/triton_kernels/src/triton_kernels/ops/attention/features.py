@@ -10,19 +10,23 @@ is right = 0. A head's sink is one more score, of a key without a value. Then p 
 after dropout is multiplied by the values, and lse = log Σ exp t, the sink included. A row that sees
 no key is zeros, its lse -inf (or the sink).
 
-A kernel's inputs are ``query, key, value, *Features``, so a backend is
+A kernel's inputs are its tensors and then ``*Features``, so a backend is
 
     def forward(query, key, value, *features) -> (output, lse)
-    def backward(grad, grad_lse, query, key, value, output, lse, *features)
-        -> (dquery, dkey, dvalue, dbias, dsinks)
+    def backward(grad, query, key, value, lse, delta, *features) -> (dquery, dkey, dvalue)
 
 and begins with ``f = Features(*features)``. Shapes: query (B, H, Sq, D), key (B, Hk, Sk, D), value
-(B, Hk, Sk, Dv), output (B, H, Sq, Dv), lse (B, H, Sq) of float32 (float64 for float64 inputs,
-natural logarithm, contiguous), any strides of the inputs; the output's are ``empty_output``'s. Head
-h reads key head h // (H / Hk). Packed sequences (``cu_q`` given) have B = 1, sequence n being
-queries cu_q[n] to cu_q[n + 1] and keys cu_k[n] to cu_k[n + 1]; what no sequence covers is zero,
-its lse -inf. grad_lse may be None; dbias has the bias's shape and dtype, dsinks the sinks'; where
-there is no bias or no sink, an empty tensor stands for it.
+(B, Hk, Sk, Dv), output and grad (B, H, Sq, Dv), lse and delta (B, H, Sq); any strides of query,
+key, value and grad; the output's are ``empty_output``'s; lse and delta are contiguous, of float32
+(float64 for float64 inputs), natural logarithms. Head h reads key head h // (H / Hk).
+
+delta = Σ grad·output - grad_lse a row, made by a kernel of its own, so that dt = p·(dp - delta)
+with dp = grad·valueᵀ (through dropout: zero or divided by 1 - p). The gradients of bias and sinks
+are made elsewhere; those three are laid out as ``empty_like_dense`` of query, key and value.
+
+Packed sequences (``cu_q`` given) have B = 1, sequence n being queries cu_q[n] to cu_q[n + 1] and
+keys cu_k[n] to cu_k[n + 1]; what no sequence covers gives zeros and lse -inf, and its gradients are
+zeros. They come without bias and mask.
 """
 
 from __future__ import annotations
@@ -109,6 +113,11 @@ def empty_output(query: torch.Tensor, width: int) -> torch.Tensor:
     if heads > 1 and length > 1 and query.stride(1) < query.stride(2):
         return query.new_empty((batch, length, heads, width)).transpose(1, 2)
     return query.new_empty((batch, heads, length, width))
+
+
+def empty_like_dense(x: torch.Tensor) -> torch.Tensor:
+    """A gradient of (B, H, S, D) in x's memory order: heads or positions outside."""
+    return empty_output(x, x.shape[-1])
 
 
 def empty_lse(query: torch.Tensor) -> torch.Tensor:

@@ -1,27 +1,26 @@
 """Attention by its definition, in plain torch, worked in float32 at least.
 
-The gradients are autograd's own, of the definition; see ``features`` for the maths and the shapes.
+``features`` has the maths and the shapes, ``kernels`` the gradients' formulas.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from triton_kernels.ops.attention.features import (
     UNBOUNDED,
     Features,
+    empty_like_dense,
     empty_output,
     kept,
     lse_dtype,
 )
 
 
-def _sequences(
-    query: torch.Tensor, key: torch.Tensor, f: Features
-) -> list[tuple[slice, slice]]:  # fmt: skip
+def _sequences(f: Features) -> list[tuple[slice, slice]]:
     """Where each packed sequence's queries and keys lie."""
     assert f.cu_q is not None
     assert f.cu_k is not None
@@ -30,6 +29,12 @@ def _sequences(
         (slice(*q), slice(*k))
         for q, k in zip(itertools.pairwise(ends_q), itertools.pairwise(ends_k), strict=True)
     ]
+
+
+def _of_sequence(f: Features, n: int) -> Features:
+    """The features of one packed sequence."""
+    slopes = f.alibi_slopes
+    return f if slopes is None or slopes.dim() == 1 else f._replace(alibi_slopes=slopes[n])
 
 
 def positions(queries: int, keys: int, device: torch.device) -> torch.Tensor:
@@ -111,11 +116,9 @@ def attention(
         output, lse = _attend(q, k, v, f, rows)
     else:
         found = []
-        for n, (some_q, some_k) in enumerate(_sequences(q, k, f)):
-            slopes = f.alibi_slopes
-            own = f if slopes is None or slopes.dim() == 1 else f._replace(alibi_slopes=slopes[n])
-            parts = q[:, :, some_q], k[:, :, some_k], v[:, :, some_k]
-            found.append(_attend(*parts, own, rows[:, :, some_q]))
+        for n, (own_q, own_k) in enumerate(_sequences(f)):
+            parts = q[:, :, own_q], k[:, :, own_k], v[:, :, own_k]
+            found.append(_attend(*parts, _of_sequence(f, n), rows[:, :, own_q]))
         rest = q.shape[2] - sum(o.shape[2] for o, _ in found)
         found.append((q.new_zeros((*q.shape[:2], rest, v.shape[3])),
                       q.new_full((*q.shape[:2], rest), -torch.inf)))  # fmt: skip
@@ -131,26 +134,83 @@ def forward(
     return empty_output(query, value.shape[-1]).copy_(output), lse
 
 
+class _Gradients(NamedTuple):
+    """Of query, key and value, each with the query's heads, and of the scores t."""
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    scores: torch.Tensor
+
+
+def _one_gradient(
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, f: Features, rows: torch.Tensor,
+) -> _Gradients:  # fmt: skip
+    """One batch of equal lengths, by the formulas that stand in ``kernels``."""
+    t = scores(query, key, f)
+    weights = torch.exp(t - lse.masked_fill(lse == -torch.inf, 0.0)[..., None])
+    dropped, dp = weights, torch.matmul(grad, value.mT)
+    if f.dropout:
+        chosen = kept(f.seed, f.dropout, rows, key.shape[2], f.max_k if f.packed else None)
+        dropped = torch.where(chosen, weights / (1 - f.dropout), 0.0)
+        dp = torch.where(chosen, dp / (1 - f.dropout), 0.0)
+    dt = weights * (dp - delta[..., None])
+    ds = dt * f.scale
+    if f.soft_cap:
+        ds = ds * (1 - torch.tanh(torch.matmul(query, key.mT) * f.scale / f.soft_cap).square())
+    return _Gradients(ds @ key, ds.mT @ query, dropped.mT @ grad, dt)
+
+
+def _gradients(
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, f: Features,
+) -> _Gradients:  # fmt: skip
+    """The same of packed sequences too, one after another; then without the scores'."""
+    wide = lse_dtype(query.dtype)
+    group = query.shape[1] // max(key.shape[1], 1)
+    key, value = (x.repeat_interleave(group, 1) if group > 1 else x for x in (key, value))
+    g, q, k, v = (x.to(wide) for x in (grad, query, key, value))
+    rows = _row_numbers(query)
+    if not f.packed:
+        return _one_gradient(g, q, k, v, lse, delta, f, rows)
+    dq, dk, dv = (torch.zeros_like(x) for x in (q, k, v))
+    for n, (own_q, own_k) in enumerate(_sequences(f)):
+        one = _one_gradient(
+            g[:, :, own_q], q[:, :, own_q], k[:, :, own_k], v[:, :, own_k], lse[:, :, own_q],
+            delta[:, :, own_q], _of_sequence(f, n), rows[:, :, own_q],
+        )  # fmt: skip
+        dq[:, :, own_q], dk[:, :, own_k], dv[:, :, own_k] = one[:3]
+    return _Gradients(dq, dk, dv, dq)
+
+
+def delta(grad: torch.Tensor, grad_lse: torch.Tensor | None, output: torch.Tensor) -> torch.Tensor:
+    """Σ grad·output - grad_lse a row: (B, H, Sq)."""
+    wide = lse_dtype(output.dtype)
+    sums = (grad.to(wide) * output.to(wide)).sum(-1)
+    return sums if grad_lse is None else sums - grad_lse
+
+
 def backward(
-    grad: torch.Tensor, grad_lse: torch.Tensor | None, query: torch.Tensor, key: torch.Tensor,
-    value: torch.Tensor, output: torch.Tensor, lse: torch.Tensor, *features: Any,
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, *features: Any,
 ) -> tuple[torch.Tensor, ...]:  # fmt: skip
-    """Gradients of query, key, value, bias and sinks, by autograd on the definition."""
-    f = Features(*features)
-    tensors = [query, key, value, f.bias, f.sinks]
-    leaves = [None if x is None else x.detach().requires_grad_() for x in tensors]
-    with torch.enable_grad():
-        own = f._replace(bias=leaves[3], sinks=leaves[4])
-        again = attention(leaves[0], leaves[1], leaves[2], *own)  # type: ignore[arg-type]
-    grads = (grad, torch.zeros_like(lse) if grad_lse is None else grad_lse)
-    wanted = [x for x in leaves if x is not None]
-    found = iter(torch.autograd.grad(again, wanted, grads, allow_unused=True))
+    """Gradients of query, key and value, each in its input's memory order."""
+    found = _gradients(grad, query, key, value, lse, delta, Features(*features))
     results = []
-    for x in leaves:
-        gradient = None if x is None else next(found)
-        if x is None:
-            gradient = query.new_empty(0)
-        elif gradient is None:  # nothing of it was used
-            gradient = torch.zeros_like(x)
-        results.append(gradient.contiguous())
+    for x, gradient in zip((query, key, value), found[:3], strict=True):
+        # Heads that share a key head add their gradients up.
+        summed = gradient.view(x.shape[0], x.shape[1], -1, *x.shape[2:]).sum(2) if x.numel() else x
+        results.append(empty_like_dense(x).copy_(summed))
     return tuple(results)
+
+
+def bias_backward(
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, *features: Any,
+) -> torch.Tensor:  # fmt: skip
+    """The bias's gradient, contiguous: summed where the bias was broadcast."""
+    f = Features(*features)
+    assert f.bias is not None
+    found = _gradients(grad, query, key, value, lse, delta, f).scores
+    return found.sum_to_size(f.bias.shape).to(f.bias.dtype).contiguous()
