@@ -8,6 +8,7 @@ import pytest
 from roadmap_log.check import CheckReport, Problem, check_day
 from roadmap_log.dayfile import parse
 from roadmap_log.runner import Limits
+from roadmap_log.runner.forks import CAN_FORK, Forks
 from roadmap_log.tracks import Track
 from sample import day_source
 
@@ -54,7 +55,7 @@ def test_a_sound_day_has_no_problems(track: Track) -> None:
     assert report.problems == ()
     assert report.ok
     assert (report.track, report.day, report.mutants) == ("sample", 1, 3)
-    assert report.runs == 2 + 1 + 2 + 3, "seeds, skeleton, exercises, mutants"
+    assert report.runs == 2 + 1 + 1 + 2 + 3, "seeds, control, skeleton, exercises, mutants"
     assert json.loads(json.dumps(report.to_json()))["ok"] is True
 
 
@@ -136,3 +137,30 @@ def test_a_blocked_day_is_not_called_sound(track: Track, monkeypatch: pytest.Mon
     report = _checked(track, day_source(1, "One"), requires=("gpu",))
     assert not report.ok
     assert "a GPU" in report.problems[0].problem
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="every version is judged in a fresh process here")
+def test_a_fork_is_judged_as_a_fresh_process_is(track: Track, monkeypatch) -> None:
+    """Same verdict, same tests, same line and output; another environment, seed and folder."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    path = track.folder / "day01.py"
+    path.write_text(day_source(1, "One"))
+    day = parse(path)
+    with Forks(day, Limits(seconds=20), jobs=1) as forks:
+        for source in (day.solution(), day.skeleton(), day.mutants()[0].source, "print('x')\n1/0"):
+            forked, fresh = (forks.judge(source, 7, fresh=f).result() for f in (False, True))
+            assert forked.tests or forked.reason
+            assert replace(forked, seconds=0) == replace(fresh, seconds=0)
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="every version is judged in a fresh process here")
+def test_a_fork_that_runs_forever_is_ended_and_the_next_is_judged(track: Track) -> None:
+    path = track.folder / "day01.py"
+    path.write_text(day_source(1, "One"))
+    day = parse(path)
+    forever = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'while 1: pass'])\n"
+    with Forks(day, Limits(seconds=1), jobs=1) as forks:
+        stopped = forks.judge(forever + "while True: pass\n", 0).result()
+        assert not stopped.passed
+        assert "stopped after 1 s" in stopped.reason
+        assert forks.judge(day.solution(), 0).result().passed

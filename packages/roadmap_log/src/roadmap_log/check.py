@@ -9,12 +9,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from roadmap_log.dayfile import DayFile, split_upper
-from roadmap_log.runner import Limits, Report, TestOutcome, judge
+from roadmap_log.dayfile import DayFile
+from roadmap_log.runner import Limits, Report, RunnerError, TestOutcome
+from roadmap_log.runner.forks import Forks
 from roadmap_log.runner.run import lacks
 from roadmap_log.tracks import Track
 
@@ -60,6 +61,7 @@ class _Variant:
     seed: int
     complaints: Callable[[Report], Iterator[Problem]]
     first_failure_ends: bool = False
+    fresh: bool = False
 
 
 def check_day(
@@ -72,7 +74,9 @@ def check_day(
 ) -> CheckReport:
     """Prove `day`, with `jobs` variants at a time (as many as there are processors, unless said).
 
-    `limits` hold for each variant; a mutant that loops forever is caught only by its time.
+    `limits` hold for each variant; a mutant that loops forever is caught only by its time. The
+    solution is judged as a learner's file is, and once more in a fork (see `runner.forks`), as the
+    wrong answers are: what passes there shows that they fail by their own fault.
 
     Raises:
         RunnerError: the runner itself cannot work.
@@ -86,25 +90,23 @@ def check_day(
     else:
         variants = list(_variants(day, seeds))
 
-    def run(variant: _Variant) -> list[Problem]:
-        upper = split_upper(variant.source)
-        report = judge(
-            day,
-            upper,
-            day.path,
-            variant.seed,
-            limits,
-            first_failure_ends=variant.first_failure_ends,
-        )
-        return list(variant.complaints(report))
-
-    with ThreadPoolExecutor(jobs or _processors()) as pool:
-        for found in pool.map(run, variants):
-            problems += found
+    with Forks(day, limits, jobs or _processors()) as forks:
+        reports = [
+            forks.judge(v.source, v.seed, first_failure_ends=v.first_failure_ends, fresh=v.fresh)
+            for v in variants
+        ]
+        try:
+            for variant, report in zip(variants, reports, strict=True):
+                problems += variant.complaints(report.result())
+        except BrokenExecutor as error:
+            raise RunnerError(
+                f"a process that judges was ended from outside: {error}",
+                fix="see whether memory is short, and check again",
+            ) from error
     return CheckReport(
         track=track.name,
         day=day.number,
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),  # the control repeats what the solution lacks
         mutants=len(day.mutants()),
         runs=len(variants),
         seconds=round(time.monotonic() - begun, 2),
@@ -153,7 +155,8 @@ def _written(track: Track, day: DayFile) -> Iterator[Problem]:
 
 def _variants(day: DayFile, seeds: int) -> Iterator[_Variant]:
     for seed in range(seeds):
-        yield _Variant(day.solution(), seed, _must_pass(day, seed))
+        yield _Variant(day.solution(), seed, _must_pass(day, seed), fresh=True)
+    yield _Variant(day.solution(), 0, _must_pass(day, 0))
     yield _Variant(day.skeleton(), 0, _must_fail_everywhere(day))
     for exercise in day.exercises:
         yield _Variant(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,15 +63,38 @@ class Output:
         return "".join(parts)
 
 
+Start = Callable[[Path, dict[str, str]], "subprocess.Popen[bytes]"]
+"""Starts the process in a folder with an environment, in a session of its own."""
+
+
+def command(*words: str) -> Start:
+    """Starts a program."""
+
+    def start(folder: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+            bufsize=0,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+
+    return start
+
+
 def supervise(
-    command: Sequence[str],
+    start: Start,
     *,
     message: bytes,
     folder: Path,
     environment: dict[str, str],
     limits: Limits,
 ) -> Ended:
-    """Run `command` in `folder`, hand it `message` on its standard input, end it by the limits.
+    """Start a process in `folder`, hand it `message` on its standard input, end it by the limits.
 
     Returns at most about a second after the time limit, whoever holds the pipes: after the kill
     nothing is waited for. Whatever the process left behind is killed too, and so it is when this
@@ -83,17 +106,7 @@ def supervise(
     begun = time.monotonic()
     mark = f"{MARK}={environment[MARK]}"
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environment,
-            bufsize=0,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        )
+        process = start(folder, environment)
     except OSError as error:
         raise RunnerError(
             f"the test process cannot be started: {error}", fix="check that Python itself runs"

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from roadmap_log.dayfile import DayFile, DayFileError, combine, read, split_upper
-from roadmap_log.runner.process import MARK, supervise
+from roadmap_log.runner.process import MARK, Start, command, supervise
 from roadmap_log.runner.report import Limits, Report, RunnerError
 from roadmap_log.runner.verdict import missing, read_channel, verdict
 
-_CHILD = Path(__file__).with_name("child.py")
+_CHILD = command(sys.executable, "-P", str(Path(__file__).with_name("child.py")))
 _DROPPED = (
     "PYTEST_",
     "PYTHONOPTIMIZE",  # would strip the asserts
@@ -74,6 +74,7 @@ def judge(
     limits: Limits,
     *,
     first_failure_ends: bool = False,
+    start: Start = _CHILD,
 ) -> Report:
     """Judge the text `upper`; messages name `shown_as` for its lines, `day.path` for the tests'."""
     token = secrets.token_hex(16)
@@ -82,10 +83,14 @@ def judge(
             folder = Path(name).resolve()
             task = _lay_out(folder, day, upper, token, limits, first_failure_ends)
             ended = supervise(
-                [sys.executable, "-P", str(_CHILD)],
+                start,
                 message=json.dumps(task).encode() + b"\n",
                 folder=folder / "work",
-                environment=_environment(folder, seed, token, day.requires),
+                environment={
+                    **environment(seed, day.requires),
+                    "TMPDIR": str(folder / "work"),
+                    MARK: token[:8],
+                },
                 limits=limits,
             )
             shown = _places(Path(task["file"]), task["upper_lines"], day, shown_as)
@@ -156,7 +161,7 @@ def _lay_out(
     file.write_text(source, encoding="utf-8", newline="\n")
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "records").touch()
-    modules, names = _relied_on(day)
+    modules, names = relied_on(day)
     return {
         "file": str(file),
         "upper_lines": source.count("\n") - day.tests_source.count("\n"),
@@ -172,7 +177,7 @@ def _lay_out(
     }
 
 
-def _relied_on(day: DayFile) -> tuple[list[str], list[str]]:
+def relied_on(day: DayFile) -> tuple[list[str], list[str]]:
     """Modules the tests import, and builtins they use that the day's own solution leaves alone."""
     tests, upper = ast.parse(day.tests_source), ast.parse(day.upper)
     modules: list[str] = []
@@ -193,7 +198,7 @@ def _relied_on(day: DayFile) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(modules)), sorted((used & set(vars(builtins))) - defined)
 
 
-def _environment(folder: Path, seed: int, token: str, requires: tuple[str, ...]) -> dict[str, str]:
+def environment(seed: int, requires: tuple[str, ...]) -> dict[str, str]:
     """The child's environment: the user's, without what would change how tests run."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED)}
     kept |= {
@@ -203,8 +208,6 @@ def _environment(folder: Path, seed: int, token: str, requires: tuple[str, ...])
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8:replace",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "TMPDIR": str(folder / "work"),
-        MARK: token[:8],
     }
     if "interpreter" in requires:
         kept.pop("TRITON_INTERPRET", None)
