@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from roadmap_log.dayfile import DayFile
+from roadmap_log.machine import lacks
 from roadmap_log.runner import Limits, Report, RunnerError, TestOutcome
 from roadmap_log.runner.forks import Forks
-from roadmap_log.runner.run import lacks
 from roadmap_log.tracks import Track
 
 LEAST_MUTANTS = 3
@@ -121,6 +121,12 @@ def _written(track: Track, day: DayFile) -> Iterator[Problem]:
             head,
             f"day {day.number} of a track of {track.planned} days",
             "correct the number, or `planned` in track.toml",
+        )
+    if "gpu" in day.requires and track.device == "cpu":
+        yield Problem(
+            head,
+            "the day requires a GPU, the days of its track run on the CPU",
+            'say device = "gpu" or "gpu|interpreter" in track.toml',
         )
     if len(day.mutants()) < LEAST_MUTANTS:
         yield Problem(

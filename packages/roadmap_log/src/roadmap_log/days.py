@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadmap_log.errors import UnknownItemError
+from roadmap_log.machine import lacks
 from roadmap_log.roadmaps import Roadmap
 from roadmap_log.state import Day, State, Status, day_name, next_items
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAMED = re.compile(r"(?:([a-z0-9_-]+)/)?(?:day)?0*(\d{1,4})(?:\.(?:py|md|ipynb))?")
 _WORK = frozenset({"day.started", "day.tested", "day.reset", "hint.shown"})  # no mere look
+_REQUIRES = re.compile(r"^Requires:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _DAY_FILE = re.compile(r"day(\d{2,3})\.py")
 
 
@@ -55,7 +57,19 @@ class Library:
             return "blocked", f"there is no {day_name(day)}: {end}"
         if number not in self.days_of(track):
             return "planned", f"the exercises of {day_name(day)} are not written yet"
+        if known["device"] != "cpu" and lacks(self._requires(day)):
+            return "blocked", f"{day_name(day)} needs a GPU, and this machine shows none"
         return "todo", ""
+
+    def _requires(self, day: Day) -> tuple[str, ...]:
+        """What a day says the machine must have; its head alone is read."""
+        path = Path(self.tracks[day[0]]["folder"], f"day{day[1]:02d}.py")
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                found = _REQUIRES.search(stream.read(4096))
+        except OSError:
+            return ()
+        return tuple(part.strip() for part in found[1].split("|")) if found else ()
 
     def tests_hash(self, day: Day) -> str | None:
         """The hash of a day's present tests, or None if the day is not here or broken."""
@@ -143,16 +157,21 @@ class Library:
     def upcoming(self, state: State) -> Day:
         """The day to be started next: one begun and not done, else the first that is ready.
 
+        Where the next item is practised by days of tracks, it is the first of them not passed.
+
         Raises:
             UnknownItemError: no track offers a day.
         """
         for each in next_items(state):
             if each.item.day and each.startable:
                 return each.item.day
+            for day in each.item.practice:
+                if not state.work_on(day).passes and self.available(day)[0] == "todo":
+                    return day
         return self._checked(worked_last(state) or self._first(), state)
 
     def _checked(self, day: Day, state: State) -> Day:
-        if state.by_day(day) is None and self.available(day)[0] != "todo":
+        if not state.knows(day) and self.available(day)[0] != "todo":
             raise self._refusal(day)
         return day
 
@@ -238,7 +257,7 @@ class Library:
 
 def _stamp(body: bytes) -> bytes:
     """The cache's first line: its form and checksum; a cache with another one is not used."""
-    return b"1 %08x" % zlib.crc32(body)
+    return b"2 %08x" % zlib.crc32(body)
 
 
 def worked_last(state: State) -> Day | None:
@@ -246,7 +265,7 @@ def worked_last(state: State) -> Day | None:
     for event in reversed(state.history.events):
         if event.kind in _WORK and (found := _NAMED.fullmatch(str(event.data.get("day")))):
             day = (found[1] or "", int(found[2]))
-            if state.by_day(day):
+            if state.knows(day):
                 return day
     return None
 
@@ -275,6 +294,7 @@ def _discover() -> dict[str, dict[str, Any]]:
                 "folder": str(track.folder),
                 "title": track.title,
                 "summary": track.summary,
+                "device": track.device,
                 "planned": track.planned,
                 "distribution": track.distribution,
                 "version": track.version,

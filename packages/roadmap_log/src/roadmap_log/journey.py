@@ -212,7 +212,9 @@ class Journey:
     def roadmaps(self) -> tuple[roadmaps.Roadmap, ...]:
         """The roadmaps of this journey, in the order of journey.toml."""
         folder = self.root / "roadmaps"
-        return tuple(roadmaps.load(name, folder) for name in self.settings.roadmaps)
+        found = tuple(roadmaps.load(name, folder) for name in self.settings.roadmaps)
+        roadmaps.refuse_shared_ids(found)
+        return found
 
     @cached_property
     def history(self) -> History:

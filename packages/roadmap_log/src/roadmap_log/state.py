@@ -1,7 +1,7 @@
 """Where the learner stands: a pure fold of events over roadmaps. Nothing here is ever stored."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -34,13 +34,17 @@ Availability = Callable[[Day], tuple[Status, str]]
 
 @dataclass(slots=True)
 class Work:
-    """What the events say about one day of a track, or one box ticked by hand."""
+    """What the events say about one day of a track, or one box ticked by hand.
+
+    `verified` is the time of the latest pass, `first_verified` of the first.
+    """
 
     started: datetime | None = None
     attempts: int = 0
     passes: int = 0
     last_passed: bool = False
     verified: datetime | None = None
+    first_verified: datetime | None = None
     tests_hash: str = ""
     hints: dict[str, int] = field(default_factory=dict)
     solution_shown: bool = False
@@ -57,7 +61,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """An item with its status, why it has it, and the work done on it."""
+    """An item with its status, why it has it, and the work done on it.
+
+    Of the items of one `lane` the first that is not done is the next: a part, or the whole roadmap
+    where its parts follow one another.
+    """
 
     item: Item
     roadmap: str
@@ -65,11 +73,20 @@ class ItemState:
     status: Status
     why: str
     work: Work
+    lane: str = ""
 
     @property
     def done(self) -> bool:
         """Whether it counts as progress."""
         return self.status in DONE
+
+    @property
+    def since(self) -> datetime | None:
+        """When it was done for the first time; None if it is not done."""
+        if not self.done:
+            return None
+        moments = [m for m in (self.work.first_verified, self.work.ticked) if m is not None]
+        return min(moments, default=None)
 
     @property
     def mark(self) -> str:
@@ -79,7 +96,12 @@ class ItemState:
     @property
     def startable(self) -> bool:
         """Whether it is a day that can be handed out here and is not done."""
-        return bool(self.item.day) and not self.done and self.status not in ("planned", "blocked")
+        return bool(self.item.day) and self.open
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not done and can be worked on here."""
+        return not self.done and self.status not in ("planned", "blocked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +136,7 @@ class State:
     streak: Streak
     today: date
     history: History
+    days: dict[str, Work] = field(default_factory=dict)
 
     @property
     def minutes(self) -> int:
@@ -132,6 +155,16 @@ class State:
     def by_day(self, day: Day) -> ItemState | None:
         """The item that a day of a track proves."""
         return next((each for each in self.items.values() if each.item.day == day), None)
+
+    def work_on(self, day: Day) -> Work:
+        """What was done on a day of a track, whether or not a roadmap has it."""
+        return self.days.get(day_name(day)) or Work()
+
+    def knows(self, day: Day) -> bool:
+        """Whether an item is proved by this day, alone or together with others."""
+        return any(
+            each.item.day == day or day in each.item.practice for each in self.items.values()
+        )
 
 
 def count(states: Iterable[ItemState]) -> dict[Status, int]:
@@ -177,13 +210,50 @@ def fold(
     items: dict[str, ItemState] = {}
     for roadmap in roadmaps:
         for part in roadmap.parts:
+            lane = part.id if roadmap.order == "parallel" or part.beside else ""
             for item in part.all_items():
-                work = days.get(day_name(item.day), Work()) if item.day else Work()
-                if by_hand := days.get(item.id):
-                    work.ticked = by_hand.ticked
-                status, why = _status(item, work, available, tests_hash)
-                items[item.id] = ItemState(item, roadmap.name, part.id, status, why, work)
-    return State(items, activity, entries, streak(activity, cadence, today), today, history)
+                work = _work_on(item, days)
+                status, why = _status(item, work, days, available, tests_hash)
+                each = ItemState(item, roadmap.name, part.id, status, why, work, lane)
+                items[item.id] = each
+    steps = streak(activity, cadence, today)
+    return State(items, activity, entries, steps, today, history, days)
+
+
+def _work_on(item: Item, days: dict[str, Work]) -> Work:
+    """The work that counts for an item: on its day, on the days it is practised by, by hand."""
+    if item.day:
+        work = days.get(day_name(item.day)) or Work()
+    elif item.practice:
+        work = _together([days.get(day_name(day)) or Work() for day in item.practice])
+    else:
+        return days.get(item.id) or Work()
+    if by_hand := days.get(item.id):
+        work = replace(work, ticked=by_hand.ticked, started=work.started or by_hand.started)
+        work.latest = max(filter(None, (work.latest, by_hand.latest)), default=None)
+    return work
+
+
+def _together(works: list[Work]) -> Work:
+    """Several days as one work; it is verified when the last of them is."""
+
+    def times(name: str) -> list[datetime]:
+        return [moment for work in works if (moment := getattr(work, name)) is not None]
+
+    whole = all(work.passes for work in works)
+    return Work(
+        started=min(times("started"), default=None),
+        attempts=sum(work.attempts for work in works),
+        passes=min(work.passes for work in works),
+        last_passed=all(work.last_passed for work in works),
+        verified=max(times("verified")) if whole else None,
+        first_verified=max(times("first_verified")) if whole else None,
+        hints={f"{n}/{key}": v for n, work in enumerate(works) for key, v in work.hints.items()},
+        solution_shown=any(work.solution_shown for work in works),
+        gave_up=any(work.gave_up for work in works),
+        latest=max(times("latest"), default=None),
+        failed=tuple(name for work in works for name in work.failed),
+    )
 
 
 def day_name(day: Day) -> str:
@@ -229,6 +299,8 @@ def _apply(event: Event, days: dict[str, Work], activity: dict[date, Activity]) 
         case "solution.shown":
             work.solution_shown, work.latest = True, when
             work.gave_up |= bool(data.get("gave_up"))
+        case "item.started":
+            work.started, work.latest = work.started or when, when
         case "item.ticked":
             work.ticked = when
         case "item.unticked":
@@ -236,6 +308,8 @@ def _apply(event: Event, days: dict[str, Work], activity: dict[date, Activity]) 
 
 
 def _is_work(event: Event) -> bool:
+    if event.data.get("imported") is True:
+        return False  # done before the journey knew of it
     return event.kind in {"day.tested", "item.ticked", "paper.read", "experiment.concluded"}
 
 
@@ -249,6 +323,7 @@ def _tested(work: Work, data: Mapping[str, Any], when: datetime, moved: Activity
         moved.verified += not work.passes
         work.passes += 1
         work.verified, work.tests_hash = when, str(data.get("tests", ""))
+        work.first_verified = work.first_verified or when
 
 
 def _whole(value: object) -> int:
@@ -258,50 +333,63 @@ def _whole(value: object) -> int:
 def _status(
     item: Item,
     work: Work,
+    days: dict[str, Work],
     available: Availability,
     tests_hash: Callable[[Day], str | None],
 ) -> tuple[Status, str]:
+    proofs = (item.day,) if item.day else item.practice
     if work.passes:
         if not work.last_passed:
             return "regressed", "the latest run did not pass: " + ", ".join(work.failed)
-        present = tests_hash(item.day) if item.day else None
-        if present is not None and present != work.tests_hash:
-            return "stale", "its tests have changed since; run them again"
+        for day in proofs:
+            present = tests_hash(day)
+            if present is not None and present != days[day_name(day)].tests_hash:
+                return "stale", "its tests have changed since; run them again"
         return "verified", ""
     if work.ticked:
         return "claimed", "ticked by hand"
     here, why = available(item.day) if item.day else ("todo", "")
     if here != "todo":
         return here, why
+    if any(_passed(day, days) for day in item.practice):
+        missing = [day_name(day) for day in item.practice if not _passed(day, days)]
+        return "attempted", "still to pass: " + ", ".join(missing)
     if work.attempts:
         return "attempted", "the latest run did not pass"
     return "todo", ""
 
 
-def next_items(state: State) -> list[ItemState]:
-    """What to do next: the best choice first, then one for each other part of the roadmaps.
+def _passed(day: Day, days: dict[str, Work]) -> bool:
+    work = days.get(day_name(day))
+    return work is not None and bool(work.passes) and work.last_passed
 
-    A day that was begun and is not done comes before all; then the part worked on last.
+
+def next_items(state: State) -> list[ItemState]:
+    """What to do next: the best choice first, then one for each other lane of the roadmaps.
+
+    What was begun and is not done comes before all; then the lane worked on last.
     """
     firsts: dict[tuple[str, str], ItemState] = {}
-    for each in state.items.values():
-        place = (each.roadmap, each.part)
-        kept = firsts.get(place)
-        if not each.done and (kept is None or (not _begun(kept) and _begun(each))):
-            firsts[place] = each
     latest: dict[tuple[str, str], float] = {}
     for each in state.items.values():
+        lane = (each.roadmap, each.lane)
+        kept = firsts.get(lane)
+        if not each.done and (kept is None or _closer(each) > _closer(kept)):
+            firsts[lane] = each
         if each.work.latest:
-            place = (each.roadmap, each.part)
-            latest[place] = max(latest.get(place, 0.0), each.work.latest.timestamp())
+            latest[lane] = max(latest.get(lane, 0.0), each.work.latest.timestamp())
 
-    def urgency(place: tuple[str, str]) -> tuple[bool, bool, float]:
-        each = firsts[place]
-        idle = each.status in ("planned", "blocked")
-        return (idle, not _begun(each), -latest.get(place, 0.0))
+    def urgency(lane: tuple[str, str]) -> tuple[bool, bool, float]:
+        each = firsts[lane]
+        return (not each.open, not _begun(each), -latest.get(lane, 0.0))
 
-    return [firsts[place] for place in sorted(firsts, key=urgency)]
+    return [firsts[lane] for lane in sorted(firsts, key=urgency)]
+
+
+def _closer(each: ItemState) -> tuple[bool, bool]:
+    """Which of a lane's items comes first: one begun, else in a sequence one that can be begun."""
+    return _begun(each), bool(not each.lane and each.open)
 
 
 def _begun(each: ItemState) -> bool:
-    return each.startable and bool(each.work.started or each.work.attempts)
+    return each.open and bool(each.work.started or each.work.attempts)

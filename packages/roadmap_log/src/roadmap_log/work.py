@@ -42,9 +42,9 @@ def hand_out(journey: "Journey", day: Day) -> Handout:
         new = False
     with suppress(FileExistsError):  # one may have taken notes in it
         write_new(task, parsed.task_markdown())
-    each = journey.state.by_day(day)
+    started = journey.state.work_on(day).started
     # Started once more after work on another day, it is the day in hand again.
-    if new or each is None or each.work.started is None or worked_last(journey.state) != day:
+    if new or started is None or worked_last(journey.state) != day:
         journey.record("day.started", day=day_name(day), file=str(file.relative_to(journey.root)))
     return Handout(parsed, file, task, new)
 

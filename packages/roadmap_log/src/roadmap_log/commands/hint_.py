@@ -30,8 +30,7 @@ def command(
     written = work_in_hand(journey, chosen).read_text(encoding="utf-8", errors="replace")
     parsed = journey.library.day(chosen)
     hints = {each.number: each.hints for each in parsed.exercises}
-    state = journey.state.by_day(chosen)
-    work = state.work if state else Work()
+    work = journey.state.work_on(chosen)
     number = exercise if exercise is not None else _stuck_at(parsed.exercises, written, work)
     if number not in hints:
         raise UnknownItemError(

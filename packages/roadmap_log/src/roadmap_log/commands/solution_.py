@@ -28,8 +28,7 @@ def command(
             expected="one of " + ", ".join(map(str, numbers)),
             fix=f"roadmap solution {day_name(chosen)}",
         )
-    state = journey.state.by_day(chosen)
-    passed = bool(state and state.work.passes)
+    passed = bool(journey.state.work_on(chosen).passes)
     if not passed and not give_up:
         raise UnknownItemError(
             f"{day_name(chosen)} has not passed yet, so its solution stays closed",

@@ -50,7 +50,6 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
 
 
 def _record(journey: "Journey", day: Day, report: "Report") -> None:
-    each = journey.state.by_day(day)
     journey.record(
         "day.tested",
         day=day_name(day),
@@ -65,7 +64,7 @@ def _record(journey: "Journey", day: Day, report: "Report") -> None:
         solution=report.solution_hash,
         tests=report.tests_hash,
         versions=dict(report.versions),
-        hints=each.work.hints_used if each else 0,
+        hints=journey.state.work_on(day).hints_used,
     )
 
 
@@ -75,8 +74,7 @@ def _shown(journey: "Journey", day: Day, report: "Report") -> list[str]:
     passes = sum(test.status == "passed" for test in report.tests)
     lines.append("")
     if report.passed:
-        each = journey.state.by_day(day)
-        hints = each.work.hints_used if each else 0
+        hints = journey.state.work_on(day).hints_used
         lines.append(
             terminal.paint(f"Verified: {day_name(day)}", "bold green")
             + f"  {passes} of {passes} tests in {report.seconds:.1f} s"

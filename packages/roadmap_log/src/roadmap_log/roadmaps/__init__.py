@@ -5,21 +5,27 @@
     version: 1
     title: …
     summary: …
+    order: parallel
     tracks: autodiff=tinygrad-autodiff
     ---
     ## A part <!-- id: autodiff -->
     ### A week <!-- id: autodiff/week-1 -->
     - [ ] Day 01: Derivatives <!-- id: autodiff/01 day: autodiff/1 minutes: 60-120 -->
           one line on what it is about
+      - Objectives: one; another
+      - Goals: what there is to show
+      - See: `package.module`, [arXiv 1502.05767](https://arxiv.org/abs/1502.05767)
 
-`day:` ties an item to a day of a track, `minutes:` is the estimated time, `tracks:` says which
-distribution each track comes with. Headings and boxes are
-understood here, line by line, in a millisecond; all else is prose for the reader. The built-in
-roadmaps lie beside this module; a file of the same name in a journey's `roadmaps/` replaces them.
+`day:` ties an item to a day of a track, `with:` names days whose passing verifies it too,
+`minutes:` is the estimated time, `due:` a date, `tracks:` says which distribution each track comes
+with. Parts are walked side by side (`order: parallel`) or one after the other (`sequence`), apart
+from those marked `beside: yes`. Headings and boxes are understood here, line by line, in
+milliseconds; all else is prose for the reader. The built-in roadmaps lie beside this module; a file
+of the same name in a journey's `roadmaps/` replaces them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,10 +38,14 @@ _HEADING = re.compile(r"(#{1,6}) +(.*?)(?:\s*<!--(.*?)-->)?\s*$")
 _BOX = re.compile(r"\s*[-*+] +\[[ xX]\] +(.*?)(?:\s*<!--(.*?)-->)?\s*$")
 _FENCE = re.compile(r" {0,3}(?:```+|~~~+)")
 _PAIR = re.compile(r"(\w+):\s*(\S+)")
+_DETAIL = re.compile(r"\s+[-*+] +(.*)")
 _ID = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 _DAY = re.compile(r"([a-z0-9_-]+)/([1-9]\d{0,3})")
 _TRACK = re.compile(r"([a-z0-9_-]+)=([A-Za-z0-9._-]+)")
 _MINUTES = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_HINTS = frozenset("#-*+`~")
+ORDERS = ("parallel", "sequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,10 @@ class Item:
         day: track and number of the day that proves it, or None if it is ticked by hand.
         minutes: estimated time, least and most.
         line: its line in the file, from 1.
+        practice: days of tracks; once all of them are verified, so is the item.
+        due: the date it is planned for, as 2026-11-21, or "".
+        source: for an imported roadmap, the line and kind of its tick in the original, or "".
+        details: the list below the box, each "Label: text" on a line.
     """
 
     id: str
@@ -57,17 +71,33 @@ class Item:
     day: tuple[str, int] | None = None
     minutes: tuple[int, int] | None = None
     line: int = 0
+    practice: tuple[tuple[str, int], ...] = ()
+    due: str = ""
+    source: str = ""
+    details: tuple[str, ...] = ()
+
+    def detail(self, label: str) -> tuple[str, ...]:
+        """What the list below the box says under "Label:", in its parts."""
+        for line in self.details:
+            head, colon, text = line.partition(":")
+            if colon and head == label:
+                return tuple(part.strip() for part in text.split("; "))
+        return ()
 
 
 @dataclass(slots=True)
 class Section:
-    """A heading with the boxes and headings under it; `id` may be "" for prose."""
+    """A heading with the boxes and headings under it; `id` may be "" for prose.
+
+    `beside` says that it is walked beside the others where the order is a sequence.
+    """
 
     id: str
     title: str
     level: int
     items: list[Item] = field(default_factory=list)
     sections: list["Section"] = field(default_factory=list)
+    beside: bool = False
 
     def all_items(self) -> Iterator[Item]:
         """The boxes of this section and of those within it, in the order of the file."""
@@ -78,7 +108,10 @@ class Section:
 
 @dataclass(slots=True)
 class Roadmap:
-    """A whole checklist; `parts` are its outermost headings that hold boxes."""
+    """A whole checklist; `parts` are its outermost headings that hold boxes.
+
+    `order` is "parallel" or "sequence"; `header` all that the front matter says.
+    """
 
     name: str
     version: int
@@ -87,6 +120,8 @@ class Roadmap:
     tracks: dict[str, str]
     path: Path
     root: Section
+    order: str = "parallel"
+    header: dict[str, str] = field(default_factory=dict)
 
     @property
     def parts(self) -> list[Section]:
@@ -148,11 +183,14 @@ def parse(path: Path) -> Roadmap:
     version = header.get("version", "1")
     if not version.isdigit():
         raise _broken(path, 1, f"version: {version!r}", "a whole number")
+    order = header.get("order", "parallel")
+    if order not in ORDERS:
+        raise _broken(path, 1, f"order: {order!r}", " or ".join(ORDERS))
     root = _Reader(path).read(lines, start)
     name = header.get("name", path.stem)
     title, summary = header.get("title", name), header.get("summary", "")
     tracks = dict(_TRACK.findall(header.get("tracks", "")))
-    return Roadmap(name, int(version), title, summary, tracks, path, root)
+    return Roadmap(name, int(version), title, summary, tracks, path, root, order, header)
 
 
 def parse_own(path: Path) -> Roadmap:
@@ -171,6 +209,24 @@ def parse_own(path: Path) -> Roadmap:
     if next(roadmap.items(), None) is None:
         raise _broken(path, 1, "a roadmap without a box", "- [ ] Text <!-- id: name -->")
     return roadmap
+
+
+def refuse_shared_ids(several: Sequence[Roadmap]) -> None:
+    """See that the roadmaps of one journey have no id in common.
+
+    Raises:
+        UnknownItemError: two have; events could not tell their boxes apart.
+    """
+    owner: dict[str, Roadmap] = {}
+    for roadmap in several:
+        for item in roadmap.items():
+            other = owner.setdefault(item.id, roadmap)
+            if other is not roadmap:
+                raise UnknownItemError(
+                    f"{roadmap.path}:{item.line}: id {item.id!r} is also one of {other.path}",
+                    expected="ids that no other roadmap of the journey has",
+                    fix=f"write {roadmap.name}/… before the ids of one of them",
+                )
 
 
 def _broken(path: Path, line: int, problem: str, expected: str) -> UnknownItemError:
@@ -204,6 +260,8 @@ class _Reader:
         root = Section("", "", 0)
         stack, fence = [root], ""
         for number, line in enumerate(lines[start:], start + 1):
+            if line.lstrip()[:1] not in _HINTS:
+                continue  # prose, most often
             if found := _FENCE.match(line):
                 mark = found[0].strip()
                 fence = "" if fence and mark.startswith(fence) else fence or mark
@@ -212,6 +270,7 @@ class _Reader:
             elif found := _HEADING.match(line):
                 pairs = dict(_PAIR.findall(found[3] or ""))
                 section = Section(pairs.get("id", ""), found[2], len(found[1]))
+                section.beside = pairs.get("beside") == "yes"
                 if section.id:
                     self._claim(section.id, number)
                 while stack[-1].level >= section.level:
@@ -219,9 +278,8 @@ class _Reader:
                 stack[-1].sections.append(section)
                 stack.append(section)
             elif found := _BOX.match(line):
-                below = lines[number].strip() if number < len(lines) else ""
-                topic = "" if _BOX.match(below) or _HEADING.match(below) else below
-                stack[-1].items.append(self._item(number, found[1], found[2] or "", topic))
+                below = _below(lines, number)
+                stack[-1].items.append(self._item(number, found[1], found[2] or "", below))
         return root
 
     def _claim(self, name: str, line: int) -> None:
@@ -232,18 +290,52 @@ class _Reader:
             raise _broken(self.path, line, problem, "each id once")
         self.ids[name] = line
 
-    def _item(self, line: int, title: str, comment: str, topic: str) -> Item:
+    def _item(self, line: int, title: str, comment: str, below: list[str]) -> Item:
         pairs = dict(_PAIR.findall(comment))
         if "id" not in pairs:
             raise _broken(self.path, line, "a box without an id", "- [ ] Text <!-- id: name -->")
         self._claim(pairs["id"], line)
-        day, minutes = None, None
-        if "day" in pairs:
-            if not (found := _DAY.fullmatch(pairs["day"])):
-                raise _broken(self.path, line, f"day: {pairs['day']!r}", "track/number")
-            day = (found[1], int(found[2]))
+        days = self._days(line, "day", pairs)
+        practice = self._days(line, "with", pairs)
+        if len(days) > 1:
+            raise _broken(self.path, line, f"day: {pairs['day']!r}", "one day; more behind with:")
+        minutes = None
         if "minutes" in pairs:
             if not (found := _MINUTES.fullmatch(pairs["minutes"])):
                 raise _broken(self.path, line, f"minutes: {pairs['minutes']!r}", "60 or 60-120")
             minutes = (int(found[1]), int(found[2] or found[1]))
-        return Item(pairs["id"], title, topic, day, minutes, line)
+        due = pairs.get("due", "")
+        if due and not _DATE.fullmatch(due):
+            raise _broken(self.path, line, f"due: {due!r}", "a date as 2026-11-21")
+        details = [match[1] for match in map(_DETAIL.fullmatch, below) if match]
+        topic = below[0].strip() if below and not _DETAIL.fullmatch(below[0]) else ""
+        return Item(
+            pairs["id"],
+            title,
+            topic,
+            days[0] if days else None,
+            minutes,
+            line,
+            practice,
+            due,
+            pairs.get("source", ""),
+            tuple(details),
+        )
+
+    def _days(self, line: int, key: str, pairs: dict[str, str]) -> tuple[tuple[str, int], ...]:
+        if key not in pairs:
+            return ()
+        found = [_DAY.fullmatch(part) for part in pairs[key].split(",")]
+        if not all(found):
+            raise _broken(self.path, line, f"{key}: {pairs[key]!r}", "track/number")
+        return tuple((match[1], int(match[2])) for match in found if match)
+
+
+def _below(lines: list[str], number: int) -> list[str]:
+    """The lines that belong to the box on line `number`: up to a blank, a box or a heading."""
+    below = []
+    for line in lines[number:]:
+        if not line.strip() or line[0] == "#" or _BOX.match(line):
+            break
+        below.append(line)
+    return below

@@ -2,7 +2,6 @@
 
 import ast
 import builtins
-import glob
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmap_log.dayfile import DayFile, DayFileError, combine, read, split_upper
+from roadmap_log.machine import gpu_present, lacks
 from roadmap_log.runner.process import MARK, Start, command, supervise
 from roadmap_log.runner.report import Limits, Report, RunnerError
 from roadmap_log.runner.verdict import missing, read_channel, verdict
@@ -113,20 +113,6 @@ def judge(
         tests_hash=_sha256(day.tests_source),
         versions=tuple((channel.finish or {}).get("versions", {}).items()),
     )
-
-
-def gpu_present() -> bool:
-    """Whether this machine shows a GPU; by its device files, so that torch is not imported."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
-        return False
-    return any(glob.glob(p) for p in ("/dev/nvidia[0-9]*", "/dev/dxg", "/dev/kfd"))
-
-
-def lacks(requires: tuple[str, ...]) -> str | None:
-    """What the machine lacks to judge a day with these requirements, or None."""
-    if requires == ("gpu",) and not gpu_present():
-        return "blocked: this day needs a GPU, and this machine shows none"
-    return None
 
 
 def _learners_text(path: Path) -> str:
