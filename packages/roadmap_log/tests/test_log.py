@@ -2,12 +2,14 @@
 
 import os
 import stat
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 import yaml
+from roadmap_log import frontmatter
 from roadmap_log.entries import LogEntry, read_entry, read_log, render, slug, tidy_tags
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.files import write_new
@@ -238,3 +240,63 @@ def test_edits_by_hand_reach_the_state(journey: Journey, roadmap: Command) -> No
     file.unlink()
     read_log(Journey(journey.root))
     assert Journey(journey.root).state.minutes == 5
+
+
+def test_a_draft_tells_the_day(journey: Journey, roadmap: Command) -> None:
+    def git(*arguments: str) -> None:
+        names = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *names, *arguments], cwd=journey.root, check=True, env=environment)
+
+    environment = {**os.environ, "GIT_COMMITTER_DATE": "2026-11-20T23:59:00+01:00"}
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "Chain <rule> done", "--date=2026-11-01T00:00:00Z")
+    environment["GIT_COMMITTER_DATE"] = "2026-11-21T00:01:00+01:00"
+    git("commit", "-q", "--allow-empty", "-m", "Tomorrow")
+    roadmap("start", "1")
+    roadmap("test")
+    roadmap("hint", "-e", "1")
+    roadmap("tick", "reading/paper")
+    entry = read_entry(Path(roadmap("log", "--draft", "-m", "First.", "--json").json["file"]))
+    assert entry.title == "Worked on sample/1"
+    assert (entry.day, entry.topics) == ("sample/1", ("sample",))
+    assert entry.text.startswith("\nFirst.\n") or entry.text.startswith("First.\n")
+    assert "Day 01: One (sample/1): did not pass yet after one run, 1 hint" in entry.text
+    assert "Ticked reading/paper" in entry.text
+    assert "Chain <rule> done" in entry.text
+    assert "Tomorrow" not in entry.text
+
+
+def test_templates_built_in_and_of_ones_own(journey: Journey, roadmap: Command) -> None:
+    own = journey.root / "templates" / "review.md"
+    own.parent.mkdir()
+    own.write_text("---\ntitle: Review\ntags: [review]\ntopics: [meta]\nminutes: 15\n---\nHow?\n")
+    made = roadmap("log", "--template", "review", "-m", "Said.", "--json").json
+    assert (made["title"], made["tags"], made["topics"], made["minutes"]) == (
+        "Review",
+        ["review"],
+        ["meta"],
+        15,
+    )
+    assert "Said.\n\nHow?" in Path(made["file"]).read_text()
+    assert roadmap("log", "--template", "nothing", "-m", "x").code == 4
+    listed = roadmap("log", "--list", "--json").json
+    assert [each["title"] for each in listed] == ["Review"]
+
+
+@pytest.mark.parametrize("value", [*TEXTS, "yes", "2026", "null", "a: b", "#", "\u2028x", "\x85"])
+def test_headers_of_our_own_are_the_same_to_yaml(value: str) -> None:
+    fields = {"title": value, "date": WHEN, "tags": [value, "b"], "minutes": 3, "layout": "post"}
+    head = frontmatter.dump(fields)[4:-5]
+    by_us, by_yaml = frontmatter.plain(head), yaml.safe_load(head)
+    assert by_us is not None
+    assert (by_us["date"], by_us["date"].utcoffset()) == (WHEN, WHEN.utcoffset())
+    assert by_us.pop("date") == frontmatter.moment_of(by_yaml.pop("date"))
+    assert by_us == by_yaml
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["a: yes", "a: [b]", "a: 2026-11-20", "a: 1e5", "a: 'x'", "a: 1\na: 2", "a:\n- b", "a: 0x1f"],
+)
+def test_other_headers_are_left_to_yaml(head: str) -> None:
+    assert frontmatter.plain(head) is None

@@ -134,7 +134,7 @@ def moment_of(value: Any, zone: Any = None) -> datetime | None:
     """A field as a moment with an offset; a date is its midnight, in `zone` or the machine's."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(value.replace(" +", "+").replace(" -", "-"))
         except ValueError:
             return None
     if isinstance(value, date) and not isinstance(value, datetime):

@@ -23,7 +23,8 @@ _CODES = {
 
 _COMMAND = re.compile(
     r"(?<![\w/.-])(?<!run )(?<!learn )roadmap "
-    r"(?=init|next|start|test|hint|solution|reset|tick|log|status|tracks|site|dev|--|…)"
+    r"(?=init|next|start|test|hint|solution|reset|tick|log|status|tracks|site|dev|paper|experiment|search"
+    r"|export|sync|doctor|tui|--|…)"
 )
 
 MARKS = {
