@@ -359,6 +359,8 @@ INTERPRETED = {
     "matvec_nf4": {"_matvec_nf4"},
     "matvec_int8": {"_matvec_int8"},
     "rope": {"_rope"},
+    "kl_divergence": {"_rows", "_reduce", "_row_terms", "_gradient"},
+    "js_divergence": {"_rows", "_reduce", "_row_terms", "_gradient"},
     "rope_qk": {"_rope_qk"},
     "masked_softmax": {"_forward", "_backward"},
     "log_softmax": {"_forward", "_backward"},

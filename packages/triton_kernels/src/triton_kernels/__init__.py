@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from triton_kernels.ops.attention.op import flash_attention as flash_attention
     from triton_kernels.ops.attention.op import flash_attention_varlen as flash_attention_varlen
     from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
+    from triton_kernels.ops.divergences.op import js_divergence as js_divergence
+    from triton_kernels.ops.divergences.op import kl_divergence as kl_divergence
     from triton_kernels.ops.foundations.dropout import dropout as dropout
     from triton_kernels.ops.foundations.elementwise import multiply_add as multiply_add
     from triton_kernels.ops.foundations.elementwise import strided_copy as strided_copy
@@ -92,6 +94,8 @@ __all__ = [
     "geglu",
     "gelu",
     "group_norm",
+    "js_divergence",
+    "kl_divergence",
     "layer_norm",
     "linear",
     "linear_cross_entropy",

@@ -48,6 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.quantised.nf4": ("dequantise_nf4", "matvec_nf4", "matvec_int8"),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
+    "triton_kernels.ops.divergences.op": ("kl_divergence", "js_divergence"),
     "triton_kernels.ops.attention.op": ("flash_attention",),
 }
 """Module of each room, imported when one of its ops is first used, and the ops it offers."""

@@ -1,0 +1,1 @@
+"""kl_divergence and js_divergence: reference, portable, op, shapes, samples."""
