@@ -26,6 +26,16 @@ def test_erfc_and_its_scaled_form():
     near(special.erfcx(np.array([math.inf, -math.inf])), [0, math.inf])
 
 
+def test_derivatives_of_erfcx_do_not_cancel_where_it_is_1_over_x():
+    x = tg.tensor([60.0, 1e20], dtype=tg.float64, requires_grad=True)
+    (first,) = tg.autograd.grad(special.erfcx(x).sum(), x, create_graph=True)
+    (second,) = tg.autograd.grad(first.sum(), x)
+    root = math.sqrt(math.pi)
+    u = 1 / 60**2
+    near(first.detach(), [-u * (1 - 1.5 * u + 3.75 * u * u) / root, -1e-40 / root], 1e-9)
+    near(second, [u * (2 - 6 * u + 22.5 * u * u) / 60 / root, 2e-60 / root], 1e-8)
+
+
 def test_inverses():
     y = np.linspace(-5.5, 5.5, 200)
     near(special.erfinv(special.erf(y * 0.8)), y * 0.8, 1e-6)

@@ -40,7 +40,16 @@ class Erfcx(Float, name="erfcx", spaces=_SPECIAL):
     """``exp(input²)·erfc(input)``; ∂out/∂input = 2·input·out - 2/√π."""
 
     forward = widened(erfcx_values)
-    partials = (lambda t, input, out: t * (2 * input * out - 2 / _ROOT_PI),)
+    partials = (lambda t, input, out: t * _erfcx_slope(input, out),)
+
+
+def _erfcx_slope(x: Any, out: Any) -> Any:
+    """For large x the two terms cancel, and the asymptotic series of the difference is taken."""
+    large = x > 50
+    u = 1 / op.where(large, x, 50.0)
+    u = u * u
+    series = u * (-1 + u * (1.5 + u * (-3.75 + u * 13.125))) / _ROOT_PI
+    return op.where(large, series, 2 * x * out - 2 / _ROOT_PI)
 
 
 class Erfinv(Float, name="erfinv", spaces=("", "Tensor", "special")):
