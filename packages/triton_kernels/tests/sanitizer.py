@@ -1,0 +1,115 @@
+"""NVIDIA's compute-sanitizer over every room's kernels, forward and backward; needs a GPU.
+
+    python tests/sanitizer.py [op …] [--tool memcheck] [--tool racecheck] [--jobs 4]
+
+Each room runs in a process of its own under each tool: the smallest ragged samples of each of its
+ops, by every backend that takes them, each tensor in an allocation of its own so that one element
+too far is seen. Prints a line for each room and tool, then the findings; 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from triton_kernels import registry
+
+TOOLS = ("memcheck", "racecheck")
+PLACES = ("/usr/local/cuda/bin/compute-sanitizer",)
+DTYPES = (torch.bfloat16, torch.float32, torch.float8_e4m3fn)
+SAMPLES, MOST_ELEMENTS, SECONDS = 3, 1 << 18, 280
+
+
+def run_here(op: registry.Op) -> int:
+    """Runs the op's samples on the GPU; how many calls of kernels that were."""
+    device, calls = torch.device("cuda"), 0
+    for dtype in (d for d in DTYPES if d in op.dtypes):
+        for sample in small(op, device, dtype):
+            inputs = op.checked(*sample.args, **sample.kwargs)
+            for backend in op.kernel.backends:
+                if backend.name == "reference" or backend.refuses(*inputs) is not None:
+                    continue
+                args = [
+                    x.detach().clone().requires_grad_(op.differentiable)
+                    if isinstance(x, torch.Tensor)
+                    else x
+                    for x in sample.args
+                ]
+                result = op.function(*args, **sample.kwargs, backend=backend.name)
+                ys = result if isinstance(result, tuple) else (result,)
+                ys = tuple(y for y in ys if y.requires_grad)
+                if ys:
+                    torch.autograd.backward(ys, [torch.ones_like(y) for y in ys])
+                calls += 1
+    torch.cuda.synchronize()
+    return calls
+
+
+def small(op: registry.Op, device: torch.device, dtype: torch.dtype) -> Iterator[registry.Sample]:
+    """A few samples that hold something, the largest first among those of few elements."""
+
+    def elements(sample: registry.Sample) -> int:
+        return sum(x.numel() for x in sample.args if isinstance(x, torch.Tensor))
+
+    fit = [s for s in op.samples(device, dtype) if 0 < elements(s) <= MOST_ELEMENTS]
+    yield from sorted(fit, key=elements, reverse=True)[:SAMPLES]
+
+
+def findings(sanitizer: str, tool: str, names: tuple[str, ...]) -> str | None:
+    """What a tool says of some ops' kernels; None if it finds nothing."""
+    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--print-limit", "3"]
+    command += [sys.executable, __file__, "--here", *names]
+    environment = {**os.environ, "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+    try:
+        run = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"not through after {SECONDS} s"
+    said = run.stdout + run.stderr
+    if run.returncode == 0 and re.search(r"SUMMARY: 0 (errors|hazards)", said):
+        return None
+    return said[-3000:]
+
+
+def main() -> int:
+    """Runs the tools over the rooms, some at a time."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("ops", nargs="*", default=registry.op_names(), metavar="op")
+    parser.add_argument("--tool", action="append", choices=TOOLS, dest="tools")
+    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--here", action="store_true", help="run the ops, under no tool")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        raise SystemExit("compute-sanitizer watches kernels on a GPU, and there is none")
+    if arguments.here:
+        for name in arguments.ops:
+            print(name, run_here(registry.get(name)), "calls")
+        return 0
+    sanitizer = shutil.which("compute-sanitizer") or next(filter(os.path.exists, PLACES), None)
+    if sanitizer is None:
+        raise SystemExit("compute-sanitizer is not on the PATH; it comes with the CUDA toolkit")
+    rooms = [
+        tuple(name for name in names if name in arguments.ops) for names in registry.ROOMS.values()
+    ]
+    work = [(tool, room) for room in rooms if room for tool in arguments.tools or TOOLS]
+    found = 0
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        results = pool.map(lambda pair: findings(sanitizer, *pair), work)
+        for (tool, room), said in zip(work, results, strict=True):
+            print(f"{tool:<10} {', '.join(room):<50} {'clean' if said is None else said}")
+            found += said is not None
+    print(f"{len(work)} runs, {found} with findings, by {Path(sanitizer).name}")
+    return int(found > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
