@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tinygrad_autodiff as tg
 from tinygrad_autodiff import autograd, nn
+from tinygrad_autodiff.ops import embedding
 from tinygrad_autodiff.ops.blocks import BLOCK, in_blocks
 from tinygrad_autodiff.ops.fused import Fused
 from tinygrad_autodiff.registry import OPS, op
@@ -83,6 +84,22 @@ def test_the_gradient_of_an_embedding_adds_up(count, often):
     half = op.rows_added(rows.astype(np.float16), index, count)
     assert half.dtype == np.float16
     np.testing.assert_allclose(half, wanted, rtol=1e-2, atol=2e-2)
+
+
+def test_the_gradient_of_an_embedding_goes_in_blocks(monkeypatch):
+    """Blocks of four rows: sums that need several, rows that are used more often than that."""
+    monkeypatch.setattr(embedding, "_BLOCK", 4 * 3 * 8)
+    random = np.random.default_rng(0)
+    index = np.concatenate([np.full(30, 2), np.full(27, 60), random.integers(0, 50, 90)])
+    rows = random.standard_normal((len(index), 3))
+    wanted = np.zeros((70, 3))
+    np.add.at(wanted, index, rows)
+    found = op.rows_added(rows, index, 70)
+    np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-14)
+    assert found.base is None  # the engine copies views
+    same = np.broadcast_to(rows[0], rows.shape)
+    counts = np.bincount(index, minlength=70)[:, None]
+    np.testing.assert_allclose(op.rows_added(same, index, 70), counts * rows[0], rtol=1e-13)
 
 
 def test_cross_entropy_leaves_ignored_rows_out_whatever_they_hold():
