@@ -191,3 +191,22 @@ def test_gradients_of_samples_are_zero():
 def test_seeds():
     assert tg.manual_seed(5).initial_seed() == tg.initial_seed() == 5
     assert tg.seed() == tg.initial_seed()
+
+
+def test_numbers_are_rounded_once_to_the_dtype_that_is_asked_for():
+    """Not first to float32, which is what they are without a dtype."""
+    double = tg.float64
+    x = tg.zeros(5, dtype=double)
+    x[0], x[[1, 2]], x[x == 0] = 0.1, 0.1, 0.1
+    y = tg.zeros(1, dtype=double).fill_(0.1)
+    y.index_put_((tg.tensor([0]),), 0.1)
+    like = [tg.full_like(y, 0.1), y.new_full((1,), 0.1), y.new_tensor([0.1])]
+    nested = [tg.tensor([[0.1]], dtype=double), tg.tensor([tg.tensor(1.0), 0.1], dtype=double)[1:]]
+    spaced = [tg.linspace(0.1, 1, 2, dtype=double)[:1], tg.full((1,), 0.1, dtype=double)]
+    flat = [tg.tensor(0.1, dtype=double), tg.as_tensor([0.1], dtype=double), x, y]
+    for made in (*flat, *nested, *like, *spaced):
+        assert made.dtype == double
+        assert 0.1 in made
+        assert set(made.reshape(-1).tolist()) == {0.1}
+    assert tg.tensor([0.1 + 0.2j], dtype=tg.complex128).tolist() == [0.1 + 0.2j]
+    assert tg.tensor([0.1]).dtype == tg.float32

@@ -60,7 +60,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, **place
 
     Python floats become the default dtype (float32), ints int64; arrays keep their dtype.
     """
-    copied = np.array(array_of(data), None if dtype is None else as_dtype(dtype))
+    copied = np.array(array_of(data, None if dtype is None else as_dtype(dtype)))
     return leaf("tensor", copied, requires_grad, place)
 
 
@@ -68,8 +68,7 @@ def as_tensor(data: Any, *, dtype: Any = None, **place: Any) -> Tensor:
     """`data` as a tensor, sharing its memory where that is possible."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    array = array_of(data)
-    shared = array if dtype is None else array.astype(as_dtype(dtype), copy=False)
+    shared = array_of(data, None if dtype is None else as_dtype(dtype))
     return leaf("as_tensor", shared, False, place)
 
 
@@ -118,8 +117,8 @@ def full(
     size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
 ) -> Tensor:
     """`fill_value` everywhere, in its own dtype unless another is given."""
-    value = array_of(fill_value)
-    made = np.full(shape_of((size,)), value, as_dtype(dtype or value.dtype))
+    value = array_of(fill_value, None if dtype is None else as_dtype(dtype))
+    made = np.full(shape_of((size,)), value, value.dtype)
     return leaf("full", made, requires_grad, place)
 
 

@@ -214,7 +214,7 @@ def _keep_old_values(node: Any, start: int, data: Any) -> None:
 
 def copy_(self: Tensor, source: Any) -> Tensor:
     """Copy the values of `source`, broadcast and cast to this tensor's shape and dtype."""
-    source = source if isinstance(source, Tensor) else wrap(array_of(source))
+    source = source if isinstance(source, Tensor) else wrap(array_of(source, self.dtype))
     recorded = _recorded(self, (source,))
     _check(self, "copy_", recorded)
     try:
@@ -235,7 +235,7 @@ def copy_(self: Tensor, source: Any) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to `value`, a number or a 0-d tensor."""
     if not isinstance(value, Tensor):
-        value = wrap(np.asarray(value).astype(self.dtype))
+        value = wrap(array_of(value, self.dtype))
     if value.ndim:
         raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {value.shape}")
     return copy_(self, value)
@@ -260,21 +260,20 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         if _is_basic(index):
             copy_(op.getitem(self, index), value)
             return
-        index_put_(self, index, value)
+        index_put_(self, index if isinstance(index, tuple) else (index,), value)
     except AutodiffError as error:
         raise type(error)(f"setitem: {error}") from error
 
 
 def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """Write `values` (or add them, index by index) at `indices`, as ``x[indices] = values``."""
-    if isinstance(values, Tensor) and values.dtype != self.dtype:
+    if not isinstance(values, Tensor):
+        values = wrap(array_of(values, self.dtype))
+    elif values.dtype != self.dtype:
         values = op.to(values, self.dtype)
     where = tuple(indices) if isinstance(indices, (list, tuple)) else indices
     if accumulate:
-        values = op.expand(
-            values if isinstance(values, Tensor) else wrap(array_of(values)),
-            op.getitem(self, where).shape,
-        )
+        values = op.expand(values, op.getitem(self, where).shape)
         return overwrite(
             self,
             "index_put_",

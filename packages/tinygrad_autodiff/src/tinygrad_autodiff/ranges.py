@@ -48,7 +48,7 @@ def _exponents(name: str, start: Any, end: Any, steps: int, dtype: Dtype) -> Arr
         raise ArgumentTypeError(f"{name}: expected steps as an int, got {steps}")
     if steps < 0:
         raise RangeError(f"{name}: expected steps of at least 0, got {steps}")
-    first, last = (array_of(v).astype(dtype) for v in (start, end))
+    first, last = (array_of(v, dtype) for v in (start, end))
     if first.ndim or last.ndim:
         raise RangeError(f"{name}: expected numbers, got shapes {first.shape} and {last.shape}")
     work = np.dtype(np.float64) if dtype.kind in "iu" else dtype

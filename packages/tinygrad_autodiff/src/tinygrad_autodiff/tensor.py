@@ -359,7 +359,7 @@ class Tensor(Interop, Methods):
         return (op.getitem(self, i) for i in range(len(self._data)))
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._data == array_of(value)).any())
+        return bool(op.eq(self, value)._data.any())
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
@@ -421,21 +421,28 @@ def wrap(data: Array, node: engine.Node | None = None) -> Tensor:
     return made
 
 
-def array_of(value: Any) -> Array:
+def array_of(value: Any, dtype: Dtype | None = None) -> Array:
     """`value` (tensor, array, number or nested sequence) as an array, without a copy if it is one.
 
-    Python floats and complex numbers become the default dtype, as in torch.
+    Unless a `dtype` is given, Python floats and complex numbers become the default one, as in
+    torch; with one they are rounded to it once.
     """
     if isinstance(value, Tensor):
-        return value._data
-    if isinstance(value, (ndarray, np.generic)):
-        return np.asarray(value)
+        array = value._data
+    elif isinstance(value, (ndarray, np.generic)):
+        array = np.asarray(value)
+    else:
+        array = _array_of_numbers(value, dtype)
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _array_of_numbers(value: Any, dtype: Dtype | None) -> Array:
     nested = isinstance(value, (list, tuple)) and any(
         isinstance(v, (Tensor, ndarray, list, tuple)) for v in value
     )
     try:
         if nested:
-            parts = [array_of(v) for v in value]
+            parts = [array_of(v, dtype) for v in value]
             array = np.asarray(parts, functools.reduce(promote_types, [p.dtype for p in parts]))
         else:
             array = np.asarray(value)
@@ -443,11 +450,9 @@ def array_of(value: Any) -> Array:
         raise ArgumentError(f"expected numbers in a regular shape: {error}") from error
     if array.dtype.kind not in "biufc":
         raise ArgumentTypeError(f"cannot make a tensor of {type(value).__name__} ({array.dtype})")
-    if array.dtype == np.float64 and not nested:
-        array = array.astype(get_default_dtype())
-    elif array.dtype == np.complex128 and not nested:
-        array = array.astype(as_dtype(complex))
-    return array
+    if nested or dtype is not None or array.dtype.kind not in "fc":
+        return array
+    return array.astype(get_default_dtype() if array.dtype.kind == "f" else as_dtype(complex))
 
 
 def edge_of(tensor: Tensor) -> Any:

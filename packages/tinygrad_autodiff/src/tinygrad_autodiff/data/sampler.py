@@ -124,7 +124,7 @@ class WeightedRandomSampler(Sampler[int]):
         replacement: bool = True,
         generator: Generator | None = None,
     ) -> None:
-        self.weights = array_of(weights).astype(float64)
+        self.weights = array_of(weights, float64)
         self.num_samples = _positive("WeightedRandomSampler: num_samples", num_samples)
         self.replacement = replacement
         self.generator = generator

@@ -31,7 +31,7 @@ def new_tensor(
     input: Any, data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Any:
     """A leaf with a copy of `data`, in the dtype of `input` unless another is given."""
-    made = np.array(array_of(data), _dtype(input, dtype))
+    made = np.array(array_of(data, _dtype(input, dtype)))
     return leaf("new_tensor", made, requires_grad, {"device": device})
 
 
@@ -74,7 +74,8 @@ def new_full(
     pin_memory: bool = False,
 ) -> Any:
     """`fill_value` everywhere, in the dtype of `input`."""
-    made = np.full(_shape("new_full", (size,)), array_of(fill_value), _dtype(input, dtype))
+    value = array_of(fill_value, _dtype(input, dtype))
+    made = np.full(_shape("new_full", (size,)), value)
     return leaf("new_full", made, requires_grad, {"device": device})
 
 
