@@ -56,6 +56,12 @@ if TYPE_CHECKING:
     )
     from triton_kernels.ops.masked_softmax.op import log_softmax as log_softmax
     from triton_kernels.ops.masked_softmax.op import masked_softmax as masked_softmax
+    from triton_kernels.ops.norms.dropout_add import (
+        dropout_add_layer_norm as dropout_add_layer_norm,
+    )
+    from triton_kernels.ops.norms.dropout_add import (
+        dropout_add_rms_norm as dropout_add_rms_norm,
+    )
     from triton_kernels.ops.norms.group import group_norm as group_norm
     from triton_kernels.ops.norms.layer import add_layer_norm as add_layer_norm
     from triton_kernels.ops.norms.layer import layer_norm as layer_norm
@@ -86,6 +92,8 @@ __all__ = [
     "cumsum",
     "dequantise_nf4",
     "dropout",
+    "dropout_add_layer_norm",
+    "dropout_add_rms_norm",
     "embedding",
     "errors",
     "explain",

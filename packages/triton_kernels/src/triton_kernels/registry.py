@@ -42,6 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.norms.rms": ("rms_norm", "add_rms_norm"),
     "triton_kernels.ops.norms.layer": ("layer_norm", "add_layer_norm"),
     "triton_kernels.ops.norms.group": ("group_norm",),
+    "triton_kernels.ops.norms.dropout_add": ("dropout_add_rms_norm", "dropout_add_layer_norm"),
     "triton_kernels.ops.positions.rope": ("rope",),
     "triton_kernels.ops.positions.rope_qk": ("rope_qk",),
     "triton_kernels.ops.positions.embedding": ("embedding",),
