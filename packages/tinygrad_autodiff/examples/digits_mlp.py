@@ -1,3 +1,4 @@
+# %% [markdown]
 """An MLP learns to read handwritten digits: 97 % of held-out digits in a few seconds.
 
     python examples/digits_mlp.py [--epochs 40] [--picture digits.png] [--weights digits.npz]
@@ -6,18 +7,22 @@ Data: 1,797 digits of 8 x 8 pixels (Alpaydin & Kaynak 1998), from scikit-learn. 
 `examples`: scikit-learn, matplotlib, tqdm.
 """
 
+# %%
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
+import report
 import tinygrad_autodiff as tg
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from tinygrad_autodiff import nn
 from tqdm import tqdm
 
+# %% [markdown]
+# ## The data
 
+
+# %%
 def digits() -> list[tg.Tensor]:
     """Pixels in [0, 1] and classes, a quarter of them held out."""
     data = load_digits()
@@ -28,18 +33,15 @@ def digits() -> list[tg.Tensor]:
     return [tg.tensor(part) for part in parts]
 
 
-def accuracy(model: nn.Module, x: tg.Tensor, y: tg.Tensor) -> float:
-    model.eval()
-    with tg.no_grad():
-        right = model(x).argmax(1) == y
-    return right.sum().item() / len(y)
+# %% [markdown]
+# ## The network
+# Dropout hides a fifth of the first layer at each step, so that no unit relies on one other.
 
 
-def train(epochs: int, batch: int = 64) -> tuple[nn.Module, list[float], float]:
-    """The trained model, the loss of every step, and the share of held-out digits it reads."""
-    tg.manual_seed(0)
-    x_train, x_test, y_train, y_test = digits()
-    model = nn.Sequential(
+# %%
+def network() -> nn.Module:
+    """Three linear layers; 17,000 weights."""
+    return nn.Sequential(
         nn.Linear(64, 128),
         nn.ReLU(),
         nn.Dropout(0.2),
@@ -47,6 +49,26 @@ def train(epochs: int, batch: int = 64) -> tuple[nn.Module, list[float], float]:
         nn.ReLU(),
         nn.Linear(64, 10),
     )
+
+
+def accuracy(model: nn.Module, x: tg.Tensor, y: tg.Tensor) -> float:
+    model.eval()
+    with tg.no_grad():
+        right = model(x).argmax(1) == y
+    return right.sum().item() / len(y)
+
+
+# %% [markdown]
+# ## Training
+# A step asks the loss for the gradients of all weights, and the optimizer to follow them.
+
+
+# %%
+def train(epochs: int, batch: int = 64) -> tuple[nn.Module, list[float], float]:
+    """The trained model, the loss of every step, and the share of held-out digits it reads."""
+    tg.manual_seed(0)
+    x_train, x_test, y_train, y_test = digits()
+    model = network()
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.05)
     optimizer = tg.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
@@ -63,40 +85,22 @@ def train(epochs: int, batch: int = 64) -> tuple[nn.Module, list[float], float]:
     return model, losses, accuracy(model, x_test, y_test)
 
 
-def draw(losses: list[float], share: float, path: str) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    smooth = np.convolve(losses, np.ones(20) / 20, "valid")
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    axes.plot(losses, color="0.8", linewidth=0.8, label="one batch")
-    axes.plot(np.arange(len(smooth)) + 19, smooth, color="tab:blue", label="mean of 20 batches")
-    axes.set(
-        xlabel="step",
-        ylabel="cross-entropy (nats)",
-        title=f"MLP on handwritten digits: {share:.1%} of held-out digits",
-    )
-    axes.legend()
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+def draw(losses: list[float], share: float) -> object:
+    return report.draw(losses, f"MLP on handwritten digits: {share:.1%} of held-out digits")
 
 
+# %% tags=["active-ipynb"]
+# model, losses, share = train(epochs=40)
+# draw(losses, share);
+
+
+# %% tags=["active-py"]
 def main(argv: list[str] | None = None) -> float:
-    parser = argparse.ArgumentParser(description="Train an MLP on handwritten digits.")
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--picture", default="digits.png", help="where the loss is drawn")
-    parser.add_argument("--weights", help="where the weights are saved (.npz)")
-    options = parser.parse_args(argv)
-    if options.epochs < 1:
-        parser.error(f"--epochs: expected at least 1, got {options.epochs}")
-    model, losses, share = train(options.epochs)
-    print(model)
+    options = report.options("Train an MLP on handwritten digits.", 40, "digits.png")
+    given = options.parse_args(argv)
+    model, losses, share = train(given.epochs)
+    report.finish(model, draw(losses, share), given)
     print(f"held-out digits read: {share:.2%}")
-    draw(losses, share, options.picture)
-    if options.weights:
-        tg.save(model.state_dict(), options.weights)
     return share
 
 

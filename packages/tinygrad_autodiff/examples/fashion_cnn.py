@@ -1,3 +1,4 @@
+# %% [markdown]
 """A convolutional network learns to tell clothes apart: 91 % of Fashion-MNIST's test images.
 
     python examples/fashion_cnn.py [--folder /usr/share/datasets/fashion-mnist] [--epochs 6]
@@ -8,16 +9,25 @@ set, as Debian's package `dataset-fashion-mnist` installs them. Needs the extra 
 ten minutes on two cores.
 """
 
+# %%
 from __future__ import annotations
 
-import argparse
 import gzip
 from pathlib import Path
 
 import numpy as np
+import report
 import tinygrad_autodiff as tg
-from tinygrad_autodiff import nn, safetensors
+from tinygrad_autodiff import nn
 from tqdm import tqdm
+
+# %% [markdown]
+# ## The data
+# A file of the data set is a magic number, its sizes, and bytes.
+
+
+# %%
+FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 def idx(folder: Path, name: str) -> np.ndarray:
@@ -43,6 +53,11 @@ def images(folder: Path, part: str) -> tuple[tg.Tensor, tg.Tensor]:
     return tg.tensor((pixels[:, None] / 255 - 0.286) / 0.353), tg.tensor(classes)
 
 
+# %% [markdown]
+# ## The network
+
+
+# %%
 def network() -> nn.Module:
     """Three convolutions, 36,000 parameters."""
     return nn.Sequential(
@@ -64,6 +79,13 @@ def network() -> nn.Module:
     )
 
 
+# %% [markdown]
+# ## Training
+# One cycle: the learning rate rises, then falls to nearly nothing. Half of the batches are shown
+# mirrored.
+
+
+# %%
 def accuracy(model: nn.Module, x: tg.Tensor, y: tg.Tensor) -> float:
     model.eval()
     with tg.no_grad():
@@ -100,35 +122,24 @@ def train(folder: Path, epochs: int, batch: int = 128) -> tuple[nn.Module, list[
     return model, losses, accuracy(model, *images(folder, "t10k"))
 
 
-def draw(losses: list[float], share: float, path: str) -> None:
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 3))
-    axes.plot(losses, linewidth=0.4, color="tab:blue", alpha=0.5)
-    smooth = np.convolve(losses, np.ones(50) / 50, "valid")
-    axes.plot(np.arange(len(smooth)) + 49, smooth, color="tab:blue")
-    axes.set(xlabel="step", ylabel="loss", ylim=(0, 1.2))
-    axes.set_title(f"Fashion-MNIST: {share:.1%} of the test images")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+def draw(losses: list[float], share: float) -> object:
+    return report.draw(losses, f"Fashion-MNIST: {share:.1%} of the test images", over=50)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--picture", help="where to draw the losses")
-    parser.add_argument("--weights", help="where to write the weights (safetensors)")
-    given = parser.parse_args()
+# %% tags=["active-ipynb"]
+# model, losses, share = train(FOLDER, epochs=6)
+# draw(losses, share);
+
+
+# %% tags=["active-py"]
+def main(argv: list[str] | None = None) -> float:
+    options = report.options("Train a convolutional network on clothes.", 6, "fashion.png")
+    options.add_argument("--folder", type=Path, default=FOLDER)
+    given = options.parse_args(argv)
     model, losses, share = train(given.folder, given.epochs)
+    report.finish(model, draw(losses, share), given)
     print(f"{share:.2%} of the test images are classified correctly")
-    if given.picture:
-        draw(losses, share, given.picture)
-    if given.weights:
-        safetensors.save_file(model.state_dict(), given.weights)
+    return share
 
 
 if __name__ == "__main__":

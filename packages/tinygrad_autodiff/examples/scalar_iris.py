@@ -1,3 +1,4 @@
+# %% [markdown]
 """A network of single numbers learns to tell three species of iris by their petals.
 
     python examples/scalar_iris.py [--epochs 40] [--picture iris.svg]
@@ -7,17 +8,23 @@ is a `Value`; the loss of one batch is a graph of a few thousand of them. Needs 
 `examples`.
 """
 
-import argparse
+# %%
 import random
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+from matplotlib import pyplot
+from matplotlib.colors import ListedColormap
 from sklearn.datasets import load_iris
 from tinygrad_autodiff.scalar import Value, exp, log
 from tinygrad_autodiff.scalar_nn import MLP
 from tqdm import tqdm
 
+# %% [markdown]
+# ## The data
+# Petals are centred and scaled by the flowers that are trained on.
+
+# %%
 BATCH, LEARNING_RATE = 20, 0.1
 
 
@@ -46,6 +53,13 @@ def iris() -> Iris:
     return Iris(train, test, centre, scale, list(raw.target_names))
 
 
+# %% [markdown]
+# ## Training
+# Each batch builds a graph of numbers; `backward` walks it, and every weight takes a step against
+# its gradient.
+
+
+# %%
 def cross_entropy(logits: list[Value], label: int) -> Value:
     """-log softmax(logits)[label]; the largest logit is taken out so that exp cannot overflow."""
     largest = max(logit.data for logit in logits)
@@ -83,15 +97,14 @@ def accuracy(model: MLP, samples: list) -> float:
     return sum(predicted(model, x) == label for x, label in samples) / len(samples)
 
 
-def plot(model: MLP, data: Iris, losses: list[float], picture: Path) -> None:
-    """The loss, and the regions that the network draws among the petals."""
-    import matplotlib
+# %% [markdown]
+# ## What it has learned
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from matplotlib.colors import ListedColormap
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+# %%
+def plot(model: MLP, data: Iris, losses: list[float]) -> object:
+    """A figure of the loss, and of the regions that the network draws among the petals."""
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     left.semilogy(losses)
     left.set(xlabel="epoch", ylabel="cross-entropy (nats)")
     colours = ListedColormap(["C0", "C1", "C2"])
@@ -107,11 +120,19 @@ def plot(model: MLP, data: Iris, losses: list[float], picture: Path) -> None:
             right.plot(*points.T, marker, color=f"C{number}", markersize=4, label=label)
     right.set(xlabel="petal length (cm)", ylabel="petal width (cm)")
     right.legend(fontsize=7)
-    figure.savefig(picture)
-    plt.close(figure)
+    return figure
 
 
-def run(epochs: int = 40, picture: Path | None = None) -> tuple[float, float, list[float]]:
+# %% tags=["active-ipynb"]
+# data = iris()
+# model = MLP([2, 6, 3], seed=1)
+# losses = train(model, data.train, epochs=40)
+# print(f"held-out accuracy: {accuracy(model, data.test):.3f}")
+# plot(model, data, losses);
+
+
+# %% tags=["active-py"]
+def run(epochs: int = 40, picture: str | None = None) -> tuple[float, float, list[float]]:
     """Train and report: accuracy before and after on the held-out flowers, losses."""
     data = iris()
     model = MLP([2, 6, 3], seed=1)
@@ -121,14 +142,22 @@ def run(epochs: int = 40, picture: Path | None = None) -> tuple[float, float, li
     print(f"{len(data.train)} flowers to train on, {len(data.test)} held out")
     print(f"held-out accuracy: {before:.3f} before, {after:.3f} after {epochs} epochs")
     if picture is not None:
-        plot(model, data, losses, picture)
+        figure = plot(model, data, losses)
+        figure.savefig(picture)
+        pyplot.close(figure)
         print(f"the picture is {picture}")
     return before, after, losses
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Train a network of single numbers on irises.")
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--picture", type=Path, default=Path("iris.svg"))
+    parser.add_argument("--picture", default="iris.svg")
     arguments = parser.parse_args()
     run(arguments.epochs, arguments.picture)
+
+
+if __name__ == "__main__":
+    main()

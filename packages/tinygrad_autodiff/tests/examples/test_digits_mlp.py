@@ -1,7 +1,6 @@
-"""The digits example reads 97 % of held-out digits, draws its loss and saves its weights."""
+"""The digits example draws its loss and saves its weights; its notebook's test has it learn."""
 
 import runpy
-from pathlib import Path
 
 import pytest
 import tinygrad_autodiff as tg
@@ -10,20 +9,25 @@ pytestmark = [
     pytest.mark.examples,
     pytest.mark.filterwarnings("default"),  # other packages' warnings are not ours
 ]
-PROGRAM = Path(__file__).parents[2] / "examples" / "digits_mlp.py"
 
 
-def test_it_learns(tmp_path):
-    picture, weights = tmp_path / "loss.png", tmp_path / "digits.npz"
-    program = runpy.run_path(str(PROGRAM))
-    share = program["main"](["--picture", str(picture), "--weights", str(weights)])
-    assert share >= 0.97
+@pytest.fixture
+def program(examples):
+    return runpy.run_path(str(examples / "digits_mlp.py"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "load"), [("npz", tg.load), ("safetensors", tg.safetensors.load_file)]
+)
+def test_it_draws_and_saves(program, tmp_path, suffix, load):
+    picture, weights = tmp_path / "loss.png", tmp_path / f"digits.{suffix}"
+    options = ["--epochs", "2", "--picture", str(picture), "--weights", str(weights)]
+    assert program["main"](options) > 0.5
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert tg.load(weights)["0.weight"].shape == (128, 64)
+    assert load(weights)["0.weight"].shape == (128, 64)
 
 
-def test_it_refuses_no_epochs(capsys):
-    program = runpy.run_path(str(PROGRAM))
+def test_it_refuses_no_epochs(program, capsys):
     with pytest.raises(SystemExit):
         program["main"](["--epochs", "0"])
     assert "expected at least 1, got 0" in capsys.readouterr().err
