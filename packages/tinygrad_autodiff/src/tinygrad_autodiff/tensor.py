@@ -7,6 +7,7 @@ hooks, conversion to Python and NumPy, and writing in place.
 
 from __future__ import annotations
 
+import copy
 import functools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -390,11 +391,13 @@ class Tensor(Interop, Methods):
     def __deepcopy__(self: _T, memo: dict[int, Any]) -> _T:
         if self._node is not None:
             raise GraphError("only leaf tensors can be copied deeply; detach() first")
-        made = wrap(self._data.copy())
-        made._requires_grad = self._requires_grad
-        made.__class__ = self.__class__
+        made = self.__class__.__new__(self.__class__)
+        made._data, made._requires_grad = self._data.copy(), self._requires_grad
+        made._node = made._grad = made._hooks = None
         memo[id(self)] = made
-        return made  # type: ignore[return-value]
+        for name, value in getattr(self, "__dict__", {}).items():  # of a subclass
+            setattr(made, name, copy.deepcopy(value, memo))
+        return made
 
     # ---- in place -----------------------------------------------------------------------------
 

@@ -19,10 +19,6 @@ class Parameter(Tensor):
         self._requires_grad = False
         self.requires_grad_(requires_grad)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        memo[id(self)] = made = Parameter(wrap(self._data.copy()), self._requires_grad)
-        return made
-
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
@@ -35,10 +31,6 @@ class Buffer(Tensor):
         self._node = self._grad = self._hooks = None
         self._requires_grad = False
         self.persistent = persistent
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
-        memo[id(self)] = made = Buffer(wrap(self._data.copy()), persistent=self.persistent)
-        return made
 
 
 def uninitialized(*shape: int, dtype: Any = None) -> Parameter:

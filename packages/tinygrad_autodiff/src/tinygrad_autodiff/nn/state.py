@@ -116,7 +116,7 @@ class Stateful:
             if assign:
                 own[key]._data = array
             else:
-                np.copyto(own[key]._data, array.reshape(own[key].shape), casting="unsafe")
+                np.copyto(own[key]._data, array.reshape(own[key]._data.shape), casting="unsafe")
                 written(own[key]._data)
         for key, module in extra.items():
             if key in state:
@@ -142,11 +142,13 @@ class Stateful:
                 listed = ", ".join(f'"{key}"' for key in keys)
                 problems.append(f"{kind} key(s) in state_dict: {listed}. ")
         for key, array in arrays.items():
-            one = array.shape == (1,) and not own[key].shape  # as old files hold a single number
-            if array.shape != own[key].shape and not one:
+            one = (
+                array.shape == (1,) and not own[key]._data.shape
+            )  # as old files hold a single number
+            if array.shape != own[key]._data.shape and not one:
                 problems.append(
                     f"size mismatch for {key}: copying a param with shape {array.shape} from "
-                    f"checkpoint, the shape in current model is {own[key].shape}."
+                    f"checkpoint, the shape in current model is {own[key]._data.shape}."
                 )
         return problems
 

@@ -241,6 +241,10 @@ def _fractional(
     if samples is None:
         drawn = default_generator.uniform(x.shape[0] * x.shape[1] * count, x.dtype)
         samples = drawn.reshape(x.shape[0], x.shape[1], count)
+    wanted = (*x.shape[:2], count)
+    if samples.ndim != 3 or samples.shape[0] < wanted[0] or samples.shape[1:] != wanted[1:]:
+        raise ShapeError(f"_random_samples: expected {wanted}, got {tuple(samples.shape)}")
+    samples = samples[: wanted[0]]
     order = (1, 0) if count == 2 else (0, 1, 2)  # torch draws the width of an image first
     draws = [array_of(samples)[..., i] for i in order]
     starts = [_random_starts(*parts) for parts in zip(draws, size, kernel, outputs, strict=True)]
