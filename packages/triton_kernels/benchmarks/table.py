@@ -1,7 +1,7 @@
-"""Writes the README's tables: the ops from the registry, the speeds from results/h200.jsonl.
+"""Writes the tables of the README and of the ops' pages, from the registry and from h200.jsonl.
 
-python benchmarks/table.py           # prints the README as it should be
-python benchmarks/table.py --write   # writes it
+python benchmarks/table.py           # says which documents are not as they should be
+python benchmarks/table.py --write   # writes them
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from triton_kernels import registry
 
 PACKAGE = Path(__file__).parents[1]
 README = PACKAGE / "README.md"
+PAGES = PACKAGE.parents[1] / "docs" / "triton_kernels"
 RESULTS = PACKAGE / "benchmarks" / "results" / "h200.jsonl"
 
 
@@ -56,7 +58,7 @@ def speed_table(results: Path) -> str:
         return (
             "Not measured yet: nothing is claimed to be fast until `benchmarks/bench.py` has run."
         )
-    facts, *rows = map(json.loads, results.read_text(encoding="utf-8").splitlines())
+    facts, by_case = measured(results)
     lines = [
         f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; the copy "
         f"limit of that run is {facts['copy_limit_gb_s']:,.0f} GB/s. A ratio above 1 is ahead of "
@@ -65,9 +67,6 @@ def speed_table(results: Path) -> str:
         "| op | case | forward | backward |",
         "|---|---|---|---|",
     ]
-    by_case: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in rows:
-        by_case.setdefault((row["op"], row["case"]), {})[row["direction"]] = row
     for (op, case), found in by_case.items():
         if "host" in found:
             rates = found["host"]["rates"]
@@ -75,35 +74,92 @@ def speed_table(results: Path) -> str:
             lines.append(
                 f"| {op} | host time of an eager call | {rates['ours']:.0f} µs ({others}) | – |"
             )
-        elif "step" in found:
-            lines.append(f"| {op} | {case} | both: {step(found['step'])} | – |")
         else:
-            cells = " | ".join(cell(found.get(direction)) for direction in ("forward", "backward"))
-            lines.append(f"| {op} | {case} | {cells} |")
+            lines.append(f"| {op} | {case} | {both(found)} |")
     return "\n".join(lines)
 
 
-def filled(text: str) -> str:
-    """The README with what stands between its markers made anew."""
-    for name, table in (("ops", ops_table()), ("speed", speed_table(RESULTS))):
-        pattern = rf"(<!-- {name}: made by benchmarks/table.py -->\n).*?(<!-- end of {name} -->)"
-        text, count = re.subn(
-            pattern, lambda m, t=table: m[1] + t + "\n" + m[2], text, flags=re.DOTALL
+def both(found: dict[str, Any]) -> str:
+    """The cells of forward and backward, or of both together."""
+    if "step" in found:
+        return f"both: {step(found['step'])} | –"
+    return " | ".join(cell(found.get(direction)) for direction in ("forward", "backward"))
+
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+def measured(results: Path) -> tuple[dict[str, Any], Rows]:
+    """The machine, and for each op and case the rows of its directions."""
+    facts, *rows = map(json.loads, results.read_text(encoding="utf-8").splitlines())
+    by_case: Rows = {}
+    for row in rows:
+        by_case.setdefault((row["op"], row["case"]), {})[row["direction"]] = row
+    return facts, by_case
+
+
+def amount(number: float, unit: str) -> str:
+    """Three digits and a prefix: 268 MB, 1.1 TFLOP."""
+    prefixes = ["", "k", "M", "G", "T"]
+    while number >= 999.5 and len(prefixes) > 1:
+        number, prefixes = number / 1000, prefixes[1:]
+    return f"{number:.3g} {prefixes[0]}{unit}"
+
+
+def op_table(op: registry.Op, results: Path) -> str:
+    """An op's cases: what each must move and compute, and what was measured."""
+    by_case = measured(results)[1] if results.exists() else {}
+    lines = [
+        "| case | forward must move, compute | backward | forward measured | backward measured |",
+        "|---|---|---|---|---|",
+    ]
+    for case in op.cases:
+        sample = case.make(torch.device("meta"))
+        cost = op.cost(*sample.args, **sample.kwargs)
+        needs = [
+            ", ".join(amount(n, u) for n, u in ((moved, "B"), (flops, "FLOP")) if n) or "–"
+            for moved, flops in (
+                (cost.forward_bytes, cost.forward_flops),
+                (cost.backward_bytes, cost.backward_flops),
+            )
+        ]
+        lines.append(
+            f"| {case.name} | {' | '.join(needs)} | {both(by_case.get((op.name, case.name), {}))} |"
         )
-        if count != 1:
-            raise SystemExit(f"README.md has {count} places for the table {name!r}; it needs one")
-    return text
+    return "\n".join(lines)
+
+
+def table(name: str) -> str:
+    """The table that a marker names: ops, speed, or an op."""
+    if name == "ops":
+        return ops_table()
+    return speed_table(RESULTS) if name == "speed" else op_table(registry.get(name), RESULTS)
+
+
+def filled(text: str) -> str:
+    """A document with what stands between its markers made anew."""
+    pattern = r"(<!-- (\w+): made by benchmarks/table.py -->\n).*?(<!-- end of \2 -->)"
+    return re.sub(pattern, lambda m: m[1] + table(m[2]) + "\n" + m[3], text, flags=re.DOTALL)
+
+
+def documents() -> list[Path]:
+    """The README, and in the repository the pages of the ops."""
+    return [README, *sorted(PAGES.glob("*.md"))]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true")
-    text = filled(README.read_text(encoding="utf-8"))
-    if parser.parse_args().write:
-        README.write_text(text, encoding="utf-8")
-    else:
-        print(text, end="")
-    return 0
+    write = parser.parse_args().write
+    stale = 0
+    for document in documents():
+        text = document.read_text(encoding="utf-8")
+        if filled(text) != text:
+            stale += 1
+            print(document.name)
+            if write:
+                document.write_text(filled(text), encoding="utf-8")
+    return int(stale > 0 and not write)
 
 
 if __name__ == "__main__":
