@@ -27,6 +27,7 @@ EXPECTED = {
     },
     ("matmul", "portable"): {"_matmul"},
     ("matmul", "tma"): {"_matmul_tma"},
+    ("matmul", "split_k"): {"_partial", "_sum_parts"},
 }  # fmt: skip
 
 
@@ -41,7 +42,8 @@ def test_samples_execute_every_kernel(name, backend, launches):
             if chosen.refuses(*op.checked(*sample.args, **sample.kwargs)) is None:
                 sample.args[0].requires_grad_()
                 op.function(*sample.args, **sample.kwargs, backend=backend).sum().backward()
-    assert set(launches) == EXPECTED[name, backend] | ({"_matmul"} if backend == "tma" else set())
+    others = {"_matmul"} if backend in ("tma", "split_k") else set()  # for the gradients
+    assert set(launches) == EXPECTED[name, backend] | others
     assert (name, backend) in record
 
 

@@ -14,7 +14,7 @@ from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.gemm import samples, tma
+from triton_kernels.ops.gemm import samples, split_k, tma
 from triton_kernels.ops.gemm.layout import hopper_refuses
 from triton_kernels.registry import Op
 
@@ -70,6 +70,7 @@ kernel = Kernel(
     op="matmul",
     inputs="Tensor a, Tensor b, str precision",
     backends=(
+        Backend("split_k", f"{_ROOM}.split_k:matmul", split_k.refuses),
         Backend("tma", f"{_ROOM}.tma:matmul", tma.refuses),
         Backend("hopper", f"{_ROOM}.hopper:matmul", lambda a, b, _: hopper_refuses(a, b)),
         Backend("portable", f"{_ROOM}.portable:matmul", triton_refuses),

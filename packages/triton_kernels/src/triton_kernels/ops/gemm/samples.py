@@ -57,6 +57,8 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
 
     for m, n, k in ((1, 1, 1), (7, 5, 3), (64, 64, 64), (65, 129, 63), (128, 8, 200), (1, 72, 40)):
         yield Sample(f"{m}x{n}x{k}", (make(m, k), make(k, n)))
+    yield Sample("long k", (make(20, 300), make(300, 17)))
+    yield Sample("long k, transposed", (make(1, 260, 9).mT, make(17, 260).t()))
     yield Sample("a transposed", (make(48, 40).t(), make(48, 72)))
     yield Sample("b transposed", (make(40, 48), make(72, 48).t()))
     yield Sample("both transposed", (make(48, 40).t(), make(72, 48).t()))
@@ -121,6 +123,8 @@ def _case(m: int, n: int, k: int, dtype: torch.dtype, precision: str = "ieee") -
 CASES = (
     *(_case(size, size, size, torch.bfloat16) for size in (2048, 4096, 8192)),
     _case(8192, 14336, 4096, torch.bfloat16),
+    _case(256, 256, 65536, torch.bfloat16),
+    _case(16, 4096, 16384, torch.bfloat16),
     _case(4096, 4096, 4096, torch.float16),
     _case(4096, 4096, 4096, torch.float32, "tf32"),
 )
