@@ -167,7 +167,7 @@ class Launch:
         self,
         kernel: Any,
         programs: int,
-        scalars: tuple[int, ...],
+        scalars: tuple[float, ...],
         constants: dict[str, Any],
         options: dict[str, int],
     ) -> None:

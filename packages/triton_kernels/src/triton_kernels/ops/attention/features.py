@@ -75,6 +75,11 @@ class Features(NamedTuple):
     """Whether the backward must give the same bits in every run."""
 
     @property
+    def tensors(self) -> tuple[torch.Tensor | None, ...]:
+        """The fields that hold tensors, which are the first."""
+        return self.bias, self.sinks, self.mask, self.alibi_slopes, self.cu_q, self.cu_k
+
+    @property
     def windowed(self) -> bool:
         """Whether positions alone hide keys."""
         return self.left != UNBOUNDED or self.right != UNBOUNDED
@@ -87,8 +92,7 @@ class Features(NamedTuple):
     @property
     def plain(self) -> bool:
         """Whether there is nothing but scale, causal mask and window."""
-        tensors = (self.bias, self.sinks, self.mask, self.alibi_slopes, self.cu_q)
-        return all(x is None for x in tensors) and not (self.soft_cap or self.dropout)
+        return all(x is None for x in self.tensors) and not (self.soft_cap or self.dropout)
 
 
 SCHEMA = (

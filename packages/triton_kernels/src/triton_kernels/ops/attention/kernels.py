@@ -15,7 +15,7 @@ import torch
 from triton_kernels import definition
 from triton_kernels.backends import Backend, wish
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.attention import reference
+from triton_kernels.ops.attention import launching, reference
 from triton_kernels.ops.attention.features import (
     SCHEMA,
     Features,
@@ -34,9 +34,8 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor
     query, key, value, *features, ctx.backend = inputs
     f = Features(*features)
     ctx.set_materialize_grads(False)
-    tensors = (f.bias, f.sinks, f.mask, f.alibi_slopes, f.cu_q, f.cu_k)
-    ctx.save_for_backward(query, key, value, *output, *tensors)
-    ctx.options = features[len(tensors) :]
+    ctx.save_for_backward(query, key, value, *output, *f.tensors)
+    ctx.options = features[len(f.tensors) :]
 
 
 def _backward(
@@ -100,6 +99,7 @@ backward_kernel = Kernel(
     outputs="(Tensor, Tensor, Tensor)",
     backends=(
         # A ``hopper`` backend stands first here, once there is one.
+        Backend("portable", f"{_ROOM}.portable_backward:backward", launching.refuses_backward),
         Backend("reference", f"{_ROOM}.reference:backward"),
     ),
     fake=_fake_backward,
@@ -120,6 +120,7 @@ forward_kernel = Kernel(
     outputs="(Tensor, Tensor)",
     backends=(
         # A ``hopper`` backend stands first here, once there is one.
+        Backend("portable", f"{_ROOM}.portable:forward", launching.refuses),
         Backend("reference", f"{_ROOM}.reference:forward"),
     ),
     fake=_fake_forward,

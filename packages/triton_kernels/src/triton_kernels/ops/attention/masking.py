@@ -1,0 +1,93 @@
+"""From products of queries and keys to scores, tile by tile: the features, one after another.
+
+``rows`` and ``columns`` are numbers of queries and keys, shaped so that they broadcast to the tile:
+(M, 1) and (1, N), or for a transposed tile (1, M) and (N, 1). Scores are in units of log₂e, so that
+exp2 takes the place of exp.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (triton.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+from triton_kernels._compat import tl, triton
+
+LOG2_E = tl.constexpr(1.4426950408889634)
+LN_2 = tl.constexpr(0.6931471805599453)
+
+
+@triton.jit
+def tanh(x, EXACT: tl.constexpr):
+    """Hyperbolic tangent; if EXACT, in all places also near 0, where 1 - 2/(e²ˣ + 1) has few."""
+    y = 1.0 - 2.0 / (tl.exp2(x * (2 * LOG2_E)) + 1.0)
+    if EXACT:
+        square = x * x
+        series = ((square * 0.021869488536155 - 0.053968253968254) * square + 2 / 15) * square
+        y = tl.where(tl.abs(x) < 0.25, x + x * square * (series - 1 / 3), y)
+    return y
+
+
+@triton.jit
+def visible(rows, columns, queries, keys, left, right, LEFT: tl.constexpr, RIGHT: tl.constexpr):
+    """Which pairs exist and lie in the window."""
+    seen = (rows < queries) & (columns < keys)
+    before = rows + (keys - queries) - columns
+    if LEFT:
+        seen &= before <= left
+    if RIGHT:
+        seen &= before >= -right
+    return seen
+
+
+@triton.jit
+def scores(
+    products, rows, columns, queries, keys, scale, soft_cap, slope, left, right,
+    bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
+    CAPPED: tl.constexpr, SLOPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr,
+    EXACT: tl.constexpr, CUT: tl.constexpr,
+):  # fmt: skip
+    """The scores, and those before ALiBi, bias and masks over the cap (for its derivative).
+
+    CUT: the tile may reach beyond the window or the matrix. ``scale`` and ``slope`` hold the factor
+    log₂e; under a cap ``scale`` is over the cap instead, and ``soft_cap`` holds the factor.
+    """
+    t = products * scale
+    bent = t
+    if CAPPED:
+        bent = tanh(t, EXACT)
+        t = bent * soft_cap
+    if SLOPED:
+        t -= slope * tl.abs(rows + (keys - queries) - columns).to(tl.float32)
+    exist = (rows < queries) & (columns < keys)
+    if bias_ptr is not None:
+        bias_ptrs = bias_ptr + rows.to(tl.int64) * bias_row + columns.to(tl.int64) * bias_column
+        bias = tl.load(bias_ptrs, mask=exist, other=0.0) if CUT else tl.load(bias_ptrs)
+        t += bias.to(tl.float32) * LOG2_E
+    if mask_ptr is not None:
+        mask_ptrs = mask_ptr + rows.to(tl.int64) * mask_row + columns.to(tl.int64) * mask_column
+        mask = tl.load(mask_ptrs, mask=exist, other=0) if CUT else tl.load(mask_ptrs)
+        t = tl.where(mask != 0, t, -float("inf"))
+    if CUT:
+        seen = visible(rows, columns, queries, keys, left, right, LEFT, RIGHT)
+        t = tl.where(seen, t, -float("inf"))
+    return t, bent
+
+
+@triton.jit
+def kept(
+    seed, first_row, row, column, counters, threshold,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, TRANSPOSED: tl.constexpr,
+):  # fmt: skip
+    """Which weights of a tile dropout keeps; the tile starts at query ``row`` and key ``column``.
+
+    ``first_row`` is the number of query 0 as ``features.kept`` counts rows, int64.
+    """
+    rows = first_row + row + tl.arange(0, BLOCK_M)
+    places = column // 4 + tl.arange(0, BLOCK_N // 4)
+    counter = rows[:, None] * counters + places[None, :]
+    low = counter.to(tl.uint32)
+    high = (counter >> 32).to(tl.uint32)
+    a, b, c, d = tl.philox(seed, low, high, low * 0, low * 0)
+    chosen = tl.reshape(tl.join(tl.join(a, c), tl.join(b, d)), (BLOCK_M, BLOCK_N))
+    keep = (chosen >> 1).to(tl.int32) >= threshold
+    return tl.trans(keep) if TRANSPOSED else keep
