@@ -20,6 +20,8 @@ COMMANDS = {
     "solution": "Show the reference solution",
     "reset": "Put a day's skeleton back, keeping your work beside it",
     "tick": "Claim a box by hand, or take the claim back",
+    "roadmaps": "List, take up, leave and export roadmaps",
+    "import": "Take up a checklist, table or day list of others",
     "log": "Write a log entry",
     "paper": "Keep the papers you read",
     "experiment": "Keep experiments: hypothesis, runs, ablations, result",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.machine import lacks
 from roadmap_log.roadmaps import Roadmap
-from roadmap_log.state import Day, State, Status, day_name, next_items
+from roadmap_log.state import Day, ItemState, State, Status, day_name, next_items
 
 if TYPE_CHECKING:
     from roadmap_log.dayfile import DayFile
@@ -153,6 +153,16 @@ class Library:
         """
         day = self._in_hand(state) if text is None else self.named(text, state)
         return self._checked(day, state)
+
+    def item(self, text: str, state: State) -> ItemState | None:
+        """The item that `text` names by its id ("six-months/7" for "six-months/007"), or None."""
+        if text in state.items:
+            return state.items[text]
+        head, _, number = text.rpartition("/")
+        if not head or not (number.isascii() and number.isdigit()):
+            return None
+        names = (f"{head}/{int(number):0{width}d}" for width in (1, 2, 3))
+        return next((state.items[name] for name in names if name in state.items), None)
 
     def upcoming(self, state: State) -> Day:
         """The day to be started next: one begun and not done, else the first that is ready.

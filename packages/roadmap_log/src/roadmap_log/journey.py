@@ -160,6 +160,10 @@ class Journey:
         """Where the learner's file of a day lies."""
         return self.root / "work" / track / f"day{number:02d}.py"
 
+    def task_file(self, item: str) -> Path:
+        """Where the task of an item without a day of its own lies."""
+        return self.root.joinpath("work", *f"{item}.task.md".split("/"))
+
     def short(self, path: Path) -> str:
         """`path` as one would type it from where one stands."""
         relative = os.path.relpath(path)
@@ -188,6 +192,12 @@ class Journey:
         self.__dict__.pop("history", None)
         self.__dict__.pop("state", None)
         return event
+
+    def forget(self) -> None:
+        """Read settings, roadmaps and events anew when they are asked for the next time."""
+        self.settings = _read_settings(self.root / MARKER)
+        for name in ("roadmaps", "library", "history", "state"):
+            self.__dict__.pop(name, None)
 
     def _know(self, name: object) -> None:
         if all(name != item.id for roadmap in self.roadmaps for item in roadmap.items()):

@@ -24,7 +24,7 @@ _CODES = {
 _COMMAND = re.compile(
     r"(?<![\w/.-])(?<!run )(?<!learn )roadmap "
     r"(?=init|next|start|test|hint|solution|reset|tick|log|status|tracks|site|dev|paper|experiment|search"
-    r"|export|sync|doctor|tui|--|…)"
+    r"|export|sync|doctor|tui|roadmaps|import|watch|verify|stats|plan|--|…)"
 )
 
 MARKS = {
@@ -153,3 +153,11 @@ def duration(minutes: int) -> str:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest:02d}" if rest else f"{hours} h"
+
+
+def span(minutes: tuple[int, int]) -> str:
+    """An estimated time, least and most, as "45–60 min" or "2–3 h"."""
+    least, most = minutes
+    unit, word = (60, "h") if least >= 120 else (1, "min")
+    ends = dict.fromkeys(f"{number / unit:.1f}".removesuffix(".0") for number in (least, most))
+    return f"{'–'.join(ends)} {word}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roadmap_log.days import worked_last
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.files import storage_error, write_new, write_whole
-from roadmap_log.state import Day, day_name
+from roadmap_log.state import Day, ItemState, day_name, next_items
 
 if TYPE_CHECKING:
     from roadmap_log.dayfile import DayFile
@@ -47,6 +47,65 @@ def hand_out(journey: "Journey", day: Day) -> Handout:
     if new or started is None or worked_last(journey.state) != day:
         journey.record("day.started", day=day_name(day), file=str(file.relative_to(journey.root)))
     return Handout(parsed, file, task, new)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An item taken in hand: its task as a file, and the day of a track it is practised by."""
+
+    each: ItemState
+    task: Path | None
+    handout: Handout | None
+
+
+def begin(journey: "Journey", each: ItemState) -> Begun:
+    """Take an item in hand: hand out its day, or write its task and hand out a day of practice.
+
+    Raises:
+        UnknownItemError: its day is planned, or its track missing or broken.
+        StorageError: the files cannot be written.
+    """
+    if each.item.day:
+        return Begun(each, None, hand_out(journey, each.item.day))
+    task = journey.task_file(each.item.id)
+    with suppress(FileExistsError):
+        write_new(task, task_text(each))
+    journey.record("item.started", item=each.item.id, file=str(task.relative_to(journey.root)))
+    library, state = journey.library, journey.state
+    for day in each.item.practice:
+        if not state.work_on(day).passes and library.available(day)[0] == "todo":
+            return Begun(each, task, hand_out(journey, day))
+    return Begun(each, task, None)
+
+
+def first_open(journey: "Journey") -> ItemState | None:
+    """The item to be begun next, or None if nothing can be."""
+    return next((each for each in next_items(journey.state) if each.open), None)
+
+
+def task_text(each: ItemState) -> str:
+    """The task of an item as Markdown: objectives, goals, where to practise and to read."""
+    item = each.item
+    minutes = item.minutes
+    parts = [f"# {item.title}"]
+    if minutes:
+        hours = [f"{number / 60:.1f}".removesuffix(".0") for number in dict.fromkeys(minutes)]
+        parts.append(f"Estimated time: {'-'.join(hours)} hours")
+    if item.topic:
+        parts.append(item.topic)
+    known = ("Objectives", "Goals", "Practise")
+    for label in known:
+        if lines := item.detail(label):
+            box = "[ ] " if label == "Goals" else ""
+            parts += [f"## {label}", "\n".join(f"- {box}{line}" for line in lines)]
+    others = [text for text in item.details if text.partition(":")[0] not in known]
+    if others:
+        parts += ["## Also", "\n".join(f"- {text}" for text in others)]
+    parts.append(
+        f"When it is done: `roadmap tick {item.id}`. "
+        'What you have learnt belongs into the log: `roadmap log -m "…"`.'
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 def work_in_hand(journey: "Journey", day: Day) -> Path:

@@ -6,11 +6,11 @@ import click
 
 from roadmap_log import terminal
 from roadmap_log.commands import json_option, print_json
-from roadmap_log.commands.start_ import how_to_go_on
+from roadmap_log.commands.start_ import begun_json, how_to_do, how_to_go_on
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.journey import Journey
 from roadmap_log.state import day_name
-from roadmap_log.work import hand_out
+from roadmap_log.work import begin, first_open, hand_out
 
 
 @click.command()
@@ -42,6 +42,16 @@ def command(
         follow=tuple(Path(each) if each.endswith(".md") or "/" in each else each for each in follow)
         or ("programme",),
     )
+    each = first_open(journey)
+    if each is not None and not each.item.day:
+        begun = begin(journey, each)
+        if as_json:
+            print_json({"journey": str(journey.root), **begun_json(begun)})
+            return
+        terminal.say(_made(journey))
+        terminal.say("")
+        terminal.say(how_to_do(journey, begun))
+        return
     try:
         first = journey.library.upcoming(journey.state)
         handout = hand_out(journey, first)
@@ -72,11 +82,13 @@ def _made(journey: Journey) -> str:
         terminal.paint(f"Your journey is ready in {journey.short(journey.root)}/", "bold green")
     ]
     for roadmap in journey.roadmaps:
-        lines.append(f"  {roadmap.title}: {len(list(roadmap.items()))} days")
+        lines.append(f"  {roadmap.title}: {len(list(roadmap.items()))} items")
         for part in roadmap.parts:
             states = journey.state.of(part)
             ready = sum(each.startable for each in states)
             note = f"{ready} ready here" if ready else states[0].why
             lines.append(f"    {len(states):3d}  {terminal.clean(part.title)}")
+            if not note:
+                continue
             lines += [terminal.paint(line, "dim") for line in terminal.wrap(note, 9)]
     return "\n".join(lines)

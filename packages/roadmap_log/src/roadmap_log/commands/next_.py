@@ -51,16 +51,33 @@ def _name(each: ItemState) -> str:
 
 def _headline(each: ItemState) -> str:
     minutes = each.item.minutes
-    span = f"  {minutes[0]}–{minutes[1]} min" if minutes and minutes[0] != minutes[1] else ""
+    span = f"  {terminal.span(minutes)}" if minutes else ""
     name = _name(each)
     room = terminal.columns() - terminal.width(name) - terminal.width(span) - len("Next    ")
     title = terminal.fit(each.item.title, max(8, room)).rstrip()
     return f"{terminal.paint(name, 'cyan')}  {title}{terminal.paint(span, 'dim')}"
 
 
+def _what_to_do_by_hand(journey: Journey, each: ItemState) -> list[str]:
+    item, state = each.item, journey.state
+    tick = f"when it is done: {terminal.paint('roadmap tick ' + item.id, 'bold')}"
+    if not item.details and not item.practice:
+        return [tick]
+    if each.work.started is None:
+        return [terminal.paint(f"roadmap start {item.id}", "bold")]
+    left = [day for day in item.practice if not state.work_on(day).passes]
+    ready = next((day for day in left if journey.library.available(day)[0] == "todo"), None)
+    if ready is None:
+        return [tick]
+    if journey.work_file(*ready).is_file():
+        file = terminal.paint(journey.short(journey.work_file(*ready)), "bold")
+        return [f"edit {file}, then {terminal.paint('roadmap test', 'bold')}"]
+    return [terminal.paint(f"roadmap start {day_name(ready)}", "bold")]
+
+
 def _what_to_do(journey: Journey, each: ItemState) -> list[str]:
     if not each.item.day:
-        return [f"when it is done: {terminal.paint('roadmap tick ' + each.item.id, 'bold')}"]
+        return _what_to_do_by_hand(journey, each)
     if not each.startable:
         return [terminal.paint(line.strip(), "dim") for line in terminal.wrap(each.why, 6)]
     file = journey.work_file(*each.item.day)

@@ -76,13 +76,18 @@ def _heading(journey: Journey) -> list[str]:
 
 
 def _roadmap(roadmap: Roadmap, state: State, every: bool) -> list[str]:
-    lines = [terminal.paint(terminal.clean(roadmap.title), "bold cyan")]
+    states = [state.items[item.id] for item in roadmap.items()]
+    done = f"{sum(each.done for each in states)} of {len(states)}"
+    title = terminal.fit(roadmap.title, terminal.columns() - len(done) - 2)
+    lines = [terminal.paint(title, "bold cyan") + "  " + terminal.paint(done, "dim")]
+    coming = {each.item.id for each in next_items(state)}
     for part in roadmap.parts:
-        lines += _part(part, state, every)
+        current = any(item.id in coming for item in part.all_items())
+        lines += _part(part, state, every, weeks=current)
     return lines
 
 
-def _part(part: Section, state: State, every: bool) -> list[str]:
+def _part(part: Section, state: State, every: bool, weeks: bool) -> list[str]:
     room = terminal.columns()
     states = state.of(part)
     totals = count(states)
@@ -98,12 +103,14 @@ def _part(part: Section, state: State, every: bool) -> list[str]:
     lines = [f"  {title} {bar} {done:3d}/{len(states)}"]
     if every:
         for each in states:
-            name = terminal.fit(f"{each.item.id:<12} {each.item.title}", room - 22)
+            name = terminal.fit(f"{each.item.id:<12} {each.item.title}", room - 18)
             word = each.mark if each.mark != "todo" else ""
             lines.append(f"    {terminal.mark(each.mark)} {name} {terminal.paint(word, 'dim')}")
         return lines
     if all(each.status == "blocked" for each in states):
         return [*lines, "    " + terminal.paint(states[0].why, "dim")]
+    if not weeks and (done == len(states) or all(each.status == "todo" for each in states)):
+        return lines  # a part one is not in says enough in one line
     later: list[ItemState] = []
     for section in part.sections:
         week = state.of(section)

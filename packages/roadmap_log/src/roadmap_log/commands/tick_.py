@@ -16,7 +16,8 @@ from roadmap_log.journey import Journey
 def command(ctx: click.Context, item: str, undo: bool, as_json: bool) -> None:
     """Claim the box ITEM (its id, as "torch/05") without tests; it is shown as claimed."""
     journey = journey_of(ctx)
-    name = item if item in journey.state.items else _of_day(journey, item)
+    meant = journey.library.item(item, journey.state)
+    name = meant.item.id if meant else _of_day(journey, item)
     journey.record("item.unticked" if undo else "item.ticked", item=name)
     each = journey.state.items[name]
     if as_json:

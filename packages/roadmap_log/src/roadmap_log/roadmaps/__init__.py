@@ -172,13 +172,23 @@ def parse(path: Path) -> Roadmap:
         UnknownItemError: broken; the message names file, line and what was expected.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UnknownItemError(
             f"{path} cannot be read: {error}",
             expected="a UTF-8 Markdown file",
             fix="see whether the file is there and saved as UTF-8",
         ) from error
+    return parse_text(text, path)
+
+
+def parse_text(text: str, path: Path) -> Roadmap:
+    """Read the text of a roadmap that lies, or will lie, at `path`.
+
+    Raises:
+        UnknownItemError: broken; the message names file, line and what was expected.
+    """
+    lines = text.splitlines()
     header, start = _front_matter(path, lines)
     version = header.get("version", "1")
     if not version.isdigit():
@@ -283,7 +293,7 @@ class _Reader:
         return root
 
     def _claim(self, name: str, line: int) -> None:
-        if not _ID.fullmatch(name):
+        if not _ID.fullmatch(name) or any(not part.strip(".") for part in name.split("/")):
             raise _broken(self.path, line, f"id {name!r}", "lower-case letters, digits, . _ - /")
         if name in self.ids:
             problem = f"id {name!r} stands at line {self.ids[name]} already"
