@@ -1,92 +1,32 @@
 """The site: complete, closed in itself, safe from the log's text, swapped in whole."""
 
+import json
 import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
+import threading
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from roadmap_log.errors import StorageError
 from roadmap_log.journey import Journey
 from roadmap_log.site.build import MARKER, build
+from roadmap_log.site.check import Page, check
+from roadmap_log.site.journal import named
+from roadmap_log.site.serve import server, watch
 from roadmap_log.site.text import to_html
 from sample import Command
 
-VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-FETCHED = {
-    "script": "src",
-    "img": "src",
-    "iframe": "src",
-    "link": "href",
-    "object": "data",
-    "embed": "src",
-    "video": "src",
-    "audio": "src",
-    "source": "src",
-    "form": "action",
-    "use": "href",
-}
-
-
-class Page(HTMLParser):
-    """What a browser would see of a page: elements, ids, links, and whether the tags balance."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(path.read_text(encoding="utf-8"))
-        assert self.open == [], path
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {key: value or "" for key, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {key: value or "" for key, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str, attribute: str) -> Iterator[str]:
-        return (
-            each[attribute] for name, each in self.elements if name == tag and attribute in each
-        )
-
-    @property
-    def ids(self) -> list[str]:
-        return [each["id"] for _, each in self.elements if "id" in each]
-
 
 def assert_closed(folder: Path) -> dict[Path, Page]:
-    """Every link leads to something that is there, nothing is fetched from elsewhere."""
-    pages = {path: Page(path) for path in folder.rglob("*.html")}
-    for path, page in pages.items():
-        assert len(page.ids) == len(set(page.ids)), f"{path} has an id twice"
-        for tag, attributes in page.elements:
-            for name in attributes:
-                assert not name.startswith("on"), f"{path}: {tag} {name}"
-            address = attributes.get(FETCHED.get(tag, ""))
-            if address is not None:
-                assert urlsplit(address)[:2] == ("", ""), f"{path}: {tag} fetches {address}"
-                assert (path.parent / unquote(address)).is_file(), f"{path}: {address}"
-        for address in page.all("a", "href"):
-            parts = urlsplit(address)
-            assert parts.scheme in ("", "http", "https", "mailto"), f"{path}: {address}"
-            if not parts.scheme:
-                target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-                assert target.is_relative_to(folder.resolve()), f"{path}: {address}"
-                assert target.is_file(), f"{path}: {address}"
-                if parts.fragment:
-                    there = pages.get(target) or Page(target)
-                    assert parts.fragment in there.ids, f"{path}: {address}"
+    """Every link leads to something that is there, nothing runs or is fetched from elsewhere."""
+    number, problems = check(folder)
+    assert problems == []
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+    assert len(pages) == number
     return pages
 
 
@@ -112,7 +52,9 @@ def test_the_site_says_what_status_says(journey: Journey, roadmap: Command) -> N
     built = roadmap("site", "build", "--json").json
     folder = Path(built["folder"])
     pages = assert_closed(folder)
-    assert len(pages) == built["pages"] == 3 + 5 + 1
+    first = {"index", "progress", "about", "log", "topics"}
+    assert {path.stem for path in folder.glob("*.html")} == first
+    assert len(pages) == len(first) + 5 + 1 + 1 + 3, "days, an entry, a month, topic and tags"
     index = pages[folder / "index.html"].text
     state = roadmap("status", "--json").json
     assert f"{sum(state['counts'][s] for s in ('verified', 'claimed', 'stale'))} of 5" in index
@@ -121,8 +63,10 @@ def test_the_site_says_what_status_says(journey: Journey, roadmap: Command) -> N
     assert "verified" in day
     assert day.count("did not pass") == 1
     assert "Learnt" in day
-    topics = pages[folder / "topics.html"]
-    assert len([each for each in topics.ids if each.startswith("topic-")]) == 2
+    progress = pages[folder / "progress.html"].text
+    assert "3 items" not in progress
+    assert "5 items on 20 November 2026, 4 on 20 November 2026" in progress
+    assert len(list(pages[folder / "topics.html"].all("a", "href"))) > 3
     assert "planned" in pages[folder / "days" / "sample-03.html"].text
 
 
@@ -163,22 +107,112 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_and_titles_do_nothing(journey: Journey, roadmap: Command, text: str) -> None:
-    said = roadmap("log", "-m", f"before\n\n{text}\n\nafter", "--title", text, "--tag", text)
-    assert said.code == 0
+NOTES = "\n\n".join(text for text in HOSTILE if not text.startswith("[^1]"))
+
+
+@pytest.fixture
+def hostile(journey: Journey, roadmap: Command) -> Journey:
+    """A journey in which every text, title, tag, paper and experiment is hostile."""
+    for number, text in enumerate(HOSTILE):
+        assert roadmap("log", "-m", f"a\n\n{text}\n\nz", "-t", text, "--tag", text).code == 0
+        added = roadmap("paper", "add", f"2301.{number:05d}", "--title", text, "--author", text)
+        assert added.code == 0
+    roadmap("paper", "note", "2301.00000", "-m", NOTES)
+    named = ("--hypothesis", HOSTILE[0], "--metric", "loss:lower", "--baseline", HOSTILE[1])
+    assert roadmap("experiment", "new", HOSTILE[2], *named).code == 0
+    for variant in HOSTILE[:4]:
+        assert roadmap("experiment", "run", "svg", f"variant={variant}", "loss=1").code == 0
+    (journey.root / "about.md").write_text(NOTES)
+    return Journey(journey.root)
+
+
+def harmless(page: Page, *, ours: set[str]) -> None:
+    """Nothing of a page runs, frames, submits or asks for anything, but what is our own."""
+    names = {tag for tag, _ in page.elements} - ours
+    assert not names & {"script", "iframe", "object", "embed", "form", "base", "style", "input"}
+    assert all("style" not in attributes for _, attributes in page.elements)
+    assert "49" not in re.sub(r"20\d\d|\d{5}|[0-9a-f]{12}", "", page.text)
+
+
+def test_hostile_text_and_titles_do_nothing(hostile: Journey, roadmap: Command) -> None:
     assert roadmap("site", "build").code == 0
-    folder = journey.root / "_site"
-    for path, page in assert_closed(folder).items():
-        names = {tag for tag, _ in page.elements}
-        assert not names & {"script", "iframe", "object", "embed", "form", "base", "style", "input"}
-        assert all("style" not in attributes for _, attributes in page.elements), path
+    folder = hostile.root / "_site"
+    pages = assert_closed(folder)
+    assert len(list((folder / "log").glob("*.html"))) == len(HOSTILE)
+    assert len(list((folder / "papers").glob("*.html"))) == len(HOSTILE)
+    for path, page in pages.items():
+        ours = {"script", "form", "input"} if path == folder / "log.html" else set()
+        harmless(page, ours=ours)
         refresh = [a for t, a in page.elements if t == "meta" and a.get("http-equiv") == "refresh"]
         assert refresh == []
-        assert "49" not in page.text.replace("2026", "")
     feed = (folder / "feed.xml").read_text()
     ElementTree.fromstring(feed)
     assert "<script" not in feed
+    words = (folder / "search" / "2026-11.js").read_text()
+    assert words.isascii()
+    rows = json.loads(words.removeprefix("roadmapMonth(").removesuffix(",\n]);\n") + "]")
+    assert len(rows) == len(HOSTILE), "the archive's search holds data and no program"
+
+
+def test_hostile_text_in_jekylls_sources(hostile: Journey, roadmap: Command) -> None:
+    assert roadmap("site", "build", "--jekyll").code == 0
+    docs = hostile.root / "docs"
+    pages = list(docs.rglob("*.html"))
+    assert len(list((docs / "_posts").glob("*.html"))) == len(HOSTILE)
+    for path in pages:
+        head, body = path.read_text(encoding="utf-8")[4:].split("\n---\n", 1)
+        fields = yaml.safe_load(head)
+        assert fields["layout"] in ("post", "page", "home")
+        assert fields["permalink"].startswith("/")
+        inner = body.strip().removeprefix("{% raw %}").removesuffix("{% endraw %}")
+        assert len(inner) == len(body.strip()) - len("{% raw %}{% endraw %}")
+        assert "{%" not in inner, "no raw block ends before its end"
+        harmless(Page(inner), ours=set())
+    config = yaml.safe_load((docs / "_config.yml").read_text())
+    assert (config["theme"], config["future"], config["title"]) == ("minima", True, "My journey")
+
+
+def test_jekylls_titles_and_dates_are_the_entries(journey: Journey, roadmap: Command) -> None:
+    titles = ['A & b <c> &lt; "d"', "{{ x }} \u05d0", "- [x]: #"]
+    for title in titles:
+        roadmap("log", "-m", "text", "-t", title, "--tag", "c++")
+    roadmap("site", "build", "--jekyll")
+    heads = [
+        yaml.safe_load(path.read_text(encoding="utf-8")[4:].split("\n---\n")[0])
+        for path in (journey.root / "docs" / "_posts").glob("*.html")
+    ]
+    assert {head["title"] for head in heads} == set(titles)
+    assert {str(head["date"]) for head in heads} == {"2026-11-20 09:00:00 +0100"}
+    assert {head["permalink"] for head in heads} == {
+        f"/{path.relative_to(journey.root / '_site')}"
+        for path in built_pages(journey, roadmap, "log")
+    }
+
+
+def built_pages(journey: Journey, roadmap: Command, folder: str) -> list[Path]:
+    roadmap("site", "build")
+    return list((journey.root / "_site" / folder).glob("*.html"))
+
+
+def test_docs_keep_what_is_ones_own(journey: Journey, roadmap: Command, tmp_path: Path) -> None:
+    roadmap("log", "-m", "One")
+    assert roadmap("site", "build", "--jekyll").code == 0
+    docs = journey.root / "docs"
+    (docs / "CNAME").write_text("example.org")
+    post = next((docs / "_posts").glob("*one.html"))
+    next(journey.log_folder.glob("*one.md")).unlink()
+    roadmap("log", "-m", "Two")
+    again = roadmap("site", "build", "--jekyll", "--json").json
+    assert again["written"] < again["pages"] / 2, "what has not changed is not touched"
+    assert not post.exists(), "what a build wrote, a build removes"
+    assert (docs / "CNAME").read_text() == "example.org"
+    foreign = docs / "topics" / "three.html"
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("mine")
+    roadmap("log", "-m", "Three", "--topic", "three")
+    refused = roadmap("site", "build", "--jekyll")
+    assert refused.code == 5
+    assert foreign.read_text() == "mine"
 
 
 def test_markdown_is_rendered() -> None:
@@ -218,7 +252,7 @@ def test_images_of_the_log_are_shown_and_nothing_else(journey: Journey, roadmap:
     roadmap("site", "build")
     pages = assert_closed(journey.root / "_site")
     post = next(page for path, page in pages.items() if path.parent.name == "log")
-    assert list(post.all("img", "src")) == ["images/images-loss-curve.png"]
+    assert list(post.all("img", "src")) == [f"images/{named('images/loss curve')}.png"]
     assert "[image: up]" in post.text
     assert list(post.all("img", "alt")) == ['a "curve" <b>']
     assert not list((journey.root / "_site").rglob("secret*"))
@@ -281,14 +315,14 @@ def test_a_failed_build_leaves_the_old_site(
 ) -> None:
     roadmap("site", "build")
     before = {p: p.read_bytes() for p in (journey.root / "_site").rglob("*") if p.is_file()}
-    real = Path.write_text
+    roadmap("log", "-m", "Another one", "--tag", "new")
 
-    def full(self: Path, *arguments: str, **named: str) -> int:
-        if self.name == "topics.html":
+    def full(target: Path, content: object) -> None:
+        if target.name == "topics.html":
             raise OSError(28, "No space left on device")
-        return real(self, *arguments, **named)
+        target.write_text("half")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("roadmap_log.site.output._write", full)
     with pytest.raises(StorageError, match="No space left"):
         build(Journey(journey.root))
     monkeypatch.undo()
@@ -334,3 +368,171 @@ def test_the_feed_is_atom(journey: Journey, roadmap: Command) -> None:
     for entry in entries:
         assert re.fullmatch(r"2026-11-20T09:00:00\+01:00", entry.findtext(f"{atom}updated") or "")
         assert (entry.findtext(f"{atom}content") or "").strip() == "<p>text</p>"
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    """When each page was written."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_only_what_changed_is_made_again(journey: Journey, roadmap: Command) -> None:
+    (journey.log_folder / "a.png").write_bytes(b"\x89PNG")
+    for month in (8, 9, 10):
+        for day in (1, 2):
+            text = f"---\ntitle: Day {day}\ntags: [t{month}]\n---\n![x](a.png) {day}\n"
+            (journey.log_folder / f"2026-{month:02d}-{day:02d}-x.md").write_text(text)
+    folder = journey.root / "_site"
+    roadmap("site", "build")
+    before, content = stamps(folder), (folder / "log" / "2026-09-01-x.html").read_bytes()
+    assert roadmap("site", "build", "--json").json["written"] == 3, "overview, progress and about"
+    file = journey.log_folder / "2026-09-01-x.md"
+    file.write_text(file.read_text().replace("Day 1", "Day One"))
+    roadmap("site", "build")
+    changed = {name for name, stamp in stamps(folder).items() if before.get(name) != stamp}
+    neighbours = {"log/2026-08-02-x.html", "log/2026-09-02-x.html"}
+    overview = {"index.html", "progress.html", "about.html", ".roadmap-site"}
+    archive = {"log.html", "months/2026-09.html", "search/2026-09.js", "topics/t9.html"}
+    assert changed == {"log/2026-09-01-x.html", *neighbours, *overview, *archive, "feed.xml"}
+    assert (folder / "log" / "2026-09-01-x.html").read_bytes() != content
+    (journey.log_folder / "a.png").write_bytes(b"\x89PNG other")
+    roadmap("site", "build")
+    image = folder / "log" / "images" / "a.png"
+    assert image.read_bytes() == b"\x89PNG other"
+    file.write_text(file.read_text().replace("a.png", "b.png"))
+    roadmap("site", "build")
+    (journey.log_folder / "b.png").write_bytes(b"\x89PNG at last")
+    roadmap("site", "build")
+    assert (folder / "log" / "images" / "b.png").is_file(), "it was waited for"
+    file.unlink()
+    roadmap("site", "build")
+    assert_closed(folder)
+    assert not (folder / "log" / "2026-09-01-x.html").exists()
+
+
+def test_a_page_changed_by_hand_or_a_lost_list_is_made_again(
+    journey: Journey, roadmap: Command
+) -> None:
+    roadmap("log", "-m", "One")
+    roadmap("site", "build")
+    page = journey.root / "_site" / "log" / "2026-11-20-one.html"
+    whole = page.read_bytes()
+    page.write_text("spoilt")
+    roadmap("site", "build")
+    assert page.read_bytes() == whole
+    (journey.root / "_site" / MARKER).write_bytes(b"not a list")
+    built = roadmap("site", "build", "--json").json
+    assert built["written"] == built["pages"]
+    assert page.read_bytes() == whole
+
+
+def test_two_builds_of_one_text_are_the_same(
+    journey: Journey, roadmap: Command, tmp_path: Path
+) -> None:
+    roadmap("log", "-m", "One", "--tag", "a")
+    sites = []
+    for name in ("one", "two"):
+        roadmap("site", "build", "--out", str(tmp_path / name))
+        files = sorted((tmp_path / name).rglob("*.*"))
+        sites.append({f.relative_to(tmp_path / name): f.read_bytes() for f in files if f.is_file()})
+        for site in sites:
+            site.pop(Path(MARKER), None)
+    assert sites[0] == sites[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("<p><b>x</p></b>", "no partner"),
+        ("<p id=a></p><p id=a></p>", "stands 2 times"),
+        ("<script>x</script>", "a script"),
+        ("<script src='https://e.org/search.js'></script>", "fetches"),
+        ("<img src='//e.org/x.png'>", "fetches"),
+        ("<p onclick=x></p>", "onclick"),
+        ("<p style='x'></p>", "style"),
+        ("<iframe></iframe>", "no place"),
+        ("<a href='javascript:x'>x</a>", "javascript:x"),
+        ("<a href='gone.html'>x</a>", "leads nowhere"),
+        ("<a href='../../x'>x</a>", "out of the site"),
+        ("<a href='#none'>x</a>", "no element 'none'"),
+        ("<meta http-equiv=Refresh content='0'>", "sends its reader away"),
+    ],
+)
+def test_the_check_finds(tmp_path: Path, page: str, told: str) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html><title>x</title><p id=main>fine</p>")
+    assert check(tmp_path) == (1, [])
+    (tmp_path / "bad.html").write_text(page)
+    problems = check(tmp_path)[1]
+    assert any(told in problem for problem in problems), problems
+    assert all(problem.startswith("bad.html") for problem in problems)
+
+
+def test_check_as_a_command(journey: Journey, roadmap: Command) -> None:
+    assert roadmap("site", "check").code == 4
+    roadmap("site", "build")
+    assert "nothing to complain of" in roadmap("site", "check").out
+    (journey.root / "_site" / "log.html").unlink()
+    broken = roadmap("site", "check", "--json")
+    assert broken.code == 1
+    assert any("log.html leads nowhere" in problem for problem in broken.json["problems"])
+
+
+def test_serving_shows_the_site_and_follows_the_journey(journey: Journey, roadmap: Command) -> None:
+    roadmap("site", "build")
+    listening = server(journey.root / "_site", 0)
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=listening.serve_forever, daemon=True),
+        threading.Thread(target=watch, args=(journey, ended, 0.02), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    address = f"http://127.0.0.1:{listening.server_address[1]}"
+
+    def page(name: str) -> str:
+        with urllib.request.urlopen(f"{address}/{name}", timeout=10) as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+            return str(answer.read().decode())
+
+    try:
+        assert "My journey" in page("index.html")
+        for name in ("days/", "../journey.toml", "%2e%2e/journey.toml"):
+            with pytest.raises(urllib.error.HTTPError):
+                page(name)
+        (journey.log_folder / "2026-11-19-later.md").write_text("---\ntitle: Later\n---\nx\n")
+        for _ in range(500):
+            if "Later" in page("log.html"):
+                break
+            time.sleep(0.02)
+        else:
+            pytest.fail("the site did not follow")
+    finally:
+        ended.set()
+        threads[1].join(10)
+        listening.shutdown()
+        listening.server_close()
+
+
+@pytest.mark.parametrize(
+    "stem", ["a b", "a_b", "A-b", "\u05d0", "con", "x" * 200, "a-0123456789ab"]
+)
+def test_addresses_are_harmless_and_ones_own(stem: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", named(stem))
+    assert named(stem) != stem
+    assert named(named(stem)) != named(stem), "no file can take the address of another"
+    assert named("2026-11-20-plain") == "2026-11-20-plain"
+
+
+def test_ten_megabytes_right_to_left_and_combining(journey: Journey, roadmap: Command) -> None:
+    word = "\u05e9\u05dc\u05d5\u05dd " + "e" + "\u0301" * 50 + " "
+    text = (word * 12 + "\n\n") * (10_000_000 // (len(word.encode()) * 12) + 1)
+    assert len(text.encode()) > 10_000_000
+    (journey.log_folder / "2026-11-01-long.md").write_text(text)
+    assert roadmap("site", "build").code == 0
+    folder = journey.root / "_site"
+    assert (folder / "log" / "2026-11-01-long.html").stat().st_size > 10_000_000
+    assert (folder / "search" / "2026-11.js").stat().st_size < 200_000, "the search takes a part"
+    assert check(folder)[1] == []

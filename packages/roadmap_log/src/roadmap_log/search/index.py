@@ -6,11 +6,11 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roadmap_log import frontmatter
 from roadmap_log.entries import LogEntry, entry_of
@@ -32,10 +32,15 @@ _TABLES = """
 CREATE TABLE files (file TEXT PRIMARY KEY, stamp TEXT, digest TEXT, fault TEXT);
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY, file TEXT, kind TEXT, name TEXT, title TEXT, tags TEXT,
-    moment REAL, fields TEXT
+    moment REAL, date TEXT, about TEXT, fields TEXT
 );
 CREATE INDEX by_file ON documents (file);
 CREATE INDEX by_moment ON documents (kind, moment, name);
+CREATE INDEX by_date ON documents (kind, date);
+CREATE INDEX by_day ON documents (about);
+CREATE TABLE tagged (id INTEGER, tag TEXT, topic INTEGER);
+CREATE INDEX by_tag ON tagged (tag, topic);
+CREATE INDEX by_id ON tagged (id);
 CREATE VIRTUAL TABLE words USING fts5(
     title, tags, body, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3'
 );
@@ -55,7 +60,15 @@ class Document:
     tags: str
     body: str
     moment: float = 0.0
-    fields: dict[str, Any] | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class Found(NamedTuple):
+    """An entry as the index knows it: its number there, the entry without text, its digest."""
+
+    number: int
+    entry: LogEntry
+    digest: str
 
 
 class Index:
@@ -150,6 +163,7 @@ class Index:
     def _forget(self, file: str) -> None:
         chosen = "SELECT id FROM documents WHERE file = ?"
         self.database.execute(f"DELETE FROM words WHERE rowid IN ({chosen})", (file,))
+        self.database.execute(f"DELETE FROM tagged WHERE id IN ({chosen})", (file,))
         self.database.execute("DELETE FROM documents WHERE file = ?", (file,))
 
     def _read(self, file: str, stamp: str) -> None:
@@ -176,26 +190,42 @@ class Index:
             return  # touched, or looked at too soon: the text is the same
         self._forget(file)
         for each in documents:
-            fields = json.dumps(each.fields or {}, ensure_ascii=False, default=str)
-            texts = [_storable(text) for text in (each.title, each.tags, each.body[:LONGEST])]
-            made = self.database.execute(
-                "INSERT INTO documents (file, kind, name, title, tags, moment, fields)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (file, each.kind, each.name, texts[0], texts[1], each.moment, _storable(fields)),
-            )
-            self.database.execute(
-                "INSERT INTO words (rowid, title, tags, body) VALUES (?, ?, ?, ?)",
-                (made.lastrowid, *texts),
-            )
+            self._add(file, each)
 
-    def entries(self) -> Iterator[tuple[LogEntry, str]]:
-        """All readable entries without their texts, oldest first, each with its file's digest."""
-        rows = self.database.execute(
-            "SELECT d.file, d.title, d.fields, f.digest FROM documents d"
-            " JOIN files f ON f.file = d.file"
-            " WHERE kind = 'entry' ORDER BY moment, name"
+    def _add(self, file: str, each: Document) -> None:
+        fields = json.dumps(each.fields, ensure_ascii=False)
+        texts = [_storable(text) for text in (each.title, each.tags, each.body[:LONGEST])]
+        date, about = str(each.fields.get("when", ""))[:10], str(each.fields.get("day", ""))
+        row = (file, each.kind, each.name, texts[0], texts[1], each.moment, date, _storable(about))
+        made = self.database.execute(
+            "INSERT INTO documents (file, kind, name, title, tags, moment, date, about, fields)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, _storable(fields)),
         )
-        for file, title, kept, digest in rows:
+        self.database.execute(
+            "INSERT INTO words (rowid, title, tags, body) VALUES (?, ?, ?, ?)",
+            (made.lastrowid, *texts),
+        )
+        for topic, name in enumerate(("tags", "topics")):
+            for tag in each.fields.get(name, ()):
+                self.database.execute(
+                    "INSERT INTO tagged VALUES (?, ?, ?)", (made.lastrowid, tag, topic)
+                )
+
+    def entries(self, where: str = "1", values: tuple[object, ...] = ()) -> Iterator[Found]:
+        """All readable entries without their texts, newest first.
+
+        Args:
+            where: a condition in SQL on the table `documents`.
+            values: what its question marks stand for.
+        """
+        rows = self.database.execute(
+            "SELECT d.id, d.file, title, fields, digest FROM documents d"
+            " JOIN files f ON f.file = d.file"
+            f" WHERE kind = 'entry' AND {where} ORDER BY moment DESC, name DESC",
+            values,
+        )
+        for number, file, title, kept, digest in rows:
             fields = json.loads(kept)
             entry = LogEntry(
                 title,
@@ -207,7 +237,7 @@ class Index:
                 self.journey.root / file,
                 tuple(fields["topics"]),
             )
-            yield entry, digest
+            yield Found(number, entry, digest)
 
     def files(self, folder: str) -> set[str]:
         """The files of a folder that are there, readable or not."""
@@ -303,3 +333,14 @@ def _boxes(journey: "Journey") -> Iterator[Document]:
             for item in part.all_items():
                 body = f"{item.topic}\n{part.title}\n{roadmap.title}"
                 yield Document("box", item.id, item.title, item.id, body)
+
+
+def changes(journey: "Journey") -> dict[str, str]:
+    """What shows that something has changed: files with their stamps, and the events' size."""
+    sizes = {entry.name: _stamp(entry) for entry in _scan(journey.root / "events")}
+    runs = {
+        f"{entry.path}/{file.name}": _stamp(file)
+        for entry in _scan(journey.root / "experiments")
+        for file in _scan(Path(entry.path, "runs"))
+    }
+    return dict(_stamps(journey)) | sizes | runs

@@ -1,23 +1,25 @@
-"""Building the site: into a new folder beside the old one, which is then swapped in."""
+"""Building the site: our own HTML, or Jekyll's sources."""
 
-import os
-import shutil
-import tempfile
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roadmap_log.entries import read_log
-from roadmap_log.errors import RoadmapError, StorageError
+from roadmap_log.entries import follow_edits
+from roadmap_log.errors import RoadmapError
+from roadmap_log.events import Event, History
 from roadmap_log.files import storage_error
-from roadmap_log.site.pages import Pages
+from roadmap_log.search import Index
+from roadmap_log.site.journal import Journal
+from roadmap_log.site.output import MARKER, Output, refuse_foreign
 
 if TYPE_CHECKING:
     from roadmap_log.journey import Journey
+    from roadmap_log.site.pages import Pages
+    from roadmap_log.state import State
 
-MARKER = ".roadmap-site"
-"""A file by which a folder is known to be ours, so that it may be replaced."""
+__all__ = ["MARKER", "Built", "build"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,68 +28,92 @@ class Built:
 
     folder: Path
     pages: int
+    written: int
     entries: int
     seconds: float
     left_out: tuple[RoadmapError, ...]
 
 
-def build(journey: "Journey", out: Path | None = None) -> Built:
-    """Write the site of `journey` to `out` (`_site` in the journey).
+def build(journey: "Journey", out: Path | None = None, *, jekyll: bool = False) -> Built:
+    """Write the site of `journey`; pages whose inputs have not changed are kept.
+
+    Args:
+        journey: what the site is about.
+        out: where to; else `_site` in the journey, or `docs` for Jekyll.
+        jekyll: write Jekyll's sources instead of our HTML.
 
     Raises:
         StorageError: `out` holds something that is not a site of ours, or cannot be written; what
             stood there stands unchanged.
     """
     begin = time.perf_counter()
-    out = (out or journey.root / "_site").expanduser().resolve()
-    _refuse_foreign(out, journey.root.resolve())
-    entries, broken = read_log(journey)
-    fresh: Path | None = None
+    out = (out or journey.root / ("docs" if jekyll else "_site")).expanduser().resolve()
+    root = journey.root.resolve()
+    refuse_foreign(out, root, option="--jekyll --out DIR" if jekyll else "--out DIR")
+    index = Index(journey)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.new-"))
-        (fresh / MARKER).write_text("made by roadmap site build; replaced as a whole\n")
-        written = Pages(journey, entries, fresh).write()
-        fresh.chmod(0o755)
-        _swap(fresh, out)
-    except OSError as error:
-        raise storage_error("write the site to", out, error) from error
+        journal = Journal(index)
+        follow_edits(journey, (each.entry for each in index.entries()), index.files("log"))
+        state, runs, origin = _standing(journey)
+        pages = _pages(journey, journal, state, runs, origin, jekyll=jekyll)
+        written = _write(journey, pages, out, jekyll=jekyll)
+        faults = index.faults()
+        seconds = time.perf_counter() - begin
+        return Built(out, *written, len(journal), seconds, tuple(faults))
     finally:
-        if fresh is not None and fresh.exists():
-            shutil.rmtree(fresh, ignore_errors=True)
-    return Built(out, written, len(entries), time.perf_counter() - begin, tuple(broken))
+        index.close()
 
 
-def _refuse_foreign(out: Path, root: Path) -> None:
-    if out == root or out in root.parents:
-        raise StorageError(
-            f"{out} holds the journey itself",
-            expected="a folder for the site alone",
-            fix="choose another one: roadmap site build --out DIR",
-        )
+def _standing(journey: "Journey") -> tuple["State", dict[str, list[Event]], str]:
+    """The state without its history, the runs of each day, the id of the first event.
+
+    A long history takes more memory than all pages, so it is let go before the first is made.
+    """
+    events = journey.history.events
+    runs: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.kind == "day.tested":
+            runs[str(event.data.get("day", ""))].append(event)
+    origin = events[0].id if events else journey.root.name
+    state = replace(journey.state, history=History(()))
+    for name in ("history", "state"):
+        journey.__dict__.pop(name, None)
+    return state, dict(runs), origin
+
+
+def _pages(
+    journey: "Journey",
+    journal: Journal,
+    state: "State",
+    runs: dict[str, list[Event]],
+    origin: str,
+    *,
+    jekyll: bool,
+) -> "Pages":
+    from roadmap_log.site.pages import Pages  # loads templates and parsers: after the history went
+
+    return Pages(journey, journal, state, runs, origin, "jekyll.html" if jekyll else "base.html")
+
+
+def _write(journey: "Journey", pages: "Pages", out: Path, *, jekyll: bool) -> tuple[int, int]:
+    """Write all pages; returns how many there are, and how many were made anew."""
+    from roadmap_log.site.jekyll import Docs, configuration, style
+
+    output: Output | Docs | None = None
     try:
-        foreign = out.exists() and not (
-            out.is_dir() and ((out / MARKER).is_file() or not any(out.iterdir()))
-        )
+        output = Docs(out) if jekyll else Output(out, pages.version)
+        pages.write(output)
+        if isinstance(output, Docs):
+            sections = [address for address, _ in pages.sections]
+            output.file("_config.yml", configuration(journey, sections))
+            output.file("assets/main.scss", style())
+        output.finish()
     except OSError as error:
-        raise storage_error("look into", out, error) from error
-    if foreign:
-        raise StorageError(
-            f"{out} was not made by this program, so it is not overwritten",
-            expected="a new or empty folder, or a site built earlier",
-            fix="choose another one: roadmap site build --out DIR",
-        )
-
-
-def _swap(fresh: Path, out: Path) -> None:
-    """Put `fresh` in the place of `out`; if that fails, the old one comes back."""
-    old = out.with_name(f".{out.name}.old-{os.getpid()}")
-    if out.exists():
-        out.rename(old)
-    try:
-        fresh.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
+        if output is not None:
+            output.abandon()
+        raise storage_error("write the site to", out, error) from error
+    except BaseException:
+        if output is not None:
+            output.abandon()
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    return output.pages, output.written

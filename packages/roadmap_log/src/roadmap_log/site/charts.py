@@ -1,12 +1,12 @@
 """Progress and activity as SVG: named and described for those who cannot see it, without colour
 as the only sign, in the colours of the page's style sheet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from markupsafe import Markup, escape
 
-from roadmap_log.state import Activity, Status
+from roadmap_log.state import Activity, ItemState, Status
 
 CELL, GAP = 12, 3
 WEEKS = 26
@@ -78,4 +78,77 @@ def _square(x: int, y: int, day: date, done: Activity | None) -> str:
     return (
         f'<rect class="level-{level(done)}" x="{x}" y="{y}" width="{CELL}" height="{CELL}" rx="2">'
         f"<title>{day:%d %b %Y}: {told}</title></rect>"
+    )
+
+
+def finished(items: Iterable[ItemState]) -> list[date]:
+    """The days on which what counts as done was done, in order."""
+    days = []
+    for each in items:
+        when = each.work.verified or each.work.ticked
+        if each.done and when:
+            days.append(when.date())
+    return sorted(days)
+
+
+def remaining(total: int, done: Sequence[date], start: date, today: date) -> list[tuple[date, int]]:
+    """How many items were left at the end of each week, from the start to today.
+
+    Args:
+        total: items in all.
+        done: the days on which one of them was done, in order.
+        start: first day.
+        today: last day.
+    """
+    start = min([start, today, *done[:1]])
+    if (today - start).days > 20 * 366:  # a start that was never set
+        start = min(done[:1] or [today])
+    points, at = [(start, total - sum(day < start for day in done))], start
+    while at < today:
+        at = min(today, at + timedelta(days=7 - at.weekday() - 1 or 7))
+        points.append((at, total - sum(day <= at for day in done)))
+    if start == today:
+        points.append((today, total - len(done)))
+    return points
+
+
+def burn_down(points: Sequence[tuple[date, int]], total: int) -> Markup:
+    """What was left over time, as a falling line.
+
+    Args:
+        points: days with what was left at their ends, as `remaining` gives them.
+        total: the top of the scale.
+    """
+    width, height, left, top = 640, 200, 40, 10
+    first, last = points[0][0], points[-1][0]
+    span, scale = max(1, (last - first).days), max(1, total)
+
+    def place(day: date, number: float) -> str:
+        x = left + (day - first).days / span * width
+        return f"{x:.1f},{top + (1 - number / scale) * height:.1f}"
+
+    line = " ".join(place(day, number) for day, number in points)
+    under = f"{left},{top + height} {line} {left + width},{top + height}"
+    shapes = []
+    for part in range(5):
+        number = round(scale * part / 4)
+        y = top + (1 - number / scale) * height
+        shapes.append(f'<line x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        label = f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{number}</text>'
+        shapes.append(label)
+    for part, anchor in ((0, "start"), (1, "middle"), (2, "end")):
+        day = first + timedelta(days=span * part // 2)
+        x = left + width * part / 2
+        shapes.append(
+            f'<text x="{x:.0f}" y="{top + height + 18}" text-anchor="{anchor}">'
+            f"{day.day} {day:%b %Y}</text>"
+        )
+    told = (
+        f"What is left: {points[0][1]} items on {first.day} {first:%B %Y}, "
+        f"{points[-1][1]} on {last.day} {last:%B %Y}"
+    )
+    return Markup(
+        f'<svg class="burn" viewBox="0 0 {left + width + 10} {top + height + 26}" role="img" '
+        f'aria-labelledby="burn-title"><title id="burn-title">{told}</title>{"".join(shapes)}'
+        f'<polygon points="{under}"/><polyline points="{line}"/></svg>'
     )
