@@ -119,3 +119,37 @@ def test_bad_averages():
             avg_fn=swa_utils.get_swa_avg_fn(),
             multi_avg_fn=swa_utils.get_swa_multi_avg_fn(),
         )
+
+
+@pytest.mark.parametrize(
+    ("end", "epochs", "strategy", "rates"),
+    [
+        (0.05, 4, "cos", [0.3, 0.26339, 0.175, 0.08661, 0.05, 0.05]),
+        ([0.5], 2, "linear", [0.3, 0.4, 0.5, 0.5, 0.5, 0.5]),
+        (0.1, 0, "cos", [0.1] * 6),
+    ],
+)
+def test_the_rate_moves_to_that_of_averaging(end, epochs, strategy, rates):
+    optimizer = tg.optim.SGD(parameters([1.0]), lr=0.3)
+    scheduler = swa_utils.SWALR(optimizer, end, epochs, strategy)
+    found = []
+    for _ in rates:
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    np.testing.assert_allclose(found, rates, rtol=1e-4)
+    with pytest.raises(ValueError, match="'cos' or 'linear'"):
+        swa_utils.SWALR(optimizer, 0.1, anneal_strategy="fast")
+    with pytest.raises(ValueError, match="int >= 0"):
+        swa_utils.SWALR(optimizer, 0.1, -1)
+
+
+def test_moments_of_an_averaged_model_are_those_of_the_data():
+    model = nn.Sequential(nn.BatchNorm1d(3, momentum=0.2), nn.Dropout(0.5)).eval()
+    batches = [tg.randn(8, 3) + i for i in range(3)]
+    swa_utils.update_bn(((batch, None) for batch in batches), model)
+    mean = np.mean([batch.numpy().mean(0) for batch in batches], 0)
+    np.testing.assert_allclose(model[0].running_mean, mean, rtol=1e-5)
+    assert model[0].momentum == 0.2
+    assert not model[0].training
+    swa_utils.update_bn(iter(()), nn.Linear(2, 2))  # nothing to do

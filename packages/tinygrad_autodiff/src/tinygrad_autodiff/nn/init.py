@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -121,3 +122,89 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     if _is_empty(tensor):
         return tensor
     return normal_(tensor, 0, gain * math.sqrt(2 / sum(fans(tensor))))
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal numbers of the given mean and deviation that lie in [a, b], by rejection.
+
+    Where few normal numbers would lie there, uniform ones are accepted with the density's height.
+    """
+    source, count, dtype = generator or default_generator, tensor.numel(), tensor.dtype
+    kind = dtype.type
+    low, high = kind(a), kind(b)
+    below, above = ((1 + math.erf((edge - mean) / std / math.sqrt(2))) / 2 for edge in (a, b))
+    if above - below > 0.3:
+        values = source.normal(count, dtype, mean, std)
+        while (outside := (values < low) | (values > high)).any():
+            values = np.where(outside, source.normal(count, dtype, mean, std), values)
+        return _filled(tensor, values.reshape(tensor.shape))
+    peak = ((min(max(mean, a), b) - mean) / std) ** 2
+    values, pending = np.zeros(count, dtype), np.ones(count, bool)
+    while pending.any():
+        drawn = source.uniform(count, dtype) * (high - low) + low
+        values = np.where(pending, drawn, values)
+        depth = (((drawn - kind(mean)) / kind(std)) ** 2 - kind(peak)) / 2
+        with np.errstate(divide="ignore"):  # log(0) accepts
+            pending &= np.log(source.uniform(count, dtype)) > -depth
+    return _filled(tensor, values.reshape(tensor.shape))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Orthonormal rows or columns, times `gain`, of the matrix that `tensor` is after dimension 0.
+
+    Q of a normal matrix, with the signs that make R's diagonal positive (Saxe et al. 2014).
+    """
+    if tensor.ndim < 2:
+        raise ArgumentError(f"orthogonal_: expected 2 or more dimensions, got {tensor.shape}")
+    if not tensor.numel():
+        return tensor
+    rows = tensor.shape[0]
+    columns = tensor.numel() // rows
+    draws = (generator or default_generator).normal(rows * columns, tensor.dtype)
+    matrix = draws.reshape(rows, columns)
+    q, r = np.linalg.qr(matrix if rows >= columns else matrix.T)
+    q = q * np.sign(np.diagonal(r))
+    return _filled(tensor, (gain * (q if rows >= columns else q.T)).reshape(tensor.shape))
+
+
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Normal, with a share `sparsity` of each column 0, chosen at random (Martens 2010)."""
+    if tensor.ndim != 2:
+        raise ArgumentError(f"sparse_: expected 2 dimensions, got {tensor.shape}")
+    rows, columns = tensor.shape
+    normal_(tensor, 0, std, generator)
+    for column in range(columns):
+        chosen = (generator or default_generator).permutation(rows)
+        tensor._data[chosen[: math.ceil(sparsity * rows)], column] = 0
+    written(tensor._data)
+    return tensor
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix; a linear layer with it passes its input on."""
+    if tensor.ndim != 2:
+        raise ArgumentError(f"eye_: expected 2 dimensions, got {tensor.shape}")
+    return _filled(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A convolution's weight (out, in, …) that passes its input channels on, in each group."""
+    if tensor.ndim not in (3, 4, 5):
+        raise ArgumentError(f"dirac_: expected 3, 4 or 5 dimensions, got {tensor.shape}")
+    if tensor.shape[0] % groups:
+        raise ArgumentError(f"dirac_: {tensor.shape[0]} channels do not fall into {groups} groups")
+    values = np.zeros(tensor.shape)
+    per_group = tensor.shape[0] // groups
+    center: Any = tuple(size // 2 for size in tensor.shape[2:])
+    for channel in range(min(per_group, tensor.shape[1])):
+        values[channel::per_group, channel][(..., *center)] = 1
+    return _filled(tensor, values)

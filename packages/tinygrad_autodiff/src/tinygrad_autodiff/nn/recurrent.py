@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +19,7 @@ from ..registry import op
 from . import init
 from .module import Module
 from .parameter import uninitialized
+from .utils.rnn import PackedSequence
 
 
 class RNNBase(Module):
@@ -92,7 +95,12 @@ class RNNBase(Module):
         return output[0 if reverse else -1]
 
     def forward(self, input: Any, hx: Any = None) -> Any:
-        """The outputs of the last layer, and the last states of every layer and direction."""
+        """The outputs of the last layer, and the last states of every layer and direction.
+
+        Of a `PackedSequence` a packed one; the states are in the samples' old order.
+        """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
         if input.ndim not in (2, 3):
             raise OptionError(
                 f"{type(self).__name__}: expected an input of 2 or 3 dimensions, "
@@ -103,12 +111,18 @@ class RNNBase(Module):
             input = op.unsqueeze(input, 1)
         elif self.batch_first:
             input = op.transpose(input, 0, 1)
-        if input.shape[-1] != self.input_size:
-            raise ShapeError(
-                f"{type(self).__name__}: input.size(-1) must be equal to input_size: expected "
-                f"{self.input_size}, got {input.shape[-1]}"
-            )
-        states = self._states(hx, input, single)
+        states = self._states(hx, input, input.shape[1], single)
+        input, finals = self._through(input, states, self._run)
+        if single:
+            input, finals = op.squeeze(input, 1), tuple(op.squeeze(s, 1) for s in finals)
+        elif self.batch_first:
+            input = op.transpose(input, 0, 1)
+        return input, finals if self.has_cell else finals[0]
+
+    def _through(
+        self, input: Any, states: Any, run: Callable[..., Any]
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """All layers; `run` takes the input of one through the steps in one direction."""
         finals: list[list[Any]] = [[] for _ in states]
         directions = 1 + self.bidirectional
         for layer in range(self.num_layers):
@@ -117,22 +131,60 @@ class RNNBase(Module):
                 place = layer * directions + reverse
                 names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
                 weights = [self._parameters.get(name + suffix) for name in names]
-                output, last = self._run(input, [s[place] for s in states], weights, bool(reverse))
+                output, last = run(input, [s[place] for s in states], weights, bool(reverse))
                 outputs.append(output)
                 for final, value in zip(finals, last, strict=True):
                     final.append(value)
             input = op.cat(outputs, -1) if self.bidirectional else outputs[0]
             if layer < self.num_layers - 1:
                 input = op.dropout(input, self.dropout, self.training)
-        stacked = tuple(op.stack(final) for final in finals)
-        if single:
-            input, stacked = op.squeeze(input, 1), tuple(op.squeeze(s, 1) for s in stacked)
-        elif self.batch_first:
-            input = op.transpose(input, 0, 1)
-        return input, stacked if self.has_cell else stacked[0]
+        return input, tuple(op.stack(final) for final in finals)
 
-    def _states(self, hx: Any, input: Any, single: bool) -> tuple[Any, ...]:
-        layers, samples = self.num_layers * (1 + self.bidirectional), input.shape[1]
+    def _forward_packed(self, packed: PackedSequence, hx: Any) -> Any:
+        spans = list(packed.spans())
+        states = self._states(hx, packed.data, spans[0][2], False)
+        if packed.sorted_indices is not None:
+            states = tuple(op.index_select(s, 1, packed.sorted_indices) for s in states)
+        data, finals = self._through(packed.data, states, partial(self._run_packed, spans))
+        if packed.unsorted_indices is not None:
+            finals = tuple(op.index_select(s, 1, packed.unsorted_indices) for s in finals)
+        return packed._replace(data=data), finals if self.has_cell else finals[0]
+
+    def _run_packed(
+        self,
+        spans: list[tuple[int, int, int]],
+        rows: Any,
+        states: Any,
+        weights: list[Any],
+        reverse: bool,
+    ) -> Any:
+        """One direction of a layer, span by span: samples leave, or in reverse come in."""
+        outputs: list[Any] = []
+        left: list[list[Any]] = [[] for _ in states]  # the states of those that have left
+        current = [state[: spans[-1][2] if reverse else spans[0][2]] for state in states]
+        for start, steps, count in reversed(spans) if reverse else spans:
+            before = current[0].shape[0]
+            if before > count:
+                for gone, state in zip(left, current, strict=True):
+                    gone.insert(0, state[count:])
+                current = [state[:count] for state in current]
+            elif before < count:
+                pairs = zip(current, states, strict=True)
+                current = [op.cat([state, first[before:count]]) for state, first in pairs]
+            part = op.reshape(rows[start : start + steps * count], (steps, count, -1))
+            output, current = self._run(part, current, weights, reverse)
+            outputs.append(op.reshape(output, (steps * count, -1)))
+        finals = [op.cat([s, *gone]) for s, gone in zip(current, left, strict=True)]
+        return op.cat(outputs[::-1] if reverse else outputs), finals
+
+    def _states(self, hx: Any, input: Any, samples: int, single: bool) -> tuple[Any, ...]:
+        """The first states of every layer and direction, zeros for None."""
+        if input.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"{type(self).__name__}: input.size(-1) must be equal to input_size: expected "
+                f"{self.input_size}, got {input.shape[-1]}"
+            )
+        layers = self.num_layers * (1 + self.bidirectional)
         widths = (self.proj_size or self.hidden_size, self.hidden_size)[: 1 + self.has_cell]
         if hx is None:
             return tuple(np.zeros((layers, samples, width), input.dtype) for width in widths)

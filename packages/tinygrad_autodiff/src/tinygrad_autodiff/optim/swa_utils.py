@@ -1,9 +1,13 @@
-"""Averages of a model's parameters over the steps of training: equal or exponential weights."""
+"""Averages of a model's parameters over the steps of training: equal or exponential weights.
+
+Source: Izmailov et al. 2018, "Averaging weights leads to wider optima and better generalization".
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +15,10 @@ import numpy as np
 from ..errors import ArgumentError
 from ..mode import no_grad
 from ..nn.module import Module
+from ..nn.normalization import _BatchNorm
 from ..tensor import Tensor, wrap
+from .lr_scheduler.scheduler import LRScheduler, one_each
+from .optimizer import Optimizer
 
 _Average = Callable[[Tensor, Tensor, Any], Tensor]
 _Averages = Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]
@@ -123,3 +130,72 @@ class AveragedModel(Module):
                 for averaged, current in pairs:
                     averaged.copy_(current)
             self.n_averaged += 1
+
+
+@no_grad
+def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
+    """Running moments of all batch norms in `model` anew, as means over the batches of `loader`.
+
+    Averaged parameters need it: nothing ever ran with them. Of a batch that is a tuple or a list
+    the first part is what the model is called with.
+    """
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not norms:
+        return
+    before = [(norm, norm.momentum) for norm in norms]
+    modes = [(module, module.training) for module in model.modules()]
+    model.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    for batch in loader:
+        model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+    for norm, momentum in before:
+        norm.momentum = momentum
+    for module, training in modes:
+        module.training = training
+
+
+class SWALR(LRScheduler):
+    """From the present rate to `swa_lr` within `anneal_epochs`, on a cosine or a line; then so.
+
+    Args:
+        optimizer: Whose groups get new rates.
+        swa_lr: The rate to end at, or one for each group.
+        anneal_epochs: How many steps that takes; 0 for at once.
+        anneal_strategy: ``"cos"`` or ``"linear"``.
+        last_epoch: The epoch to go on from; -1 to start.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: Any,
+        anneal_epochs: int = 10,
+        anneal_strategy: str = "cos",
+        last_epoch: int = -1,
+    ) -> None:
+        if anneal_strategy not in ("cos", "linear"):
+            raise ArgumentError(f"anneal_strategy is 'cos' or 'linear', not {anneal_strategy!r}")
+        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
+            raise ArgumentError(f"anneal_epochs: expected an int >= 0, got {anneal_epochs!r}")
+        rates = one_each("swa_lr", optimizer, swa_lr)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["swa_lr"] = rate
+        self.anneal_epochs, self.anneal_strategy = anneal_epochs, anneal_strategy
+        super().__init__(optimizer, last_epoch)
+
+    def _share(self, step: int) -> float:
+        """How much of the way to the last rate lies behind after `step` steps."""
+        time = min(1.0, max(0.0, step / max(1, self.anneal_epochs)))
+        return (1 - math.cos(math.pi * time)) / 2 if self.anneal_strategy == "cos" else time
+
+    def get_lr(self) -> list[float]:
+        """The present rates, whose distance from the last ones shrinks as the shares say."""
+        step = self._step_count - 1
+        if self.anneal_epochs == 0:
+            step = max(1, step)
+        before, now = self._share(step - 1), self._share(step)
+        ends = [group["swa_lr"] for group in self.optimizer.param_groups]
+        rest = 0.0 if before == 1 else (1 - now) / (1 - before)
+        return [end + (rate - end) * rest for rate, end in zip(self.rates(), ends, strict=True)]
