@@ -85,38 +85,38 @@ def torch_like(library, leaf, fused):
     return step
 
 
+def numpy_like(lib, w):
+    """The loss in NumPy's words, for the libraries that speak them."""
+
+    def norm(v, name):
+        centred = v - lib.mean(v, -1, keepdims=True)
+        variance = lib.mean(centred * centred, -1, keepdims=True)
+        scaled = centred / lib.sqrt(variance + np.float32(1e-5)) * w[f"{name}.weight"]
+        return scaled + w[f"{name}.bias"]
+
+    def linear(v, name):
+        return lib.matmul(v, w[f"{name}.weight"].T) + w[f"{name}.bias"]
+
+    qkv = lib.reshape(linear(norm(X, "norm1"), "qkv"), (BATCH, PLACES, 3, HEADS, HEAD))
+    q, k, u = (lib.transpose(qkv[:, :, i], (0, 2, 1, 3)) for i in range(3))
+    scores = lib.matmul(q, lib.transpose(k, (0, 1, 3, 2))) * np.float32(1 / math.sqrt(HEAD))
+    scores = lib.where(HIDDEN, np.float32(-1e30), scores)
+    scores = lib.exp(scores - lib.max(scores, -1, keepdims=True))
+    mixed = lib.matmul(scores / lib.sum(scores, -1, keepdims=True), u)
+    mixed = lib.reshape(lib.transpose(mixed, (0, 2, 1, 3)), (BATCH, PLACES, WIDTH))
+    h = X + linear(mixed, "out")
+    v = linear(norm(h, "norm2"), "up")
+    inner = np.float32(math.sqrt(2 / math.pi)) * (v + np.float32(0.044715) * v * v * v)
+    h = h + linear(np.float32(0.5) * v * (1 + lib.tanh(inner)), "down")
+    return lib.mean(h * h)
+
+
 def autograd_step():
     import autograd
     import autograd.numpy as anp
 
     params = {name: value.copy() for name, value in WEIGHTS.items()}
-
-    def norm(v, w, name):
-        centred = v - anp.mean(v, -1, keepdims=True)
-        variance = anp.mean(centred * centred, -1, keepdims=True)
-        return centred / anp.sqrt(variance + np.float32(1e-5)) * w[f"{name}.weight"]
-
-    def linear(v, w, name):
-        return anp.dot(v, w[f"{name}.weight"].T) + w[f"{name}.bias"]
-
-    def loss(w):
-        parts = anp.split(linear(norm(X, w, "norm1") + w["norm1.bias"], w, "qkv"), 3, -1)
-        q, k, u = (
-            anp.transpose(anp.reshape(p, (BATCH, PLACES, HEADS, HEAD)), (0, 2, 1, 3)) for p in parts
-        )
-        scores = anp.matmul(q, anp.transpose(k, (0, 1, 3, 2))) * np.float32(1 / math.sqrt(HEAD))
-        scores = anp.where(HIDDEN, np.float32(-1e30), scores)
-        scores = anp.exp(scores - anp.max(scores, -1, keepdims=True))
-        mixed = anp.matmul(scores / anp.sum(scores, -1, keepdims=True), u)
-        mixed = anp.reshape(anp.transpose(mixed, (0, 2, 1, 3)), (BATCH, PLACES, WIDTH))
-        h = X + linear(mixed, w, "out")
-        v = linear(norm(h, w, "norm2") + w["norm2.bias"], w, "up")
-        inner = np.float32(math.sqrt(2 / math.pi)) * (v + np.float32(0.044715) * v * v * v)
-        v = np.float32(0.5) * v * (1 + anp.tanh(inner))
-        h = h + linear(v, w, "down")
-        return anp.mean(h * h)
-
-    value_and_grad = autograd.value_and_grad(loss)
+    value_and_grad = autograd.value_and_grad(lambda w: numpy_like(anp, w))
 
     def step() -> float:
         value, grads = value_and_grad(params)
@@ -125,6 +125,58 @@ def autograd_step():
         return float(value)
 
     return step
+
+
+def mygrad_step():
+    import mygrad
+
+    params = {name: mygrad.tensor(value.copy()) for name, value in WEIGHTS.items()}
+
+    def step() -> float:
+        loss = numpy_like(mygrad, params)
+        loss.backward()
+        for value in params.values():
+            value.data -= np.float32(RATE) * value.grad
+            value.null_grad()
+        return float(loss.item())
+
+    return step
+
+
+def tinygrad_step():
+    """Explicit operations, compiled whole at the second step."""
+    from tinygrad import Context, Tensor, TinyJit
+    from tinygrad.nn.optim import SGD
+
+    w = {name: Tensor(value) for name, value in WEIGHTS.items()}
+    optimizer = SGD(list(w.values()), lr=RATE)
+    x, hidden = Tensor(X), Tensor(HIDDEN)
+
+    def norm(v, name):
+        return v.layernorm(eps=1e-5) * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+    def linear(v, name):
+        return v @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    def attend(v):
+        q, k, u = (
+            part.reshape(BATCH, PLACES, HEADS, HEAD).transpose(1, 2)
+            for part in linear(v, "qkv").split(WIDTH, -1)
+        )
+        scores = q @ k.transpose(-2, -1) * (1 / math.sqrt(HEAD))
+        mixed = scores.masked_fill(hidden, -math.inf).softmax(-1) @ u
+        return linear(mixed.transpose(1, 2).reshape(BATCH, PLACES, WIDTH), "out")
+
+    @TinyJit
+    def compiled():
+        with Context(TRAINING=1):
+            optimizer.zero_grad()
+            h = x + attend(norm(x, "norm1"))
+            h = h + linear(linear(norm(h, "norm2"), "up").gelu(), "down")
+            loss = (h * h).mean().backward()
+            return loss.realize(*optimizer.schedule_step())
+
+    return lambda: float(compiled().item())
 
 
 def main() -> None:
@@ -136,8 +188,16 @@ def main() -> None:
         torch.set_num_threads(measure.THREADS)
         steps["torch"] = torch_like(torch, torch.tensor, False)
         steps["torch fused"] = torch_like(torch, torch.tensor, True)
+    if measure.available("borch"):
+        import borch
+
+        steps["pyborch"] = torch_like(borch, borch.tensor, False)
     if measure.available("autograd"):
         steps["autograd"] = autograd_step()
+    if measure.available("mygrad"):
+        steps["mygrad"] = mygrad_step()
+    if measure.available("tinygrad"):
+        steps["tinygrad"] = tinygrad_step()
     losses = {name: [step() for _ in range(4)] for name, step in steps.items()}
     for name, values in losses.items():
         np.testing.assert_allclose(values, losses["tinygrad_autodiff"], rtol=1e-3, err_msg=name)

@@ -120,6 +120,22 @@ def autograd_step():
     return lambda: (gradient(X, W, B), kept[0])[::-1]
 
 
+def tinygrad_step():
+    """Compiled whole at the second step."""
+    from tinygrad import Tensor, TinyJit
+
+    x, w, b, g = (Tensor(v).realize() for v in (X, W, B, G))
+
+    @TinyJit
+    def compiled():
+        y = x.conv2d(w, b, padding=1)
+        found = (y, *y.gradient(x, w, b, gradient=g))
+        Tensor.realize(*found)
+        return found
+
+    return lambda: tuple(v.numpy() for v in compiled())
+
+
 def flat(results) -> list[np.ndarray]:
     first, *rest = results
     rest = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple) else rest
@@ -151,6 +167,8 @@ def main() -> None:
     steps["numpy by hand"] = by_hand()
     if measure.available("mygrad"):
         steps["mygrad"] = mygrad_step()
+    if measure.available("tinygrad"):
+        steps["tinygrad"] = tinygrad_step()
     compare("convolution 3 x 3, 32 x 32 x 28 x 28 to 64 channels, forward + backward", steps)
     if measure.available("autograd") and measure.available("scipy"):
         step = autograd_step()  # seconds a step: once is enough

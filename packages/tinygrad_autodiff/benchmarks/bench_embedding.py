@@ -52,6 +52,19 @@ def autograd_step(index):
     return lambda: gradient(TABLE)
 
 
+def mygrad_step(index):
+    import mygrad
+
+    table = mygrad.tensor(TABLE)
+
+    def step():
+        table.null_grad()
+        table[index].backward(GRADIENT)
+        return table.grad
+
+    return step
+
+
 def main() -> None:
     print(json.dumps(measure.machine()))
     for case, index in CASES.items():
@@ -66,6 +79,12 @@ def main() -> None:
             steps["torch"] = torch_like(torch, torch.tensor, index)
         if measure.available("autograd"):
             steps["autograd"] = autograd_step(index)
+        if measure.available("mygrad"):
+            steps["mygrad"] = mygrad_step(index)
+        if measure.available("borch"):
+            import borch
+
+            steps["pyborch"] = torch_like(borch, borch.tensor, index)
         for name, step in steps.items():
             np.testing.assert_allclose(
                 step(), steps["numpy add.at"](), rtol=1e-4, atol=1e-3, err_msg=name

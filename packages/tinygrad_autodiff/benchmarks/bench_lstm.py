@@ -11,12 +11,16 @@ import tinygrad_autodiff as tg
 STEPS, BATCH, SIZE = 64, 32, 256
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((STEPS, BATCH, SIZE), dtype=np.float32)
+_SHAPES = ((4 * SIZE, SIZE), (4 * SIZE, SIZE), (4 * SIZE,), (4 * SIZE,))
+WEIGHTS = [RANDOM.uniform(-1 / 16, 1 / 16, shape).astype(np.float32) for shape in _SHAPES]
 
 
 def torch_like(library, leaf, cells=False):
     """The library's layer, or its cell step by step; the loss is the mean square of the states."""
-    library.manual_seed(0)
     layer = library.nn.LSTM(SIZE, SIZE)
+    with library.no_grad():
+        for parameter, value in zip(layer.parameters(), WEIGHTS, strict=True):
+            parameter.copy_(leaf(value))
     x = leaf(X)
     cell = library.nn.LSTMCell(SIZE, SIZE)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -46,9 +50,6 @@ def autograd_step():
     import autograd
     import autograd.numpy as anp
 
-    tg.manual_seed(0)
-    params = [p.detach().numpy() for p in tg.nn.LSTM(SIZE, SIZE).parameters()]
-
     def loss(params):
         w, u, b, d = params
         hidden = cell = np.zeros((BATCH, SIZE), np.float32)
@@ -62,14 +63,14 @@ def autograd_step():
         return total / X.size
 
     value_and_grad = autograd.value_and_grad(loss)
-    return lambda: float(value_and_grad(params)[0])
+    return lambda: float(value_and_grad(WEIGHTS)[0])
 
 
 def main() -> None:
     print(json.dumps(measure.machine()))
     steps = {
         "tinygrad_autodiff": torch_like(tg, tg.tensor),
-        "tinygrad cells": torch_like(tg, tg.tensor, cells=True),
+        "tinygrad_autodiff cells": torch_like(tg, tg.tensor, cells=True),
     }
     if measure.available("torch"):
         import torch
@@ -77,6 +78,10 @@ def main() -> None:
         torch.set_num_threads(measure.THREADS)
         steps["torch"] = torch_like(torch, torch.tensor)
         steps["torch cells"] = torch_like(torch, torch.tensor, cells=True)
+    if measure.available("borch"):
+        import borch
+
+        steps["pyborch"] = torch_like(borch, borch.tensor)
     if measure.available("autograd"):
         steps["autograd"] = autograd_step()
     losses = {name: step() for name, step in steps.items()}

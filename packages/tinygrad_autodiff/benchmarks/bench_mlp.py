@@ -142,6 +142,30 @@ def mygrad_step():
     return step
 
 
+def tinygrad_step():
+    """Compiled whole at the second step."""
+    from tinygrad import Context, Tensor, TinyJit
+    from tinygrad.nn.optim import SGD
+
+    weights = [Tensor(w) for w in WEIGHTS]
+    biases = [Tensor(np.zeros(len(w), np.float32)) for w in WEIGHTS]
+    optimizer = SGD([*weights, *biases], lr=RATE)
+    x, y = Tensor(X), Tensor(Y.astype(np.int32))
+
+    @TinyJit
+    def compiled():
+        with Context(TRAINING=1):
+            optimizer.zero_grad()
+            h = x
+            for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+                h = h @ w.T + b
+                h = h.relu() if i < 2 else h
+            loss = h.sparse_categorical_crossentropy(y).backward()
+            return loss.realize(*optimizer.schedule_step())
+
+    return lambda: float(compiled().item())
+
+
 def main() -> None:
     print(json.dumps(measure.machine()))
     steps = {"tinygrad_autodiff": torch_like(tg, tg.tensor), "numpy by hand": by_hand()}
@@ -158,6 +182,8 @@ def main() -> None:
         steps["autograd"] = autograd_step()
     if measure.available("mygrad"):
         steps["mygrad"] = mygrad_step()
+    if measure.available("tinygrad"):
+        steps["tinygrad"] = tinygrad_step()
     losses = {name: [step() for _ in range(5)] for name, step in steps.items()}
     for name, values in losses.items():
         np.testing.assert_allclose(values, losses["numpy by hand"], rtol=1e-4, err_msg=name)

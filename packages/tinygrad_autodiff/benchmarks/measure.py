@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import statistics
 import sys
 import time
@@ -22,9 +23,13 @@ _options.add_argument("--threads", type=int, default=2)
 THREADS = _options.parse_args().threads
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = str(THREADS)
+os.environ |= {"DEV": "CPU", "NUM_CPU_THREADS": str(THREADS)}  # tinygrad's
 
 
 def available(module: str) -> bool:
+    """Whether a peer is installed; tinygrad also needs Clang (or what CC names) to compile with."""
+    if module == "tinygrad" and not shutil.which(os.environ.get("CC", "clang")):
+        return False
     return importlib.util.find_spec(module) is not None
 
 
@@ -37,7 +42,8 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "threads": str(THREADS),
     }
-    for name in ("numpy", "torch", "autograd", "mygrad", "pyborch", "tinygrad-autodiff"):
+    peers = ("torch", "autograd", "mygrad", "pyborch", "tinygrad")
+    for name in ("numpy", *peers, "tinygrad-autodiff"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
