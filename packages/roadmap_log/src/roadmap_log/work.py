@@ -25,18 +25,27 @@ class Handout:
     new: bool
 
 
-def hand_out(journey: "Journey", day: Day) -> Handout:
+def hand_out(journey: "Journey", day: Day, *, notebook: bool = False) -> Handout:
     """Write skeleton and task of a day into `work/`; work that is there already stays.
+
+    With `notebook` the skeleton is a notebook instead of a Python file.
 
     Raises:
         UnknownItemError: the day is planned, or its track missing or broken.
+        MachineError: a notebook is wanted, and jupytext is not installed.
         StorageError: the files cannot be written.
     """
     parsed = journey.library.day(day)
     file = journey.work_file(*day)
     task = file.with_suffix(".md")
+    if notebook:
+        file = file.with_suffix(".ipynb")
+    elif not file.exists() and file.with_suffix(".ipynb").is_file():
+        file = file.with_suffix(".ipynb")  # it is in hand as a notebook
     try:
-        write_new(file, parsed.skeleton())
+        if file.is_file():
+            raise FileExistsError
+        write_new(file, skeleton_for(parsed, file))
         new = True
     except FileExistsError:
         new = False
@@ -108,15 +117,35 @@ def task_text(each: ItemState) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def skeleton_for(parsed: "DayFile", file: Path) -> str:
+    """The skeleton of a day in the form of `file`: Python, or a notebook.
+
+    Raises:
+        MachineError: a notebook, and jupytext is not installed.
+    """
+    if file.suffix != ".ipynb":
+        return parsed.skeleton()
+    from roadmap_log.notebooks import to_notebook
+
+    return to_notebook(parsed, parsed.skeleton())
+
+
+def has_work(journey: "Journey", day: Day) -> bool:
+    """Whether the learner has a file of this day."""
+    file = journey.work_file(*day)
+    return file.is_file() or file.with_suffix(".ipynb").is_file()
+
+
 def work_in_hand(journey: "Journey", day: Day) -> Path:
-    """The learner's file of a day.
+    """The learner's file of a day; of a .py and a notebook the one that was saved last.
 
     Raises:
         UnknownItemError: it has not been handed out, or was removed.
     """
     file = journey.work_file(*day)
-    if file.is_file():
-        return file
+    forms = [path for path in (file, file.with_suffix(".ipynb")) if path.is_file()]
+    if forms:
+        return max(forms, key=lambda path: path.stat().st_mtime_ns)
     raise UnknownItemError(
         f"{day_name(day)} is not in your hands: there is no {journey.short(file)}",
         expected="a day that was started",
@@ -132,20 +161,70 @@ def reset(journey: "Journey", day: Day) -> Path:
         StorageError: the files cannot be written; the work stands as it was.
     """
     file = work_in_hand(journey, day)
-    skeleton = journey.library.day(day).skeleton()
+    skeleton = skeleton_for(journey.library.day(day), file)
+    backup = _backed_up(journey, file)
+    write_whole(file, skeleton)
+    journey.record("day.reset", day=day_name(day), backup=str(backup.relative_to(journey.root)))
+    return backup
+
+
+def undo_reset(journey: "Journey", day: Day) -> tuple[Path, Path]:
+    """Put back what the latest reset moved aside; returns that backup and one of what was there.
+
+    Undone twice, it is redone: the work that stood there becomes a backup like any other.
+
+    Raises:
+        UnknownItemError: the day was never reset, or the backup is gone.
+        StorageError: the files cannot be written; the work stands as it was.
+    """
+    name = day_name(day)
+    kept = [
+        str(event.data.get("backup", ""))
+        for event in journey.history.events
+        if event.kind == "day.reset" and event.data.get("day") == name
+    ]
+    source = _inside(journey, kept[-1]) if kept else None
+    if source is None or not source.is_file():
+        raise UnknownItemError(
+            f"the backup of {name} is gone: {kept[-1]}" if kept else f"{name} was never reset",
+            expected="a day with a reset to be undone",
+            fix=f"see what there is in {journey.short(journey.work_file(*day).parent)}",
+        )
+    file = journey.work_file(*day).with_suffix(source.suffix)
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise storage_error("read", source, error) from error
+    before = _backed_up(journey, file) if file.is_file() else source
+    write_whole(file, content)
+    journey.record(
+        "day.reset",
+        day=name,
+        backup=str(before.relative_to(journey.root)),
+        restored=str(source.relative_to(journey.root)),
+    )
+    return source, before
+
+
+def _inside(journey: "Journey", name: str) -> Path | None:
+    """The file that an event names, unless it lies outside the journey."""
+    path = (journey.root / name).resolve()
+    return path if path.is_relative_to(journey.root.resolve()) else None
+
+
+def _backed_up(journey: "Journey", file: Path) -> Path:
+    """A copy of `file` in `before-reset/`, under a name of its own."""
     stamp = journey.now().strftime("%Y%m%d-%H%M%S")
     try:
         content = file.read_bytes()
     except OSError as error:
         raise storage_error("read", file, error) from error
-    for suffix in range(1, 1000):
-        tail = "" if suffix == 1 else f"-{suffix}"
-        backup = file.parent / "before-reset" / f"{file.stem}-{stamp}{tail}.py"
+    number = 1
+    while True:
+        tail = "" if number == 1 else f"-{number}"
+        backup = file.parent / "before-reset" / f"{file.stem}-{stamp}{tail}{file.suffix}"
         try:
             write_new(backup, content)
-            break
+            return backup
         except FileExistsError:
-            continue
-    write_whole(file, skeleton)
-    journey.record("day.reset", day=day_name(day), backup=str(backup.relative_to(journey.root)))
-    return backup
+            number += 1

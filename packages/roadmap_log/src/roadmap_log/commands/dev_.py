@@ -1,6 +1,7 @@
 """`roadmap dev`: for those who write days."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,66 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Check the days of a track, for authors."""
+    """Begin and check the days of a track, for authors."""
+
+
+@command.command()
+@click.argument("day")
+@click.option("--title", default="a title", help="What the day is called.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the track; else that of the installed one.",
+)
+@json_option
+def new(day: str, title: str, folder: Path | None, as_json: bool) -> None:
+    """Write the file of a new DAY ("mine/1") that passes the check as it stands.
+
+    In a new folder it begins a track: with track.toml, and the entry point to be declared is shown.
+    """
+    from roadmap_log.dayfile.template import new_day, new_track
+    from roadmap_log.files import write_new
+    from roadmap_log.tracks import Track, discover
+
+    found = re.fullmatch(r"([a-z][a-z0-9_-]*)/0*([1-9]\d{0,2})", day)
+    if not found or not title.isprintable() or not title.strip() or '"""' in title:
+        raise UnknownItemError(
+            f"{day!r} with the title {title!r} cannot be a day",
+            expected="a track and a number, as mine/1, and a title on one line",
+            fix='roadmap dev new mine/1 --title "What it is about"',
+        )
+    name, number = found[1], int(found[2])
+    track = discover().get(name)
+    if folder is None and not isinstance(track, Track):
+        raise UnknownItemError(
+            f"no installed package offers a track {name!r}",
+            expected="an installed track, or the folder in which one is to begin",
+            fix=f"roadmap dev new {day} --folder src/my_package/track",
+        )
+    if folder is None and isinstance(track, Track):
+        folder = track.folder
+    assert folder is not None
+    path = folder / f"day{number:02d}.py"
+    try:
+        write_new(path, new_day(number, title.strip()))
+    except FileExistsError:
+        raise UnknownItemError(
+            f"{path} exists already",
+            expected="a day that is not yet written",
+            fix="choose the next number; nothing was changed",
+        ) from None
+    begun = False
+    with suppress(FileExistsError):
+        write_new(folder / "track.toml", new_track(name, max(number, 1)))
+        begun = True
+    if as_json:
+        print_json({"day": f"{name}/{number}", "file": str(path), "track_begun": begun})
+        return
+    terminal.say(f"{terminal.paint('Written', 'green')} {path}")
+    if begun:
+        terminal.say("A new track. Declare it in the pyproject.toml of its package:")
+        terminal.say(f'  [project.entry-points."roadmap_log.tracks"]\n  {name} = "package.track"')
+    terminal.say(f"Replace the example piece by piece; prove it: roadmap dev check {name}/{number}")
 
 
 @command.command()

@@ -28,6 +28,7 @@ def command(
     journey = journey_of(ctx)
     chosen = journey.library.resolve(day, journey.state)
     written = work_in_hand(journey, chosen).read_text(encoding="utf-8", errors="replace")
+    written = written.replace('\\"', '"')  # in a notebook every quote is escaped
     parsed = journey.library.day(chosen)
     hints = {each.number: each.hints for each in parsed.exercises}
     work = journey.state.work_on(chosen)

@@ -81,6 +81,8 @@ def _what_to_do(journey: Journey, each: ItemState) -> list[str]:
     if not each.startable:
         return [terminal.paint(line.strip(), "dim") for line in terminal.wrap(each.why, 6)]
     file = journey.work_file(*each.item.day)
+    if not file.is_file() and file.with_suffix(".ipynb").is_file():
+        file = file.with_suffix(".ipynb")
     if each.work.started and file.is_file():
         return [
             f"edit {terminal.paint(journey.short(file), 'bold')}, "

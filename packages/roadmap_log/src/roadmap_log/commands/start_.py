@@ -11,9 +11,10 @@ from roadmap_log.work import Begun, Handout, begin, first_open, hand_out
 
 @click.command()
 @click.argument("day", required=False)
+@click.option("--notebook", is_flag=True, help="As a notebook (extra: notebook).")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, day: str | None, as_json: bool) -> None:
+def command(ctx: click.Context, day: str | None, notebook: bool, as_json: bool) -> None:
     """Hand out a day: DAY is "autodiff/2", "2" for the track you are in, or left out for the next.
 
     An item of a roadmap, as "six-months/7", gives its task, and the day it is practised by. Work
@@ -30,7 +31,7 @@ def command(ctx: click.Context, day: str | None, as_json: bool) -> None:
         terminal.say(how_to_do(journey, begun))
         return
     chosen = library.upcoming(state) if day is None else library.resolve(day, state)
-    handout = hand_out(journey, chosen)
+    handout = hand_out(journey, chosen, notebook=notebook)
     if as_json:
         print_json(_handout_json(chosen, handout))
         return

@@ -7,12 +7,13 @@ import click
 
 from roadmap_log import terminal
 from roadmap_log.commands import journey_of, json_option, print_json
-from roadmap_log.state import Day, day_name, next_items
+from roadmap_log.state import day_name, next_items
 from roadmap_log.work import work_in_hand
 
 if TYPE_CHECKING:
     from roadmap_log.journey import Journey
-    from roadmap_log.runner import Report, TestOutcome
+    from roadmap_log.judging import Verdict
+    from roadmap_log.runner import TestOutcome
 
 SHOWN_LINES = 12
 """Lines of a failure's message that are shown."""
@@ -28,49 +29,31 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
 
     Exit status 0 means that every test of the day passed, 1 that they did not.
     """
+    from roadmap_log.judging import judge, record
+
     journey = journey_of(ctx)
     chosen = journey.library.resolve(day, journey.state)
     file = work_in_hand(journey, chosen)
-    parsed = journey.library.day(chosen)
-    from roadmap_log import runner
-
+    title = journey.library.day(chosen).title
     if not as_json:
-        terminal.say(
-            f"Testing {journey.short(file)} against {day_name(chosen)}: {parsed.title}", err=True
-        )
-    report = runner.run(parsed, file, seed=seed)
-    if not report.blocked:
-        _record(journey, chosen, report)
+        where = f"{journey.short(file)} against {day_name(chosen)}"
+        terminal.say(f"Testing {where}: {title}", err=True)
+    verdict = judge(journey, chosen, seed=seed)
+    report = verdict.report
+    record(journey, verdict)
     if as_json:
         print_json(report.to_json())
     else:
-        for line in _shown(journey, chosen, report):
+        for line in shown(journey, verdict):
             terminal.say(line)
     ctx.exit(0 if report.passed else 6 if report.blocked else 1)
 
 
-def _record(journey: "Journey", day: Day, report: "Report") -> None:
-    journey.record(
-        "day.tested",
-        day=day_name(day),
-        passed=report.passed,
-        reason=report.reason,
-        failed=[
-            *(test.id for test in report.tests if test.status != "passed"),
-            *report.missing,
-        ],
-        seconds=round(report.seconds, 3),
-        seed=report.seed,
-        solution=report.solution_hash,
-        tests=report.tests_hash,
-        versions=dict(report.versions),
-        hints=journey.state.work_on(day).hints_used,
-    )
-
-
-def _shown(journey: "Journey", day: Day, report: "Report") -> list[str]:
-    file = journey.short(journey.work_file(*day))
-    lines = _tests(report.tests, file)
+def shown(journey: "Journey", verdict: "Verdict") -> list[str]:
+    """The screen of a run: each test, the verdict, what to do next."""
+    day, report = verdict.day, verdict.report
+    file = journey.short(verdict.file)
+    lines = _tests(report.tests, journey.short(verdict.judged), verdict)
     passes = sum(test.status == "passed" for test in report.tests)
     lines.append("")
     if report.passed:
@@ -90,7 +73,7 @@ def _shown(journey: "Journey", day: Day, report: "Report") -> list[str]:
     return lines
 
 
-def _tests(tests: Sequence["TestOutcome"], file: str) -> list[str]:
+def _tests(tests: Sequence["TestOutcome"], file: str, verdict: "Verdict") -> list[str]:
     """One line for all cases of a test, and for all tests that fail in the same way."""
     groups: dict[tuple[str, ...], list[TestOutcome]] = {}
     for test in tests:
@@ -106,6 +89,8 @@ def _tests(tests: Sequence["TestOutcome"], file: str) -> list[str]:
         more = f"  and {len(names) - 1} more" * (len(names) > 1)
         more += f"  {len(same)} cases" * (len(names) == 1 and len(same) > 1)
         where = f"  {file}:{test.line}" if test.line else ""
+        if test.line and (cell := verdict.cell(test.line)):
+            where = f"  cell {cell}"
         lines.append(
             f"  {sign} {terminal.clean(label)}{terminal.paint(more, 'dim')}"
             + terminal.paint(where, "bold")
