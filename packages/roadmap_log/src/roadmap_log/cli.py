@@ -31,6 +31,9 @@ COMMANDS = {
     "status": "Show the way come and the way ahead",
     "tracks": "List the tracks that are installed",
     "site": "Build the site of the journey",
+    "export": "Write the journey as Markdown, JSON, CSV, iCal, Atom, OPML, BibTeX or zip",
+    "sync": "Exchange the journey with your other machines through git",
+    "doctor": "Look for what is broken, and say how to mend it",
     "dev": "Check the days of a track, for authors",
 }
 """The subcommands with one line of help each; `name` lives in `roadmap_log.commands.name_`."""

@@ -107,16 +107,14 @@ def remaining(total: int, done: Sequence[date], start: date, today: date) -> lis
     while at < today:
         at = min(today, at + timedelta(days=7 - at.weekday() - 1 or 7))
         points.append((at, total - sum(day <= at for day in done)))
-    if start == today:
-        points.append((today, total - len(done)))
-    return points
+    return points if len(points) > 1 else [(today, total - len(done))]
 
 
 def burn_down(points: Sequence[tuple[date, int]], total: int) -> Markup:
     """What was left over time, as a falling line.
 
     Args:
-        points: days with what was left at their ends, as `remaining` gives them.
+        points: two or more days with what was left at their ends, as `remaining` gives them.
         total: the top of the scale.
     """
     width, height, left, top = 640, 200, 40, 10

@@ -291,7 +291,7 @@ class Pages:
             "posts": list(self.journal.posts(RECENT)),
             "counted": DONE,
             "points": points,
-            "burn": burn_down(points, len(state.items)),
+            "burn": burn_down(points, len(state.items)) if len(points) > 1 else "",
             "read": sum(paper.status == "read" for paper in self.shelf),
             "built": self.journey.now(),
         }
