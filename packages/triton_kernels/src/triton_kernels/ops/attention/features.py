@@ -171,5 +171,6 @@ def kept(
     width = counters_a_row(keys if widest is None else widest)
     column = torch.arange(keys, device=rows.device)
     counters = rows[..., None] * width + torch.arange(counters_a_row(keys), device=rows.device)
-    words = words_of(counters.flatten(), seed).view(*rows.shape, -1)[..., column]
+    words = words_of(counters.flatten(), seed)
+    words = words.view(*rows.shape, counters.shape[-1] * KEYS_A_COUNTER)[..., column]
     return (words >> 1) >= threshold(p)

@@ -88,7 +88,10 @@ delta_kernel = Kernel(
     f"{_NAME}_delta",
     op=_NAME,
     inputs="Tensor grad, Tensor? grad_lse, Tensor output",
-    backends=(Backend("reference", f"{_ROOM}.reference:delta"),),
+    backends=(
+        Backend("portable", f"{_ROOM}.portable_backward:delta", launching.refuses_delta),
+        Backend("reference", f"{_ROOM}.reference:delta"),
+    ),
     fake=lambda grad, grad_lse, output, backend: empty_lse(output),
 )
 
@@ -109,7 +112,10 @@ bias_kernel = Kernel(
     f"{_NAME}_bias_backward",
     op=_NAME,
     inputs=f"Tensor grad, {_INPUTS}, Tensor lse, Tensor delta, {SCHEMA}",
-    backends=(Backend("reference", f"{_ROOM}.reference:bias_backward"),),
+    backends=(
+        Backend("portable", f"{_ROOM}.portable_backward:bias_backward", launching.refuses_backward),
+        Backend("reference", f"{_ROOM}.reference:bias_backward"),
+    ),
     fake=_fake_bias,
 )
 

@@ -108,7 +108,13 @@ def attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Output and lse, differentiable any number of times; see ``features``."""
-    f = Features(*features)
+    with torch.autocast(query.device.type, enabled=False):  # it would narrow the products again
+        return _attention(query, key, value, Features(*features))
+
+
+def _attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features
+) -> tuple[torch.Tensor, torch.Tensor]:
     wide = lse_dtype(query.dtype)
     q, k, v = query.to(wide), key.to(wide), value.to(wide)
     rows = _row_numbers(query)

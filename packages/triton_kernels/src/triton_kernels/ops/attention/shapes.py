@@ -42,9 +42,9 @@ def _block(length: int, most: int) -> int:
 
 
 def _fitted(tile: Tile, queries: int, keys: int) -> Tile:
-    """No larger than the matrix; a short tile needs fewer warps."""
+    """No larger than the matrix; a small tile needs fewer warps."""
     m, n = _block(queries, tile.m), _block(keys, tile.n)
-    return Tile(m, n, min(tile.warps, 4) if m <= 64 else tile.warps, tile.stages)
+    return Tile(m, n, min(tile.warps, max(4, m * n // 1024)), tile.stages)
 
 
 # By the wider of the two head sizes up to which a tile serves.

@@ -1,0 +1,347 @@
+"""What is particular to attention, beside what every op must do."""
+
+import itertools
+import random
+
+import pytest
+import torch
+from triton_kernels import _compat, explain, flash_attention, flash_attention_varlen
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.ops.attention import samples
+from triton_kernels.ops.attention.features import kept
+
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+CUDA = DEVICES[1:]
+pytestmark = pytest.mark.usefixtures("poisoned")
+
+
+def heads(*shape, value_size=0, groups=1, device="cpu", dtype=torch.float32):
+    """Query, key and value of (batch, heads, queries, keys, size)."""
+    batch, n, queries, keys, size = shape
+    sizes = (n, queries, size), (n // groups, keys, size), (n // groups, keys, value_size or size)
+    return [torch.randn(batch, *s, device=device, dtype=dtype, requires_grad=True) for s in sizes]
+
+
+def grads(output, wanted, seed=0):
+    generator = torch.Generator(output.device).manual_seed(seed)
+    grad = torch.randn(output.shape, device=output.device, generator=generator).to(output.dtype)
+    return torch.autograd.grad(output, wanted, grad)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_positions_outside_heads_are_read_and_written_where_they_lie(device):
+    q, k, v = heads(2, 4, 9, 11, 16, groups=2, device=device)
+    expected = flash_attention(q, k, v, causal=True)
+    expected_grads = grads(expected, (q, k, v))
+    views = [x.detach().transpose(1, 2).contiguous().requires_grad_() for x in (q, k, v)]
+    output = flash_attention(*(x.transpose(1, 2) for x in views), causal=True)
+    assert output.transpose(1, 2).is_contiguous()
+    assert torch.equal(output, expected)
+    for actual, wanted in zip(grads(output, views), expected_grads, strict=True):
+        assert actual.is_contiguous()
+        assert torch.equal(actual.transpose(1, 2), wanted)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_rows_that_see_nothing_are_zeros_and_pass_nothing_on(device):
+    q, k, v = heads(1, 2, 20, 18, 16, device=device)
+    bias = torch.zeros(1, 1, 20, 18, device=device)
+    bias[:, :, 5] = -torch.inf
+    mask = torch.ones(1, 1, 20, 1, dtype=torch.bool, device=device)
+    mask[:, :, 7] = False
+    for options in ({"bias": bias}, {"mask": mask}, {"causal": True}):
+        blind = torch.tensor({"bias": [5], "mask": [7], "causal": [0, 1]}[next(iter(options))])
+        output, lse = flash_attention(q, k, v, **options, return_lse=True)
+        nowhere = torch.zeros(20, dtype=torch.bool, device=device)
+        nowhere[blind] = True
+        assert torch.equal(lse == -torch.inf, nowhere.expand(1, 2, 20))
+        assert not output[:, :, blind].any()
+        found = grads(output, (q, k, v))
+        assert not any(x.isnan().any() for x in found)
+        assert not found[0][:, :, blind].any()
+    sinks = torch.tensor([0.5, -3.0], device=device)
+    output, lse = flash_attention(q, k, v, None, sinks, causal=True, return_lse=True)
+    assert not output[:, :, :2].any()
+    torch.testing.assert_close(lse[0, :, :2], sinks[:, None].expand(2, 2))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_dropout_drops_what_the_seed_says(device):
+    keys = 22
+    q, k, _ = heads(2, 2, 17, keys, 16, device=device)
+    v = torch.eye(keys, device=device).expand(2, 2, keys, keys)
+    output = flash_attention(q, k, v, dropout=0.3, seed=11)  # the weights themselves
+    rows = torch.arange(2 * 2 * 17, device=device).view(2, 2, 17)
+    keep = kept(11, 0.3, rows, keys)
+    assert torch.equal(output != 0, keep)
+    whole = flash_attention(q, k, v)
+    torch.testing.assert_close(output, torch.where(keep, whole / 0.7, 0.0))
+    assert abs(keep.float().mean() - 0.7) < 0.06
+    assert not torch.equal(keep, kept(12, 0.3, rows, keys))
+
+
+LENGTHS = ((5, 5), (0, 3), (17, 20), (4, 0), (1, 9))
+
+
+def packed(device, n=4, groups=2, size=16, lengths=LENGTHS, dtype=torch.float32):
+    queries, keys = (sum(pair) for pair in zip(*lengths, strict=True))
+    q, k, v = heads(1, n, queries, keys, size, groups=groups, device=device, dtype=dtype)
+    ends = [[0, *itertools.accumulate(pair)] for pair in zip(*lengths, strict=True)]
+    cu = [torch.tensor(e, dtype=torch.int32, device=device) for e in ends]
+    tensors = [x.detach()[0].transpose(0, 1).contiguous().requires_grad_() for x in (q, k, v)]
+    return (*tensors, *cu)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("sloped", [False, True])
+def test_packed_sequences_are_sequences_one_by_one(device, sloped):
+    q, k, v, cu_q, cu_k = packed(device)
+    slopes = torch.rand(len(LENGTHS), 4, device=device) if sloped else None
+    sinks = torch.randn(4, device=device, requires_grad=True)
+    options = {"causal": True, "window": (7, None), "soft_cap": 4.0, "return_lse": True}
+    output, lse = flash_attention_varlen(
+        q, k, v, cu_q, cu_k, 17, 20, sinks, alibi_slopes=slopes, **options
+    )
+    parts = []
+    for n, (own_q, own_k) in enumerate(
+        zip(itertools.pairwise(cu_q.tolist()), itertools.pairwise(cu_k.tolist()), strict=True)
+    ):
+        own = [x[slice(*s)].transpose(0, 1)[None] for x, s in ((q, own_q), (k, own_k), (v, own_k))]
+        slope = slopes[n] if sloped else None
+        parts.append(flash_attention(*own, None, sinks, alibi_slopes=slope, **options))
+    expected = torch.cat([o[0].transpose(0, 1) for o, _ in parts])
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(lse, torch.cat([part[0] for _, part in parts], 1))
+    wanted = (q, k, v, sinks)
+    for actual, exact in zip(grads(output, wanted), grads(expected, wanted), strict=True):
+        torch.testing.assert_close(actual, exact, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_no_sequence_covers_is_zero(device):
+    q, k, v, cu_q, cu_k = packed(device)
+    output, lse = flash_attention_varlen(
+        q, k, v, cu_q[:-1], cu_k[:-1], 17, 20, check=False, return_lse=True
+    )
+    assert not output[-1:].any()
+    assert (lse[:, -1:] == -torch.inf).all()
+    dq, dk, dv = grads(output, (q, k, v))
+    assert not dq[-1:].any()
+    assert not dk[-9:].any()
+    assert not dv[-9:].any()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_packed_dropout_counts_rows_of_the_packed_tensor(device):
+    q, k, _, cu_q, cu_k = packed(device, n=2, groups=1)
+    v = torch.eye(k.shape[0], device=device)[:, None].expand(-1, 2, -1)
+    output = flash_attention_varlen(q, k, v, cu_q, cu_k, 20, 24, dropout=0.4, seed=5)
+    rows = torch.arange(2 * q.shape[0], device=device).view(2, -1)
+    for (a, b), (c, d) in zip(
+        itertools.pairwise(cu_q.tolist()), itertools.pairwise(cu_k.tolist()), strict=True
+    ):
+        keep = kept(5, 0.4, rows[:, a:b], d - c, 24)
+        assert torch.equal(output[a:b, :, c:d].transpose(0, 1) != 0, keep)
+
+
+def test_ends_that_do_not_add_up_are_told():
+    q, k, v, cu_q, cu_k = packed("cpu")
+    bad = cu_q.clone()
+    bad[2] = 30
+
+    def refused(error, says, *args, **options):
+        with pytest.raises(error) as caught:
+            flash_attention_varlen(*args, **options)
+        assert says in str(caught.value)
+        assert str(caught.value).startswith("flash_attention_varlen: got ")
+
+    refused(ShapeError, "rise from 0 to the length 27", q, k, v, bad, cu_k)
+    refused(ShapeError, "rise from 0 to the length 37", q, k, v, cu_q, cu_k[:-1])
+    refused(ShapeError, "rise from 0", q, k, v, cu_q + 1, cu_k)
+    refused(ShapeError, "a sequence of 17 in cu_q", q, k, v, cu_q, cu_k, 16)
+    refused(ShapeError, "as many of both", q, k, v, torch.tensor([0, 27]).int(), cu_k)
+    refused(ShapeError, "(sequences + 1,)", q, k, v, cu_q[None], cu_k)
+    refused(DtypeError, "int64", q, k, v, cu_q.long(), cu_k)
+    refused(DtypeError, "of type float", q, k, v, cu_q, cu_k, 17.0)
+    refused(DeviceError, "one device", q, k, v, cu_q.to("meta"), cu_k)
+    refused(ShapeError, "(length, heads, size) each", q[None], k, v, cu_q, cu_k)
+    refused(ShapeError, "multiple of key heads", q[:, :3], k, v, cu_q, cu_k)
+    refused(ShapeError, "(4,) or (5, 4)", q, k, v, cu_q, cu_k, alibi_slopes=torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_autocast_casts_as_for_torchs_own(device):
+    q, k, v = heads(1, 2, 9, 9, 16, device=device)
+    with torch.autocast(device, torch.bfloat16):
+        output = flash_attention(q, k, v)
+        assert flash_attention(q.double(), k.double(), v.double()).dtype is torch.float64
+    assert output.dtype is torch.bfloat16
+    expected = flash_attention(q.bfloat16(), k.bfloat16(), v.bfloat16())
+    assert torch.equal(output, expected)
+    assert all(x.dtype is torch.float32 for x in grads(output, (q, k, v)))
+
+
+def test_a_head_too_wide_for_the_kernels_takes_the_reference():
+    q, k, v = heads(1, 1, 3, 3, 300)
+    explained = explain("flash_attention", q, k, v)
+    assert explained.taken == "reference"
+    assert "more than 256" in explained.reasons["portable"]
+
+
+def test_pairs_counts_what_a_mask_leaves():
+    for queries, keys, left, right in ((5, 9, 3, 0), (9, 5, None, 0), (6, 6, 2, 1), (4, 7, 0, 9)):
+        ones = torch.ones(1, 1, queries, 1), torch.ones(1, 1, keys, 1), torch.eye(keys)[None, None]
+        seen = flash_attention(*ones, window=(left, right)) > 0
+        assert samples.pairs(queries, keys, left, right) == int(seen.sum())
+
+
+@pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
+def test_samples_execute_every_kernel(monkeypatch):
+    from triton.runtime import interpreter
+
+    launches = set()
+    execute = interpreter.GridExecutor.__call__
+
+    def watched(self, *args, **kwargs):
+        launches.add(self.fn.__name__)
+        return execute(self, *args, **kwargs)
+
+    monkeypatch.setattr(interpreter.GridExecutor, "__call__", watched)
+    q, k, v = heads(1, 1, 3, 3, 16)
+    bias = torch.zeros(1, 1, 3, 3, requires_grad=True)
+    flash_attention(q, k, v, bias).sum().backward()
+    assert launches == {"_forward", "_delta", "_keys_backward", "_rows_backward", "_bias_backward"}
+
+
+# --- on a GPU -------------------------------------------------------------------------------------
+
+SIZES = (32, 64, 80, 96, 128, (192, 128), 256)
+PAIRS = ((1, 1), (7, 63), (64, 64), (65, 127), (128, 129), (129, 65), (513, 700), (700, 513))
+CHOICES = {
+    "size": SIZES,
+    "lengths": PAIRS,
+    "seen": ("all", "causal", "window", "causal window", "mask"),
+    "bias": (None, "whole", "shared"),
+    "groups": (1, 2, 4),
+    "soft_cap": (None, 3.0),
+    "slopes": (False, True),
+    "sinks": (False, True),
+    "dropout": (0.0, 0.2),
+    "outside": ("heads", "positions"),
+    "dtype": (torch.bfloat16, torch.float16),
+}
+
+
+def crossed_pairwise():
+    """Calls in which any two choices meet, found greedily."""
+    chance = random.Random(0)
+    names = list(CHOICES)
+    open_pairs = {
+        (a, x, b, y)
+        for a, b in itertools.combinations(names, 2)
+        for x in range(len(CHOICES[a]))
+        for y in range(len(CHOICES[b]))
+    }
+    calls = []
+    while open_pairs:
+        tries = [{n: chance.randrange(len(CHOICES[n])) for n in names} for _ in range(60)]
+
+        def met(call):
+            return {(a, call[a], b, call[b]) for a, b in itertools.combinations(names, 2)}
+
+        best = max(tries, key=lambda call: len(met(call) & open_pairs))
+        open_pairs -= met(best)
+        calls.append({n: CHOICES[n][best[n]] for n in names})
+    return calls
+
+
+def errors_within(actual, exact, yardstick, factor, dtype):
+    unit = torch.finfo(dtype).eps * exact.abs().max()
+    error, of_torch = ((x.double() - exact).abs().max() for x in (actual, yardstick))
+    assert not actual.isnan().any()
+    assert error <= factor * of_torch + unit, (error, of_torch, unit)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "call", crossed_pairwise(), ids=lambda call: "-".join(map(str, call.values()))
+)
+def test_features_crossed(call):
+    size, value_size = call["size"] if isinstance(call["size"], tuple) else (call["size"],) * 2
+    queries, keys = call["lengths"]
+    device, dtype = "cuda", call["dtype"]
+    q, k, v = heads(
+        2, 4, queries, keys, size, value_size=value_size, groups=call["groups"], device=device,
+        dtype=dtype,
+    )  # fmt: skip
+    options = {"soft_cap": call["soft_cap"], "dropout": call["dropout"], "seed": 3}
+    if "causal" in call["seen"]:
+        options["causal"] = True
+    if "window" in call["seen"]:
+        options["window"] = (60, 40)
+    if call["seen"] == "mask":
+        options["mask"] = torch.rand(2, 1, queries, keys, device=device) > 0.4
+    if call["slopes"]:
+        options["alibi_slopes"] = torch.rand(4, device=device) / 8
+    bias = {None: None, "whole": (2, 4, queries, keys), "shared": (1, 4, 1, keys)}[call["bias"]]
+    bias = bias and torch.randn(bias, device=device, dtype=dtype, requires_grad=True)
+    sinks = torch.randn(4, device=device, requires_grad=True) if call["sinks"] else None
+    given = [q, k, v, bias, sinks]
+    wanted = [x for x in given if x is not None]
+    wide = [None if x is None else x.detach().double().requires_grad_() for x in given]
+    exact = samples.torch_attention(*wide, **options)
+    yardstick = samples.torch_attention(*given, **options)
+    if call["outside"] == "positions":
+        given[:3] = [x.transpose(1, 2).contiguous().transpose(1, 2) for x in given[:3]]
+    output = flash_attention(*given, **options, backend="portable")
+    errors_within(output, exact, yardstick, 2, dtype)
+    grad = torch.randn_like(yardstick)
+    exacts = torch.autograd.grad(exact, [x for x in wide if x is not None], grad.double())
+    yardsticks = torch.autograd.grad(yardstick, wanted, grad)
+    actuals = torch.autograd.grad(output, wanted, grad)
+    for found in zip(actuals, exacts, yardsticks, strict=True):
+        errors_within(*found, 3, dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("length", [8191, 65536])
+def test_long_sequences(length):
+    q, k, v = heads(1, 1, length, length, 64, device="cuda", dtype=torch.bfloat16)
+    output = flash_attention(q, k, v, causal=True, backend="portable")
+    found = grads(output, (q, k, v))
+    rows = slice(length - 64, length)  # the longest
+    exact = samples.torch_attention(
+        q[:, :, rows].double(), k.double(), v.double(), causal=True
+    )  # fmt: skip
+    assert (output[:, :, rows] - exact).abs().max() <= 2 * torch.finfo(torch.bfloat16).eps
+    assert not any(x.isnan().any() for x in found)
+    theirs = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    for actual, wanted in zip(found, grads(theirs, (q, k, v)), strict=True):
+        torch.testing.assert_close(actual, wanted, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.gpu
+def test_attention_beyond_32_bit_offsets():
+    torch.cuda.empty_cache()
+    batch, n, length, size = 5, 32, 2**16 + 3, 256
+    one = torch.randn(1, 1, 200, size, device="cuda", dtype=torch.bfloat16)
+    big = torch.zeros(batch, n, length, size, device="cuda", dtype=torch.bfloat16)
+    big[-1, -1, -200:] = one[0, 0]
+    last = big[:, -1:, -200:]
+    output = flash_attention(last, last, last, causal=True, backend="portable")
+    expected = flash_attention(one, one, one, causal=True, backend="portable")
+    assert big.numel() > 2**31
+    assert torch.equal(output[-1:], expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_large_magnitudes_stay_finite(dtype):
+    q, k, v = heads(1, 2, 257, 300, 64, device="cuda", dtype=dtype)
+    with torch.no_grad():
+        output = flash_attention(1e4 * q, 1e4 * k, v, backend="portable")
+        exact = samples.torch_attention(1e4 * q.double(), 1e4 * k.double(), v.double())
+    assert not output.isnan().any()
+    # One key takes it all; which one may differ where two are nearly equal.
+    same = (output - exact).abs().amax(-1) <= 0.02
+    assert same.float().mean() > 0.97
