@@ -17,15 +17,15 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("svg")
-matplotlib.rcParams.update({"svg.hashsalt": "growth", "font.size": 8})
+matplotlib.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none", "font.size": 8})
 
 from matplotlib import pyplot  # noqa: E402
 
 CASES = {
-    "chain": "operations in a chain of y · 1.0001 + 0.5 (two a link)",
+    "chain": "thousand operations in a chain of y · 1.0001 + 0.5",
     "mlp": "batch of the perceptron 784-512-512-10",
 }
-COSTS = {"peak_mb": "memory of a step at its peak (MB)", "seconds": "seconds a step"}
+COSTS = {"peak_mb": "memory of a step at its peak (MB)", "seconds": "processor seconds of a step"}
 
 
 def rows_of(lines: Iterable[str]) -> list[dict[str, Any]]:
@@ -37,8 +37,8 @@ def rows_of(lines: Iterable[str]) -> list[dict[str, Any]]:
 def points(rows: list[dict[str, Any]], case: str, library: str, cost: str) -> np.ndarray:
     """Sizes and costs (2, n), by size."""
     chosen = [row for row in rows if (row["case"], row["library"]) == (case, library)]
-    links = 2 if case == "chain" else 1
-    return np.array(sorted((row["size"] * links, row[cost]) for row in chosen)).T
+    scale = 2 / 1000 if case == "chain" else 1  # a link is two operations
+    return np.array(sorted((row["size"] * scale, row[cost]) for row in chosen)).T
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:

@@ -197,7 +197,9 @@ def draw(curves: dict[str, dict[str, list[list[float]]]], path: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(curves), figsize=(3 * len(curves), 3), sharey=True)
+    matplotlib.rcParams.update({"svg.hashsalt": "drift", "svg.fonttype": "none", "font.size": 8})
+    size = (2.2 * len(curves), 2.6)
+    figure, axes = pyplot.subplots(1, len(curves), figsize=size, sharey=True, layout="constrained")
     for axis, (name, by_dtype) in zip(np.atleast_1d(axes), curves.items(), strict=True):
         for dtype, (ours, theirs) in by_dtype.items():
             apart = np.abs(np.subtract(ours, theirs))
@@ -205,8 +207,7 @@ def draw(curves: dict[str, dict[str, list[list[float]]]], path: Path) -> None:
         axis.set(title=name, xlabel="step")
     np.atleast_1d(axes)[0].set_ylabel("|loss - torch's loss|")
     np.atleast_1d(axes)[-1].legend()
-    figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def main() -> None:
