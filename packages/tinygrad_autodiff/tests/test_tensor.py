@@ -159,22 +159,6 @@ def test_conversion():
             wrong()
 
 
-@pytest.mark.parametrize(
-    ("tensor", "text"),
-    [
-        (tg.tensor([1.0, 2.5]), "tensor([1.0, 2.5])"),
-        (tg.tensor([1.0, 2.0]), "tensor([1., 2.])"),
-        (tg.tensor(1), "tensor(1)"),
-        (tg.tensor([True]), "tensor([ True])"),
-        (tg.tensor([1.0], dtype=f64), "tensor([1.], dtype=float64)"),
-        (tg.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
-        (tg.tensor([1.0], requires_grad=True) * 2, "tensor([2.], grad_fn=<MulBackward>)"),
-    ],
-)
-def test_repr(tensor, text):
-    assert repr(tensor) == text
-
-
 def test_creation():
     assert tg.zeros(2, 3).shape == tg.zeros((2, 3)).shape == (2, 3)
     assert tg.ones(2, dtype=i64).dtype == i64

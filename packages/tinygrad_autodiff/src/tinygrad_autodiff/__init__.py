@@ -84,6 +84,7 @@ from .sampling import *  # noqa: F403 - rand, randn_like, randperm, …
 from .serialization import load, save
 from .summary import summary
 from .tensor import Tensor
+from .text import get_printoptions, set_printoptions
 
 long = int64
 
@@ -122,6 +123,7 @@ __all__ = [
     "func",
     "functions",
     "get_default_dtype",
+    "get_printoptions",
     "get_rng_state",
     "graph",
     "half",
@@ -152,6 +154,7 @@ __all__ = [
     "seed",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_printoptions",
     "set_rng_state",
     "signal",
     "sparse_coo",

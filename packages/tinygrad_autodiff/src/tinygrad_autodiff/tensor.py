@@ -18,21 +18,19 @@ from numpy import ndarray
 
 from . import engine, versions
 from ._methods import Methods
+from .attributes import Attributes
 from .dtypes import (
     Array,
     Dtype,
     as_dtype,
-    bool_,
-    complex64,
-    float32,
     get_default_dtype,
-    int64,
     promote_types,
 )
 from .errors import ArgumentError, ArgumentTypeError, DtypeError, GraphError, ShapeError
 from .interop import Interop
 from .mode import mode
 from .registry import op
+from .text import shown
 from .versions import written
 
 _T = TypeVar("_T", bound="Tensor")
@@ -40,7 +38,7 @@ RemovableHandle = engine.Handle
 _ONES = {dtype: np.ones((), dtype) for dtype in (np.dtype(c) for c in "efd")}
 
 
-class Tensor(Interop, Methods):
+class Tensor(Attributes, Interop, Methods):
     """An n-dimensional array of one dtype with an optional gradient.
 
     ``Tensor(data)`` makes a tensor of the default floating dtype, as in torch; `tensor` is the
@@ -77,89 +75,6 @@ class Tensor(Interop, Methods):
         self._data = np.array(array_of(data), get_default_dtype())
         self._node = self._grad = self._hooks = None
         self._requires_grad = requires_grad
-
-    # ---- what it is -------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of the dimensions."""
-        return self._data.shape
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
-        return self._data.shape if dim is None else self._data.shape[dim]
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return self._data.ndim
-
-    def dim(self) -> int:
-        """Number of dimensions."""
-        return self._data.ndim
-
-    def numel(self) -> int:
-        """Number of elements."""
-        return self._data.size
-
-    @property
-    def dtype(self) -> Dtype:
-        """The NumPy dtype of the elements."""
-        return self._data.dtype
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the elements take."""
-        return self._data.nbytes
-
-    @property
-    def T(self) -> Any:
-        """All dimensions in reverse order, on the same memory."""
-        return op.permute(self, tuple(range(self._data.ndim))[::-1])
-
-    @property
-    def mT(self) -> Any:
-        """The last two dimensions exchanged, on the same memory."""
-        return op.transpose(self, -2, -1)
-
-    @property
-    def H(self) -> Any:
-        """Conjugate transpose of a matrix."""
-        if self._data.ndim not in (0, 2):
-            raise ShapeError(f"H: expected a matrix, got shape {self.shape}; see mH")
-        return op.adjoint(self) if self._data.ndim else op.conj(self)
-
-    @property
-    def mH(self) -> Any:
-        """The last two dimensions exchanged, and conjugated."""
-        return op.adjoint(self)
-
-    @property
-    def real(self) -> Any:
-        """The real parts; the tensor itself if it is real."""
-        return op.real(self)
-
-    @property
-    def imag(self) -> Any:
-        """The imaginary parts."""
-        return op.imag(self)
-
-    def is_complex(self) -> bool:
-        """Whether the dtype is a complex one."""
-        return self._data.dtype.kind == "c"
-
-    def is_floating_point(self) -> bool:
-        """Whether the dtype is a floating one."""
-        return self._data.dtype.kind == "f"
-
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order."""
-        return self._data.flags.c_contiguous
-
-    def __len__(self) -> int:
-        if not self._data.ndim:
-            raise ArgumentTypeError("len() of a 0-d tensor")
-        return len(self._data)
 
     # ---- its place in the graph ---------------------------------------------------------------
 
@@ -366,21 +281,7 @@ class Tensor(Interop, Methods):
         return format(self.item(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        text = np.array2string(
-            self._data,
-            precision=4,
-            separator=", ",
-            prefix="tensor(",
-            suffix=")",
-            floatmode="maxprec_equal",
-        )
-        if self._data.dtype not in (float32, int64, bool_, complex64):
-            text += f", dtype={self._data.dtype}"
-        if self._node is not None:
-            text += f", grad_fn={self._node!r}"
-        elif self._requires_grad:
-            text += ", requires_grad=True"
-        return f"tensor({text})"
+        return shown(self)
 
     def __getstate__(self) -> Any:
         state: Any = super().__getstate__()
