@@ -359,6 +359,7 @@ INTERPRETED = {
     "matvec_nf4": {"_matvec_nf4"},
     "matvec_int8": {"_matvec_int8"},
     "rope": {"_rope"},
+    "lora_linear": {"_two_products", "_matmul", "_dropout", "_dequantise"},
     "dropout_add_rms_norm": {"_dropout_add_norm", "_dropout"} | ROW_NORM - {"_forward_one_pass"},
     "dropout_add_layer_norm": {"_dropout_add_norm", "_dropout"} | ROW_NORM - {"_forward_one_pass"},
     "kl_divergence": {"_rows", "_reduce", "_row_terms", "_gradient"},

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
         use_backend as use_backend,
     )
     from triton_kernels.nn import CrossEntropyLoss as CrossEntropyLoss
+    from triton_kernels.nn import JSDivLoss as JSDivLoss
+    from triton_kernels.nn import KLDivLoss as KLDivLoss
     from triton_kernels.nn import LayerNorm as LayerNorm
+    from triton_kernels.nn import LoRALinear as LoRALinear
     from triton_kernels.nn import RMSNorm as RMSNorm
     from triton_kernels.nn import SwiGLU as SwiGLU
     from triton_kernels.ops.activations.biased import bias_activation as bias_activation
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from triton_kernels.ops.linear_cross_entropy.op import (
         linear_cross_entropy as linear_cross_entropy,
     )
+    from triton_kernels.ops.lora.op import lora_linear as lora_linear
     from triton_kernels.ops.masked_softmax.op import log_softmax as log_softmax
     from triton_kernels.ops.masked_softmax.op import masked_softmax as masked_softmax
     from triton_kernels.ops.norms.dropout_add import (
@@ -81,7 +85,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossEntropyLoss",
     "Explanation",
+    "JSDivLoss",
+    "KLDivLoss",
     "LayerNorm",
+    "LoRALinear",
     "RMSNorm",
     "SwiGLU",
     "add_layer_norm",
@@ -108,6 +115,7 @@ __all__ = [
     "linear",
     "linear_cross_entropy",
     "log_softmax",
+    "lora_linear",
     "masked_softmax",
     "matmul",
     "matmul_fp8",
@@ -139,7 +147,10 @@ __all__ = [
 _LAZY = {
     "CrossEntropyLoss": "triton_kernels.nn",
     "Explanation": "triton_kernels.backends",
+    "JSDivLoss": "triton_kernels.nn",
+    "KLDivLoss": "triton_kernels.nn",
     "LayerNorm": "triton_kernels.nn",
+    "LoRALinear": "triton_kernels.nn",
     "RMSNorm": "triton_kernels.nn",
     "SwiGLU": "triton_kernels.nn",
     "flash_attention_varlen": "triton_kernels.ops.attention.op",

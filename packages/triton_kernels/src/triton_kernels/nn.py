@@ -1,4 +1,4 @@
-"""The ops as modules: ``RMSNorm``, ``LayerNorm``, ``SwiGLU``, ``CrossEntropyLoss``.
+"""The ops as modules: norms, ``SwiGLU``, losses, ``LoRALinear``.
 
 They hold the parameters and the options, and call the function of their op; state dicts are those
 of torch's modules of the same names.
@@ -6,6 +6,7 @@ of torch's modules of the same names.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -13,8 +14,11 @@ from torch import nn
 
 from triton_kernels.ops.activations.gated import swiglu
 from triton_kernels.ops.cross_entropy.op import cross_entropy
+from triton_kernels.ops.divergences.op import js_divergence, kl_divergence
+from triton_kernels.ops.lora.op import Weight, lora_linear
 from triton_kernels.ops.norms.layer import layer_norm
 from triton_kernels.ops.norms.rms import rms_norm
+from triton_kernels.ops.quantised.codes import nf4_values, quantise_nf4
 
 
 class RMSNorm(nn.Module):
@@ -125,3 +129,126 @@ class CrossEntropyLoss(nn.Module):
     def extra_repr(self) -> str:
         """The options, for printing."""
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+class KLDivLoss(nn.Module):
+    """``kl_divergence`` with its options kept.
+
+    Args:
+        options: those of ``kl_divergence``, by name: reduction, log_target, from_logits,
+            temperature, ignore_index.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.options = options
+
+    def forward(
+        self, input: torch.Tensor, target: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Twice (rows, classes) to the loss; raises as ``kl_divergence``."""
+        return kl_divergence(input, target, labels=labels, **self.options)
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+class JSDivLoss(KLDivLoss):
+    """``js_divergence`` with its options kept.
+
+    Args:
+        options: those of ``js_divergence``, by name: beta, reduction, from_logits, temperature,
+            ignore_index.
+    """
+
+    def forward(
+        self, input: torch.Tensor, target: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Twice (rows, classes) to the loss; raises as ``js_divergence``."""
+        return js_divergence(input, target, labels=labels, **self.options)
+
+
+class LoRALinear(nn.Module):
+    """``lora_linear`` over a frozen weight, dense or NF4; only the low-rank factors are trained.
+
+    Args:
+        weight: (n, k), dense; it is frozen.
+        rank: of the factors: ``lora_a`` (rank, k), uniform as torch's Linear begins, and ``lora_b``
+            (n, rank), zeros, so that at first nothing changes.
+        alpha: the low-rank part is scaled by alpha / rank; None: by 1.
+        p: the probability to drop an element of x before ``lora_a``, in training; its seed is drawn
+            from torch's generator, which a compiled graph cannot hold.
+        bias: (n,), frozen too, or None.
+        nf4: whether to keep the weight as NF4 codes; k is a multiple of 64 then.
+        dtype: of the factors; None: the weight's. They are cast to x's for the product.
+    """
+
+    weight: torch.Tensor | None
+    codes: torch.Tensor | None
+    scale: torch.Tensor | None
+    bias: torch.Tensor | None
+
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        rank: int,
+        alpha: float | None = None,
+        p: float = 0.0,
+        *,
+        bias: torch.Tensor | None = None,
+        nf4: bool = False,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        n, k = weight.shape
+        self.rank, self.p = rank, p
+        self.scaling = 1.0 if alpha is None else alpha / rank
+        weight = weight.detach()
+        codes, scale = quantise_nf4(weight) if nf4 else (None, None)
+        self.register_buffer("weight", None if nf4 else weight)
+        self.register_buffer("codes", codes)
+        self.register_buffer("scale", scale)
+        self.register_buffer("bias", None if bias is None else bias.detach())
+        like = {"device": weight.device, "dtype": dtype or weight.dtype}
+        self.lora_a = nn.Parameter(torch.empty(rank, k, **like))
+        self.lora_b = nn.Parameter(torch.zeros(n, rank, **like))
+        nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
+
+    @classmethod
+    def from_linear(cls, linear: nn.Linear, rank: int, **options: Any) -> LoRALinear:
+        """In place of a torch.nn.Linear, with its weight and bias; options as above."""
+        return cls(linear.weight, rank, bias=linear.bias, **options)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., k) to (..., n), in autocast's dtype where that is on; raises as ``lora_linear``."""
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        a, b = self.lora_a.to(x.dtype), self.lora_b.to(x.dtype)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        weight: Weight
+        if self.weight is not None:
+            weight = self.weight.to(x.dtype)
+        else:
+            assert self.codes is not None
+            assert self.scale is not None  # one or the other is there
+            weight = self.codes, self.scale
+        if not (self.training and self.p):
+            return lora_linear(x, weight, a, b, self.scaling, bias)
+        seed = int(torch.randint(2**62, ()))
+        return lora_linear(x, weight, a, b, self.scaling, bias, self.p, seed)
+
+    def merged(self) -> torch.Tensor:
+        """The dense weight that does the same without dropout, in float32: (n, k)."""
+        if self.weight is not None:
+            dense = self.weight.float()
+        else:
+            assert self.codes is not None
+            assert self.scale is not None
+            dense = nf4_values(self.codes, self.scale)
+        return dense + self.scaling * (self.lora_b.float() @ self.lora_a.float())
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        kind = "nf4" if self.weight is None else "dense"
+        return f"{kind}, rank={self.rank}, scaling={self.scaling}, p={self.p}"

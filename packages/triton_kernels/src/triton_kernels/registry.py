@@ -47,6 +47,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.positions.rope_qk": ("rope_qk",),
     "triton_kernels.ops.positions.embedding": ("embedding",),
     "triton_kernels.ops.quantised.nf4": ("dequantise_nf4", "matvec_nf4", "matvec_int8"),
+    "triton_kernels.ops.lora.op": ("lora_linear",),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
     "triton_kernels.ops.divergences.op": ("kl_divergence", "js_divergence"),
