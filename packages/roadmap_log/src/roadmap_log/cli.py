@@ -29,6 +29,8 @@ COMMANDS = {
     "experiment": "Keep experiments: hypothesis, runs, ablations, result",
     "search": "Find something in all that you wrote",
     "status": "Show the way come and the way ahead",
+    "stats": "Show when you worked, what is left, where the time went",
+    "plan": "Foresee the finish and lay the rest out over the days",
     "tracks": "List the tracks that are installed",
     "site": "Build the site of the journey",
     "export": "Write the journey as Markdown, JSON, CSV, iCal, Atom, OPML, BibTeX or zip",

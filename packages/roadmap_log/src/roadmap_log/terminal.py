@@ -65,6 +65,11 @@ def paint(text: str, style: str) -> str:
     return f"\x1b[{codes}m{text}\x1b[0m"
 
 
+def green(text: str, level: int) -> str:
+    """`text` in one of four greens (1 to 4), for terminals with 256 colours."""
+    return f"\x1b[38;5;{(22, 28, 34, 40)[level - 1]}m{text}\x1b[0m" if coloured() else text
+
+
 def clean(text: str) -> str:
     """`text` on one line without control characters, which could take over the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
