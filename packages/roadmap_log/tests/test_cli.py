@@ -188,7 +188,7 @@ def test_exit_codes(
 
 
 def test_a_misspelt_command_is_answered_with_the_nearest(roadmap: Command) -> None:
-    assert "did you mean: roadmap status" in roadmap("statsu").err
+    assert "did you mean: roadmap status" in roadmap("statuss").err
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, click.exceptions.Abort, EOFError])
@@ -210,7 +210,7 @@ def test_the_shell_can_complete(shell: str, monkeypatch: pytest.MonkeyPatch) -> 
     kind = get_completion_class(shell)
     assert kind is not None
     offered = kind(cli.cli, {}, "roadmap", "_ROADMAP_COMPLETE").get_completions([], "st")
-    assert {each.value for each in offered} == {"start", "status"}
+    assert {each.value for each in offered} == {"start", "stats", "status"}
 
 
 def test_colour_only_where_it_is_wanted(journey: Journey) -> None:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from roadmap_log.state import ItemState, State
 
+_LONGEST = 20 * 366
 UNNAMED = "other"
 """The topic of an entry that names none."""
 
@@ -50,6 +51,9 @@ def remaining(total: int, done: Sequence[date], start: date, today: date) -> lis
         start: the first day of the journey.
         today: the last day to count.
     """
+    start = min([start, today, *done[:1]])
+    if (today - start).days > _LONGEST:  # a start that was never set
+        start = min([today, *done[:1]])
     points = [(start, total - sum(day < start for day in done))] if start < today else []
     sunday = start + timedelta(days=6 - start.weekday())
     while sunday < today:

@@ -1,12 +1,12 @@
 """Progress and activity as SVG: named and described for those who cannot see it, without colour
 as the only sign, in the colours of the page's style sheet."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from markupsafe import Markup, escape
 
-from roadmap_log.state import Activity, ItemState, Status
+from roadmap_log.state import Activity, Status
 
 CELL, GAP = 12, 3
 WEEKS = 26
@@ -79,35 +79,6 @@ def _square(x: int, y: int, day: date, done: Activity | None) -> str:
         f'<rect class="level-{level(done)}" x="{x}" y="{y}" width="{CELL}" height="{CELL}" rx="2">'
         f"<title>{day:%d %b %Y}: {told}</title></rect>"
     )
-
-
-def finished(items: Iterable[ItemState]) -> list[date]:
-    """The days on which what counts as done was done, in order."""
-    days = []
-    for each in items:
-        when = each.work.verified or each.work.ticked
-        if each.done and when:
-            days.append(when.date())
-    return sorted(days)
-
-
-def remaining(total: int, done: Sequence[date], start: date, today: date) -> list[tuple[date, int]]:
-    """How many items were left at the end of each week, from the start to today.
-
-    Args:
-        total: items in all.
-        done: the days on which one of them was done, in order.
-        start: first day.
-        today: last day.
-    """
-    start = min([start, today, *done[:1]])
-    if (today - start).days > 20 * 366:  # a start that was never set
-        start = min(done[:1] or [today])
-    points, at = [(start, total - sum(day < start for day in done))], start
-    while at < today:
-        at = min(today, at + timedelta(days=7 - at.weekday() - 1 or 7))
-        points.append((at, total - sum(day <= at for day in done)))
-    return points if len(points) > 1 else [(today, total - len(done))]
 
 
 def burn_down(points: Sequence[tuple[date, int]], total: int) -> Markup:

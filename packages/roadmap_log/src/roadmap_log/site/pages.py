@@ -17,8 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pygments.formatters.html import HtmlFormatter
 
+from roadmap_log.course import finished, remaining
 from roadmap_log.events import Event
-from roadmap_log.site.charts import burn_down, finished, heat_map, progress_bar, remaining
+from roadmap_log.site.charts import burn_down, heat_map, progress_bar
 from roadmap_log.site.journal import Journal, Post, named
 from roadmap_log.site.output import Output
 from roadmap_log.site.text import strip_controls, to_html
@@ -382,8 +383,8 @@ class Pages:
     def _files(self) -> None:
         if self.frame == "base.html":
             style = (HERE / "style.css").read_text(encoding="utf-8")
-            night = _code_colours("github-dark")
-            style += f"\n{_code_colours('friendly')}\n"
+            night = _code_colours("monokai")
+            style += f"\n{_code_colours('xcode')}\n"
             style += f"@media (prefers-color-scheme: dark) {{\n{night}\n}}\n"
             self.out.page("style.css", "style", lambda: style)
             script = (HERE / "search.js").read_text(encoding="utf-8")
