@@ -70,3 +70,15 @@ def test_version_is_read_when_asked_for():
 
 def test_all_is_true():
     assert all(hasattr(tg, name) for name in tg.__all__)
+
+
+def test_names_that_programs_for_torch_begin_with():
+    device = tg.device("cuda" if tg.cuda.is_available() else "cpu")
+    assert tg.zeros(2, device=device).device == device
+    assert tg.cuda.device_count() == 0
+    assert tg.finfo(tg.float32).eps == 2**-23
+    assert tg.iinfo(tg.int8).max == 127
+    assert isinstance(tg.float32, tg.dtype)
+    assert isinstance(tg.ones(2).shape, tg.Size)
+    assert tg.zeros(2)[tg.newaxis].shape == (1, 2)
+    assert (round(tg.pi, 2), round(tg.e, 2), tg.inf > 1e308, tg.nan != tg.nan) == (3.14, 2.72, 1, 1)

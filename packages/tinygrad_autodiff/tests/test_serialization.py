@@ -95,3 +95,12 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.npz"):
         tg.load(path)
+
+
+def test_open_files_are_written_and_read():
+    file = io.BytesIO()
+    tg.save({"a": tg.arange(3)}, file)
+    file.seek(0)
+    assert tg.load(file)["a"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"not a complete \.npz"):
+        tg.load(io.BytesIO(b"nothing"))

@@ -10,11 +10,15 @@ tensor([2., 4.])
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
+
+from numpy import dtype, finfo, iinfo
 
 from . import (
     autograd,
     creation,
+    cuda,
     errors,
     fft,
     forward_ad,
@@ -87,6 +91,8 @@ from .tensor import Tensor
 from .text import get_printoptions, set_printoptions
 
 long = int64
+Size: type[tuple[int, ...]] = tuple  # what a shape is
+newaxis = None
 
 if TYPE_CHECKING:
     from . import data as data
@@ -96,6 +102,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AutodiffError",
     "Generator",
+    "Size",
     "Tensor",
     "autograd",
     "bfloat16",
@@ -108,12 +115,16 @@ __all__ = [
     "complex64",
     "complex128",
     "contiguous_format",
+    "cuda",
     "data",
     "device",
     "double",
+    "dtype",
+    "e",
     "enable_grad",
     "errors",
     "fft",
+    "finfo",
     "float16",
     "float32",
     "float64",
@@ -127,6 +138,8 @@ __all__ = [
     "get_rng_state",
     "graph",
     "half",
+    "iinfo",
+    "inf",
     "inference_mode",
     "initial_seed",
     "int8",
@@ -140,9 +153,12 @@ __all__ = [
     "long",
     "manual_seed",
     "masked",
+    "nan",
+    "newaxis",
     "nn",
     "no_grad",
     "optim",
+    "pi",
     "preserve_format",
     "profiler",
     "promote_types",

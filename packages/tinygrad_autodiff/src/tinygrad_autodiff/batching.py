@@ -364,7 +364,7 @@ def vmap(
                 raise ShapeError(f"vmap: no dimension {dim} in an argument of shape {value.shape}")
             moved = op.movedim(value, dim, 0)
             if size is not None and moved.shape[0] != size:
-                raise ShapeError(f"vmap: batches of different sizes {size} and {moved.shape[0]}")
+                raise ArgumentError(f"vmap: batches of different sizes {size} and {moved.shape[0]}")
             size = moved.shape[0]
             chosen.append(Batched(moved, level))
         if size is None:

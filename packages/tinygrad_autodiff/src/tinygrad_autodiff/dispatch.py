@@ -22,6 +22,7 @@ from .errors import (
     AutodiffError,
     DimError,
     DtypeError,
+    RangeError,
     ShapeError,
     UnsupportedDtypeError,
 )
@@ -444,6 +445,8 @@ def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Except
         return error if named else type(error)(f"{cls.name}: {error}")
     shapes = " and ".join(str(np.shape(array)) for array in arrays if array is not None)
     dtypes = " and ".join(str(asarray(array).dtype) for array in arrays if array is not None)
+    if "negative integer powers" in str(error):
+        return RangeError(f"{cls.name}: integers to negative integer powers are not allowed")
     if isinstance(error, TypeError) and hasattr(cls, "partials"):
         return UnsupportedDtypeError(f"{cls.name}: not defined for {dtypes}: {error}")
     if isinstance(error, TypeError):

@@ -55,6 +55,10 @@ class OptionError(AutodiffError, RuntimeError):
     """An option outside what is accepted, where torch raises a RuntimeError and no ValueError."""
 
 
+class MissingForwardError(AutodiffError, NotImplementedError):
+    """A module that was called and does not say what it computes."""
+
+
 class AnomalyError(AutodiffError, RuntimeError):
     """A NaN or an infinity that anomaly mode has found, with the op that made it."""
 

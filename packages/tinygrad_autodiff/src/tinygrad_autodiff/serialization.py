@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,29 +20,34 @@ from .errors import ArgumentError, ArgumentTypeError
 from .tensor import Tensor, array_of, wrap
 
 
-def save(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def save(state: Mapping[str, Any], path: str | os.PathLike[str] | BinaryIO) -> None:
     """Write a state dict of tensors, arrays or numbers (nested dicts become dotted names).
+
+    Args:
+        state: What to save.
+        path: The file's name; or an open binary file, which is written to as it is.
 
     Raises:
         ArgumentTypeError: A value is neither of these.
         OSError: The file cannot be written; an older one at `path` stays as it was.
     """
     arrays = _flattened(state, "")
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    place = nullcontext(path) if hasattr(path, "write") else replacing(path)
+    with place as file, zipfile.ZipFile(file, "w") as archive:
         for key, array in arrays.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Read what `save` wrote, as a dict of tensors.
+def load(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Tensor]:
+    """Read what `save` wrote, by the file's name or from an open one, as a dict of tensors.
 
     Raises:
         ArgumentError: The file is no such archive, is cut off, or holds pickled objects.
         FileNotFoundError: There is no such file.
     """
     try:
-        with Path(path).open("rb") as file:
+        with nullcontext(path) if hasattr(path, "read") else Path(path).open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ArgumentError(f"load: {path} is a single array, not a state dict (.npz)")

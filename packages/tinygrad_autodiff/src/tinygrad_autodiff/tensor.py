@@ -403,10 +403,9 @@ def call_hooks(hooks: Sequence[Any] | None, gradient: Any) -> Any:
         result = hook(value)
         if result is None:
             continue
-        if not isinstance(result, Tensor) or result.shape != value.shape:
-            raise GraphError(
-                f"hook: expected None or a tensor of shape {value.shape}, got "
-                f"{tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__}"
-            )
+        if not isinstance(result, Tensor):
+            raise ArgumentTypeError(f"hook: expected None or a tensor, got {result!r}")
+        if result.shape != value.shape:
+            raise GraphError(f"hook: expected the shape {value.shape}, got {result.shape}")
         value = result
     return value if isinstance(gradient, Tensor) else value._data

@@ -66,6 +66,8 @@ def grad(
         GraphError: An output has no graph, an input no gradient, or the graph was freed.
     """
     outs, ins = _sequence(outputs, "outputs"), _sequence(inputs, "inputs")
+    if not ins:
+        raise GraphError("grad: the inputs cannot be empty")
     seeds = [None] * len(outs) if grad_outputs is None else _gradients(grad_outputs)
     if len(seeds) != len(outs):
         raise GraphError(f"grad: {len(outs)} outputs, but {len(seeds)} grad_outputs")

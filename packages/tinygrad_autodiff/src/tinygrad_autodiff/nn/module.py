@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..dtypes import as_dtype
-from ..errors import ArgumentTypeError
+from ..errors import ArgumentTypeError, MissingForwardError
 from ..tensor import Tensor
 from .hooks import Hooked
 from .parameter import Buffer, Parameter
@@ -27,7 +27,16 @@ class Module(Hooked, Stateful):
     """
 
     training: bool = True
-    forward: Callable[..., Any]
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What a call computes; every module defines its own.
+
+        Raises:
+            MissingForwardError: This one does not.
+        """
+        raise MissingForwardError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     def __init__(self) -> None:
         fields = self.__dict__

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, OptionError
+from ..errors import ArgumentError, OptionError, RangeError
 from ..op import Array, Bad, Composite, Elementwise, Op, Sample, compose, op
 from ..samples import array
+from ..tensor import array_of
 from .reduced import reduced, warn_of_broadcasting
 
 _NEURAL = ("nn.functional",)
@@ -134,6 +135,12 @@ def binary_cross_entropy(
         raise ArgumentError(
             f"binary_cross_entropy: a target of {tuple(target.shape)} does not fit an input of "
             f"{tuple(input.shape)}"
+        )
+    values = array_of(input)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise RangeError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1, got from "
+            f"{values.min()} to {values.max()}; of scores take binary_cross_entropy_with_logits"
         )
     loss = op.binary_entropy(input, target)
     return reduced(loss if weight is None else loss * weight, reduction)

@@ -66,7 +66,8 @@ class NllLoss(Composite, name="nll_loss", spaces=_NEURAL):
         yield Bad(
             (x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds .* 3 classes"
         )
-        yield Bad((x, np.array([0, 1])), {}, ShapeError, r"\(4, 3\).*\(2,\)")
+        yield Bad((x, np.array([0, 1])), {}, ArgumentError, r"size \(4\) to match .* \(2\)")
+        yield Bad((x, np.zeros((4, 2), int)), {}, ShapeError, r"\(4, 3\).*\(4, 2\)")
         yield Bad((x, np.zeros(4)), {}, DtypeError, "integer")
         yield Bad((x, np.zeros(4, int)), {"reduction": "max"}, ArgumentError, "'max'")
 
@@ -79,6 +80,11 @@ def _classes(
     if target.dtype.kind not in "iu":
         raise DtypeError(f"{name}: expected integer class indices, got {target.dtype}")
     dim = 1 if input.ndim > 1 else 0
+    if dim and target.ndim and len(target) != len(input):
+        raise ArgumentError(
+            f"{name}: expected input batch_size ({len(input)}) to match target batch_size "
+            f"({len(target)})"
+        )
     if target.shape != (*input.shape[:dim], *input.shape[dim + 1 :]):
         raise ShapeError(
             f"{name}: an input of {tuple(input.shape)} does not fit a target of {target.shape}"
@@ -211,7 +217,8 @@ class CrossEntropy(Composite, name="cross_entropy", spaces=_NEURAL):
         """As for nll_loss, and a smoothing out of range."""
         x = array((4, 3))
         yield Bad((x, np.array([0, 3, 1, 2])), {}, DimError, "target 3 is out of bounds")
-        yield Bad((x, np.array([0, 1])), {}, ShapeError, r"\(4, 3\).*\(2,\)")
+        yield Bad((x, np.array([0, 1])), {}, ArgumentError, r"size \(4\) to match .* \(2\)")
+        yield Bad((x, np.zeros((4, 2), int)), {}, ShapeError, r"\(4, 3\).*\(4, 2\)")
         yield Bad((x, np.zeros(4, int)), {"label_smoothing": 1.5}, ArgumentError, "1.5")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, as_dtype
-from ..errors import DimError, DtypeError, ShapeError
+from ..errors import DimError, DtypeError, ShapeError, UnsupportedDtypeError
 from ..op import Bad, Composite, Op, Sample, compose, op
 from ..samples import array
 from .dims import (
@@ -125,7 +125,9 @@ class Mean(Reduction, name="mean"):
         if dtype is not None:
             self.source, input = input.dtype, input.astype(as_dtype(dtype))
         if input.dtype.kind not in "fc":
-            raise DtypeError(f"mean: expected a floating input or dtype, got {input.dtype}")
+            raise UnsupportedDtypeError(
+                f"mean: expected a floating input or dtype, got {input.dtype}"
+            )
         self.shape, self.axes = input.shape, all_dims(dim, input.ndim)
         self.count = math.prod(input.shape[i] for i in self.axes)
         if input.dtype == np.float16:
