@@ -210,9 +210,9 @@ class LoRALinear(nn.Module):
         self.register_buffer("codes", codes)
         self.register_buffer("scale", scale)
         self.register_buffer("bias", None if bias is None else bias.detach())
-        like = {"device": weight.device, "dtype": dtype or weight.dtype}
-        self.lora_a = nn.Parameter(torch.empty(rank, k, **like))
-        self.lora_b = nn.Parameter(torch.zeros(n, rank, **like))
+        dtype = dtype or weight.dtype
+        self.lora_a = nn.Parameter(torch.empty(rank, k, device=weight.device, dtype=dtype))
+        self.lora_b = nn.Parameter(torch.zeros(n, rank, device=weight.device, dtype=dtype))
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
 
     @classmethod

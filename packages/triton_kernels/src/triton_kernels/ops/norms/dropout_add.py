@@ -415,7 +415,7 @@ def _op(
         name=name, summary=summary, function=function, kernel=kernel,
         gradients=(gradient, _DROPOUT), checked=checked, torch_function=theirs, dtypes=FLOATS,
         samples=_samples(parameters), errors=_errors, cost=_cost, bound="memory",
-        cases=tuple(_case(columns, parameters) for columns in (4096, 16384)[: 3 - parameters]),
+        cases=(_case(4096, parameters),),
         source=f"Srivastava et al. 2014, Dropout; {source}",
     )  # fmt: skip
 
