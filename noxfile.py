@@ -32,6 +32,7 @@ nox.options.sessions = [
     "build",
     "lowest",
     "workspace",
+    "site",
 ]
 
 ROOT = Path(__file__).parent
@@ -187,6 +188,53 @@ def log(session: nox.Session) -> None:
     pytest_on_every_core(session)
     sync_package(session, package, "--group", "tracks")
     pytest(session, "-m", "tracks")
+
+
+@nox.session
+@once("packages/roadmap_log")
+def site(session: nox.Session) -> None:
+    """roadmap_log's pages under the eyes of Jekyll, vnu, axe and feed readers, where they are."""
+    package = PACKAGES["log"]
+    sync_package(session, package, "--group", "site")
+    modules = npm_packages(session, package.path / "tests" / "browser")
+    lacking = lacking_site_tools(session, modules)
+    pytest(session, "-m", "site", "-n", "2", NODE_MODULES=str(modules))
+    if lacking:
+        session.skip("not run: " + "; ".join(lacking))
+
+
+def npm_packages(session: nox.Session, folder: Path) -> Path:
+    """The packages of a lock of npm's, installed into the session's environment where npm is."""
+    place = Path(session.virtualenv.location, "npm")
+    if shutil.which("npm"):
+        place.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(ROOT / folder / name, place / name)
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+        npm = ["npm", "ci", "--prefix", str(place), *quiet]
+        subprocess.run(npm, check=False, stdin=subprocess.DEVNULL)  # what it lacks is told below
+    return place / "node_modules"
+
+
+def lacking_site_tools(session: nox.Session, modules: Path) -> list[str]:
+    """What the machine lacks of the tools that the session `site` looks at pages with."""
+    lock = ROOT / ".tools" / "site.lock"
+    if lock.exists():  # .ci/run is installing them
+        session.run("flock", "--timeout", "300", str(lock), "true", external=True)
+    tools = {
+        "vnu (Debian: default-jre-headless)": ("java",),
+        "axe (Debian: chromium)": ("chromium", "chromium-browser", "google-chrome"),
+        "axe (node, npm)": ("node",),
+    }
+    lacking = [told for told, names in tools.items() if not any(map(shutil.which, names))]
+    gems = "%w[jekyll minima jekyll-feed jekyll-seo-tag jekyll-sitemap].each { |name| gem name }"
+    if (
+        not shutil.which("ruby")
+        or subprocess.run(["ruby", "-e", gems], capture_output=True).returncode
+    ):
+        lacking.append("Jekyll (Debian: those that .ci/site-tools names)")
+    packages = ("axe-core", "playwright-core", "vnu-jar")
+    return lacking + [f"npm's {name}" for name in packages if not (modules / name).is_dir()]
 
 
 @nox.session
