@@ -21,6 +21,8 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from roadmap_log.site.raw import tidy
+
 LONGEST_HIGHLIGHT = 100_000
 """Characters of a code block beyond which it stays in one colour."""
 
@@ -57,6 +59,7 @@ def to_html(text: str, image: Image = lambda _: None) -> str:
     parser = _parser()
     env: dict[str, Any] = {}
     tokens = parser.parse(strip_controls(text), env)
+    tidy(tokens)
     pictures = _Pictures(image)
     _adapt(tokens, pictures)
     clean = nh3.clean(
