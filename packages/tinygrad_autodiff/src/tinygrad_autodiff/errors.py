@@ -24,7 +24,7 @@ class UnsupportedDtypeError(DtypeError, NotImplementedError):
 
 
 class RangeError(AutodiffError, RuntimeError):
-    """A value outside of what the operation accepts, where torch raises a RuntimeError."""
+    """A value or option that the operation does not take, where torch raises a RuntimeError."""
 
 
 class GraphError(AutodiffError, RuntimeError):
@@ -49,10 +49,6 @@ class ArgumentError(AutodiffError, ValueError):
 
 class ArgumentTypeError(AutodiffError, TypeError):
     """An argument of a type that the function does not accept."""
-
-
-class OptionError(AutodiffError, RuntimeError):
-    """An option outside what is accepted, where torch raises a RuntimeError and no ValueError."""
 
 
 class MissingForwardError(AutodiffError, NotImplementedError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..errors import OptionError
+from ..errors import RangeError
 from ..registry import op
 from .linear import Linear
 from .module import Module
@@ -158,11 +158,11 @@ class LinearCrossEntropyLoss(Module):
     ) -> None:
         super().__init__()
         if weight is not None and tuple(weight.shape) != (num_classes,):
-            raise OptionError(
+            raise RangeError(
                 f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
             )
         if not 0 <= label_smoothing <= 1:
-            raise OptionError(
+            raise RangeError(
                 f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
             )
         self.register_buffer("weight", weight)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import ArgumentError, OptionError, ShapeError
+from ..errors import ArgumentError, RangeError, ShapeError
 from ..registry import op
 from . import init
 from .module import Module
@@ -102,7 +102,7 @@ class RNNBase(Module):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         if input.ndim not in (2, 3):
-            raise OptionError(
+            raise RangeError(
                 f"{type(self).__name__}: expected an input of 2 or 3 dimensions, "
                 f"got {tuple(input.shape)}"
             )
@@ -335,7 +335,7 @@ class RNNCell(RNNCellBase):
     ) -> None:
         super().__init__(input_size, hidden_size, bias, device, dtype)
         if nonlinearity not in ("tanh", "relu"):
-            raise OptionError(f"RNNCell: unknown nonlinearity: {nonlinearity}")
+            raise RangeError(f"RNNCell: unknown nonlinearity: {nonlinearity}")
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Any, hx: Any = None) -> Any:

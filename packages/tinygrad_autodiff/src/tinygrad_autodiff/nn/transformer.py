@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import as_dtype, get_default_dtype
-from ..errors import OptionError
+from ..errors import RangeError
 from ..registry import op
 from ..tensor import Tensor, wrap
 from . import init
@@ -30,7 +30,7 @@ def _activation(given: Activation) -> Callable[[Any], Any]:
     if callable(given):
         return given
     if given not in ("relu", "gelu"):
-        raise OptionError(f"activation should be relu/gelu, not {given}")
+        raise RangeError(f"activation should be relu/gelu, not {given}")
     return getattr(op, given)  # type: ignore[no-any-return]
 
 
@@ -270,9 +270,9 @@ class Transformer(Module):
         """Encode `src`, then decode `tgt` with it."""
         dim = 0 if self.batch_first else 1
         if src.ndim == 3 and src.shape[dim] != tgt.shape[dim]:
-            raise OptionError("the batch number of src and tgt must be equal")
+            raise RangeError("the batch number of src and tgt must be equal")
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
-            raise OptionError("the feature number of src and tgt must be equal to d_model")
+            raise RangeError("the feature number of src and tgt must be equal to d_model")
         memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
         return self.decoder(
             tgt,

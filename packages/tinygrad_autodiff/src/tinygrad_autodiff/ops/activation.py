@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, ShapeError
+from ..errors import RangeError, ShapeError
 from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..samples import array
 from .blocks import in_blocks
@@ -125,7 +125,7 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
     def forward(input: Array, approximate: str = "none") -> Array:
         """Values."""
         if approximate not in ("none", "tanh"):
-            raise OptionError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+            raise RangeError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
         out: Array = in_blocks(_gelu_tanh if approximate == "tanh" else _gelu_exact, input)
         return out
 
@@ -139,7 +139,7 @@ class Gelu(Elementwise, name="gelu", spaces=_NEURAL):
     def error_inputs(cls) -> Iterator[Bad]:
         """An unknown approximation."""
         yield from super().error_inputs()
-        yield Bad((array((3,)), "fast"), {}, OptionError, "'none' or 'tanh'")
+        yield Bad((array((3,)), "fast"), {}, RangeError, "'none' or 'tanh'")
 
 
 def _gelu_exact(x: Array) -> Any:
@@ -197,12 +197,12 @@ def elu(input: Any, alpha: float = 1.0) -> Any:
 @compose(
     Sample((array((3, 4)), 0.5)),
     spaces=("", "nn.functional"),
-    errors=(Bad((array((3,)), 0.0), {}, OptionError, "alpha"),),
+    errors=(Bad((array((3,)), 0.0), {}, RangeError, "alpha"),),
 )
 def celu(input: Any, alpha: float = 1.0) -> Any:
     """``input`` above 0, else ``alpha·(exp(input/alpha) - 1)``: smooth at 0.  Barron 2017."""
     if alpha == 0:
-        raise OptionError("celu: zero division: alpha must not be 0")
+        raise RangeError("celu: zero division: alpha must not be 0")
     return op.scaled_elu(input, alpha, 1.0, 1.0 / alpha)
 
 

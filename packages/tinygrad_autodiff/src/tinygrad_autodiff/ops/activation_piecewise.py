@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError, OptionError, ShapeError
+from ..errors import ArgumentError, ArgumentTypeError, RangeError, ShapeError
 from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..random import default_generator
 from ..samples import array
@@ -138,7 +138,7 @@ class Softshrink(Elementwise, name="softshrink", spaces=_NEURAL):
     def forward(input: Array, lambd: float = 0.5) -> Array:
         """Values; 0 times the input where it is 0, so that NaN stays."""
         if lambd < 0:
-            raise OptionError(f"softshrink: lambda must be greater or equal to 0, but is {lambd}")
+            raise RangeError(f"softshrink: lambda must be greater or equal to 0, but is {lambd}")
         out: Array = input - np.clip(input, -lambd, lambd)
         return out
 
@@ -146,7 +146,7 @@ class Softshrink(Elementwise, name="softshrink", spaces=_NEURAL):
     def error_inputs(cls) -> Iterator[Bad]:
         """A negative distance."""
         yield from super().error_inputs()
-        yield Bad((array((3,)), -0.5), {}, OptionError, "-0.5")
+        yield Bad((array((3,)), -0.5), {}, RangeError, "-0.5")
 
 
 @compose(Sample((array((3, 4), -4.0, 9.0),)), spaces=_NEURAL)
@@ -182,7 +182,7 @@ def prelu(input: Any, weight: Any) -> Any:
 @compose(
     Sample((array((3, 4)),)),
     spaces=("", "nn.functional"),
-    errors=(Bad((array((3,)), 0.5, 0.2), {}, OptionError, "lower 0.5 .* upper 0.2"),),
+    errors=(Bad((array((3,)), 0.5, 0.2), {}, RangeError, "lower 0.5 .* upper 0.2"),),
 )
 def rrelu(
     input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False
@@ -192,7 +192,7 @@ def rrelu(
     Xu et al. 2015. Drawn from torch's stream, for the elements that are not above 0 alone.
     """
     if lower > upper:
-        raise OptionError(f"rrelu: lower {lower} should not be above upper {upper}")
+        raise RangeError(f"rrelu: lower {lower} should not be above upper {upper}")
     if not training:
         return op.leaky_relu(input, (lower + upper) / 2)
     values = array_of(input)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import OptionError, ShapeError
+from ..errors import RangeError, ShapeError
 from ..op import Bad, Sample, compose, op
 from ..random import default_generator
 from ..samples import array
@@ -153,7 +153,7 @@ def _repeated(value: Any, heads: int) -> Any:
         Bad(
             (array((2, 3)), array((2, 3)), array((2, 3)), np.ones((2, 2), bool), 0.0, True),
             {},
-            OptionError,
+            RangeError,
             "is_causal",
         ),
     ),
@@ -181,7 +181,7 @@ def scaled_dot_product_attention(
     bias = hidden = None
     if is_causal:
         if attn_mask is not None:
-            raise OptionError("an attn_mask must not be given together with is_causal=True")
+            raise RangeError("an attn_mask must not be given together with is_causal=True")
         rows, columns = shapes[0][-2], shapes[1][-2]
         hidden = np.arange(columns) > np.arange(rows)[:, None]
     elif attn_mask is not None:
@@ -240,7 +240,7 @@ def multi_head_attention_forward(
     if width % num_heads:
         raise ShapeError(f"an embedding of {width} is not divisible by {num_heads} heads")
     if is_causal and attn_mask is None:
-        raise OptionError("need attn_mask if specifying the is_causal hint")
+        raise RangeError("need attn_mask if specifying the is_causal hint")
     causal = is_causal and key_padding_mask is None and not need_weights
     separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
     query, key, value = _projected(query, key, value, in_proj_weight, in_proj_bias, separate)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, ShapeError
+from ..errors import RangeError, ShapeError
 from ..op import Bad, Sample, compose, op
 from ..samples import array
 
@@ -63,7 +63,7 @@ def pdist(input: Any, p: float = 2.0) -> Any:
 def _norm(difference: Any, p: float) -> Any:
     """p-norm over the last dimension, 0 of nothing."""
     if p < 0:
-        raise OptionError(f"expected a norm of p >= 0, got {p}")
+        raise RangeError(f"expected a norm of p >= 0, got {p}")
     if not difference.shape[-1]:
         return op.sum(difference, -1)
     return op.norm(difference, p, -1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, int64
-from ..errors import ArgumentError, DimError, DtypeError, OptionError, ShapeError
+from ..errors import ArgumentError, DimError, DtypeError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from ..tensor import Tensor, array_of, wrap
@@ -126,7 +126,7 @@ def _padding(name: str, padding_idx: int | None, count: int) -> int | None:
     if padding_idx is None:
         return None
     if not -count <= padding_idx < count:
-        raise OptionError(f"{name}: padding_idx {padding_idx} is out of range for {count} rows")
+        raise RangeError(f"{name}: padding_idx {padding_idx} is out of range for {count} rows")
     return padding_idx % count
 
 
@@ -161,7 +161,7 @@ def _frequency(index: Array, padding: int | None, by_frequency: bool) -> Array |
     errors=(
         Bad((np.array([4]), array((4, 3))), {}, DimError, "index 4 .* 4 rows"),
         Bad((np.array([0.5]), array((4, 3))), {}, DtypeError, "integer"),
-        Bad((np.array([1]), array((4, 3)), 4), {}, OptionError, "padding_idx 4"),
+        Bad((np.array([1]), array((4, 3)), 4), {}, RangeError, "padding_idx 4"),
     ),
 )
 def embedding(
@@ -226,7 +226,7 @@ def embedding_bag(
     if mode not in ("sum", "mean", "max"):
         raise ArgumentError(f"embedding_bag: mode is 'sum', 'mean' or 'max', not {mode!r}")
     if per_sample_weights is not None and mode != "sum":
-        raise OptionError(f"embedding_bag: per_sample_weights need mode 'sum', not {mode!r}")
+        raise RangeError(f"embedding_bag: per_sample_weights need mode 'sum', not {mode!r}")
     index = _indices("embedding_bag", input, weight.shape[0])
     if (index.ndim == 1) != (offsets is not None) or index.ndim > 2:
         raise ArgumentError(
@@ -284,8 +284,8 @@ def _largest(rows: Any, bag_of: Array, counts: Array) -> Any:
     Sample((np.array([[0, 2], [1, 1]]), 3)),
     spaces=("nn.functional",),
     errors=(
-        Bad((np.array([3]), 3), {}, OptionError, "smaller than num_classes"),
-        Bad((np.array([-1]), 3), {}, OptionError, "not be negative"),
+        Bad((np.array([3]), 3), {}, RangeError, "smaller than num_classes"),
+        Bad((np.array([-1]), 3), {}, RangeError, "not be negative"),
     ),
 )
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
@@ -297,9 +297,9 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     if index.dtype.kind not in "iu":
         raise DtypeError(f"one_hot: expected integer indices, got {index.dtype}")
     if index.min(initial=0) < 0:
-        raise OptionError("one_hot: class values must not be negative")
+        raise RangeError("one_hot: class values must not be negative")
     count = int(index.max(initial=-1)) + 1 if num_classes == -1 else num_classes
     if index.max(initial=-1) >= count:
-        raise OptionError(f"one_hot: class values must be smaller than num_classes ({count})")
+        raise RangeError(f"one_hot: class values must be smaller than num_classes ({count})")
     out = (index[..., None] == np.arange(count)).astype(int64)
     return wrap(out) if isinstance(tensor, Tensor) else out

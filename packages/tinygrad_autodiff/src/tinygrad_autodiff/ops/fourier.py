@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, complex_dtype, get_default_dtype
-from ..errors import DimError, OptionError, RangeError, ShapeError
+from ..errors import DimError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .dims import ints, one_dim
@@ -125,7 +125,7 @@ def _scaled(found: Array, scale: float) -> Array:
 
 def _scale(norm: str | None, sizes: tuple[int, ...], inverse: bool) -> float:
     if norm not in (None, "backward", "ortho", "forward"):
-        raise OptionError(f"norm is 'backward', 'ortho' or 'forward', not {norm!r}")
+        raise RangeError(f"norm is 'backward', 'ortho' or 'forward', not {norm!r}")
     count = max(math.prod(sizes), 1)
     if norm == "ortho":
         return 1 / math.sqrt(count)
@@ -217,7 +217,7 @@ def _one(n: int | None, dim: int) -> tuple[Any, tuple[int]]:
     Sample((_Z,)),
     Sample((_X, 4, 0, "ortho")),
     spaces=_HERE,
-    errors=(*_ONE, Bad((_X, None, -1, "both"), {}, OptionError, "'both'")),
+    errors=(*_ONE, Bad((_X, None, -1, "both"), {}, RangeError, "'both'")),
 )
 def fft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
     """The transform along `dim`, of the input cut or filled up with zeros to size `n`."""

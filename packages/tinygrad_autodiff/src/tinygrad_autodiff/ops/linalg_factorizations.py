@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import LinAlgError, OptionError, ShapeError
+from ..errors import LinAlgError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .linalg_matrices import (
@@ -299,7 +299,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False) -> Any:
     Sample((_A, np.array([2, 2, 3], np.int32))),
     Sample((_TALL, np.array([2, 4, 3], np.int32))),
     spaces=("",),
-    errors=(Bad((_A, np.ones(3)), {}, OptionError, "int32"),),
+    errors=(Bad((_A, np.ones(3)), {}, RangeError, "int32"),),
 )
 def lu_unpack(
     LU_data: Any, LU_pivots: Any, unpack_data: bool = True, unpack_pivots: bool = True
@@ -307,7 +307,7 @@ def lu_unpack(
     """P, L and U of packed factors and pivots; what is not unpacked is empty."""
     check(LU_data)
     if unpack_pivots and LU_pivots.dtype != np.int32:
-        raise OptionError(f"expected pivots of dtype int32, got {LU_pivots.dtype}")
+        raise RangeError(f"expected pivots of dtype int32, got {LU_pivots.dtype}")
     m, n = LU_data.shape[-2:]
     k = min(m, n)
     empty = op.zeros_like(op.reshape(LU_data, (-1,))[:0])

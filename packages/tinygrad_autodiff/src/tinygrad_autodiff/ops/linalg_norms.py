@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentTypeError, DimError, DtypeError, OptionError, ShapeError
+from ..errors import ArgumentTypeError, DimError, DtypeError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .dims import Dims, add_reduce, all_dims, one_dim, restored
@@ -155,7 +155,7 @@ def vector_norm(
     Sample((array((3, 2, 4)), 1, (2, 0))),
     spaces=_HERE,
     errors=(
-        Bad((_X, 3), {}, OptionError, "not 3"),
+        Bad((_X, 3), {}, RangeError, "not 3"),
         Bad((array((3,)),), {}, ShapeError, r"two dimensions, got shape \(3,\)"),
         Bad((_X, "fro", (0, 0)), {}, ShapeError, "two different dimensions"),
     ),
@@ -179,7 +179,7 @@ def matrix_norm(
     if ord == "fro":
         return op.vector_norm(A, 2, dims, keepdim)
     if ord not in ("nuc", 1, -1, 2, -2, math.inf, -math.inf):
-        raise OptionError(f"ord is 'fro', 'nuc', inf, 1, 2 or one of these negated, not {ord!r}")
+        raise RangeError(f"ord is 'fro', 'nuc', inf, 1, 2 or one of these negated, not {ord!r}")
     rows, columns = dims
     if ord == "nuc" or abs(ord) == 2:
         values = op.svdvals(op.movedim(A, dims, (-2, -1)))
@@ -231,7 +231,7 @@ def linalg_norm(
     Sample((_X,)),
     spaces=("", "Tensor"),
     errors=(
-        Bad((_X, "max"), {}, OptionError, "'max'"),
+        Bad((_X, "max"), {}, RangeError, "'max'"),
         Bad((array((3,)), "nuc"), {}, ShapeError, "two dimensions"),
     ),
 )
@@ -243,7 +243,7 @@ def norm(
         pair = (-2, -1) if dim is None else dim
         return op.matrix_norm(input, "nuc", pair, keepdim, dtype)
     if isinstance(p, str) and p != "fro":
-        raise OptionError(f"p is a number, 'fro' or 'nuc', not {p!r}")
+        raise RangeError(f"p is a number, 'fro' or 'nuc', not {p!r}")
     return op.vector_norm(input, 2 if p == "fro" or p is None else p, dim, keepdim, dtype)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import GraphError, OptionError, ShapeError
+from ..errors import GraphError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .linalg_matrices import (
@@ -124,7 +124,7 @@ class OrthogonalFactors(Op, name="orthogonal_factors", spaces=()):
     Sample((_TALL, "r")),
     aliases=("linalg.qr",),
     spaces=(),
-    errors=(_FLAT, Bad((_TALL, "full"), {}, OptionError, "'full'")),
+    errors=(_FLAT, Bad((_TALL, "full"), {}, RangeError, "'full'")),
 )
 def linalg_qr(A: Any, mode: str = "reduced") -> Any:
     """A = Q·R with orthonormal columns of Q and upper triangular R.
@@ -132,7 +132,7 @@ def linalg_qr(A: Any, mode: str = "reduced") -> Any:
     `mode` is "reduced", "complete" (all m columns of Q) or "r" (an empty Q).
     """
     if mode not in ("reduced", "complete", "r"):
-        raise OptionError(f"mode is 'reduced', 'complete' or 'r', not {mode!r}")
+        raise RangeError(f"mode is 'reduced', 'complete' or 'r', not {mode!r}")
     q, r = op.orthogonal_factors(A, mode == "complete")
     return QR(q if mode != "r" else op.zeros_like(op.reshape(q, (-1,))[:0]), r)
 

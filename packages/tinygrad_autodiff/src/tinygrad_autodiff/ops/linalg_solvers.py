@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import LinAlgError, OptionError, ShapeError
+from ..errors import LinAlgError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from .linalg_matrices import (
@@ -179,7 +179,7 @@ class LeastSquares(NamedTuple):
     errors=(
         Bad((array(()), array(())), {}, ShapeError, "at least 2 dimensions"),
         Bad((array((4, 2)), array((3, 1))), {}, ShapeError, r"\(4, 2\) and \(3, 1\)"),
-        Bad((array((4, 2)), array((4, 1)), None, "svd"), {}, OptionError, "'svd'"),
+        Bad((array((4, 2)), array((4, 1)), None, "svd"), {}, RangeError, "'svd'"),
     ),
 )
 def lstsq(A: Any, B: Any, rcond: Any = None, driver: str | None = None) -> Any:
@@ -190,7 +190,7 @@ def lstsq(A: Any, B: Any, rcond: Any = None, driver: str | None = None) -> Any:
     """
     check(A)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise OptionError(f"driver is one of gels, gelsy, gelsd and gelss, not {driver!r}")
+        raise RangeError(f"driver is one of gels, gelsy, gelsd and gelss, not {driver!r}")
     if B.ndim < 1 or (not _is_rows(A, B) and (B.ndim < 2 or B.shape[-2] != A.shape[-2])):
         raise ShapeError(f"the shapes {tuple(A.shape)} and {tuple(B.shape)} do not fit")
     vector = _is_rows(A, B)
@@ -227,7 +227,7 @@ def _is_rows(A: Any, B: Any) -> bool:
 def tensorinv(A: Any, ind: int = 2) -> Any:
     """The inverse of `A` as a matrix of its first `ind` dimensions by the others."""
     if ind <= 0:
-        raise OptionError(f"ind is positive, not {ind}")
+        raise RangeError(f"ind is positive, not {ind}")
     shape = tuple(A.shape)
     rows, columns = shape[:ind], shape[ind:]
     if math.prod(rows) != math.prod(columns):

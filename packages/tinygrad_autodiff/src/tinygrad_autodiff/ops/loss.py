@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, OptionError, RangeError
+from ..errors import ArgumentError, RangeError
 from ..op import Array, Bad, Composite, Elementwise, Op, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
@@ -66,12 +66,12 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
 @compose(
     Sample((_X, _Y), {"reduction": "none", "beta": 0.7}),
     spaces=_NEURAL,
-    errors=(_UNKNOWN, Bad((_X, _Y), {"beta": -1.0}, OptionError, "negative")),
+    errors=(_UNKNOWN, Bad((_X, _Y), {"beta": -1.0}, RangeError, "negative")),
 )
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
     """``d²/(2·beta)`` where d = |input - target| < beta, else ``d - beta/2``.  Girshick 2015."""
     if beta < 0:
-        raise OptionError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+        raise RangeError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     warn_of_broadcasting("smooth_l1_loss", input, target)
     size = op.abs(input - target)
     if beta == 0:
@@ -82,14 +82,14 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 @compose(
     Sample((_X, _Y, "none", 0.7)),
     spaces=_NEURAL,
-    errors=(_UNKNOWN, Bad((_X, _Y), {"delta": 0.0}, OptionError, "delta")),
+    errors=(_UNKNOWN, Bad((_X, _Y), {"delta": 0.0}, RangeError, "delta")),
 )
 def huber_loss(
     input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Any:
     """``d²/2`` where d = |input - target| < delta, else ``delta·(d - delta/2)``.  Huber 1964."""
     if delta <= 0:
-        raise OptionError(f"huber_loss: expected a positive delta, got {delta}")
+        raise RangeError(f"huber_loss: expected a positive delta, got {delta}")
     warn_of_broadcasting("huber_loss", input, target)
     size = op.abs(input - target)
     loss = op.where(size < delta, size * size * 0.5, (size - 0.5 * delta) * delta)

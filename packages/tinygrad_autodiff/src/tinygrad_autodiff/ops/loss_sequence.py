@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import OptionError, ShapeError
+from ..errors import RangeError, ShapeError
 from ..op import Bad, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
@@ -23,8 +23,8 @@ _X = _SCORES - np.log(np.exp(_SCORES).sum(-1, keepdims=True))
     Sample((_X[:, 0], np.array([0, 2]), (4,), (2,), 1)),
     spaces=("nn.functional",),
     errors=(
-        Bad((_X, np.array([[1], [2]]), (5, 4), (1, 1)), {}, OptionError, "input lengths of 4"),
-        Bad((_X, np.array([[1], [2]]), (4, 4), (1, 1), 3), {}, OptionError, "blank"),
+        Bad((_X, np.array([[1], [2]]), (5, 4), (1, 1)), {}, RangeError, "input lengths of 4"),
+        Bad((_X, np.array([[1], [2]]), (4, 4), (1, 1), 3), {}, RangeError, "blank"),
         Bad((_X, np.array([[1], [2]]), (4,), (1, 1)), {}, ShapeError, "2 samples"),
     ),
 )
@@ -63,9 +63,9 @@ def ctc_loss(
     if len(frames) != samples or len(lengths) != samples:
         raise ShapeError(f"ctc_loss: expected a length for each of {samples} samples")
     if not 0 <= blank < classes:
-        raise OptionError(f"ctc_loss: blank {blank} is none of {classes} classes")
+        raise RangeError(f"ctc_loss: blank {blank} is none of {classes} classes")
     if frames.max(initial=0) > time:
-        raise OptionError(f"ctc_loss: expected input lengths of {time} at most, got {frames.max()}")
+        raise RangeError(f"ctc_loss: expected input lengths of {time} at most, got {frames.max()}")
     labels = _with_blanks(array_of(targets), lengths, blank)
     log_probs = op.log_softmax(log_probs, -1)
     emitted = op.gather(log_probs, 2, np.broadcast_to(labels, (time, *labels.shape)))

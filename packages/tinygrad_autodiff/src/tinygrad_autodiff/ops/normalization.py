@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentError, DtypeError, OptionError, ShapeError
+from ..errors import ArgumentError, DtypeError, RangeError, ShapeError
 from ..op import Bad, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
@@ -184,7 +184,7 @@ def _trailing(name: str, input: Any, normalized_shape: Any, *parameters: Any) ->
     """The dimensions of `normalized_shape`, which the input must end with."""
     shape = ints(normalized_shape)
     if not shape:
-        raise OptionError(f"{name}: expected normalized_shape to be at least 1-dimensional")
+        raise RangeError(f"{name}: expected normalized_shape to be at least 1-dimensional")
     for parameter in parameters:
         if parameter is not None and tuple(parameter.shape) != shape:
             raise ShapeError(
@@ -326,7 +326,7 @@ def _batch_norm(
     weight, bias = _column(weight, input), _column(bias, input)
     if not training:
         if running_mean is None or running_var is None:
-            raise OptionError("batch_norm: expected running_mean and running_var outside training")
+            raise RangeError("batch_norm: expected running_mean and running_var outside training")
         scale = op.rsqrt(_column(running_var, input) + eps)
         scale = scale if weight is None else scale * weight
         out = (input - _column(running_mean, input)) * scale

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DtypeError, OptionError, RangeError, ShapeError
+from ..errors import DtypeError, RangeError, ShapeError
 from ..op import Array, Bad, Elementwise, Sample, compose, op
 from ..samples import array
 
@@ -199,4 +199,4 @@ def rounded_quotient(input: Any, other: Any, rounding_mode: str | None = None) -
         return op.trunc_divide(input, other)
     if rounding_mode == "floor":
         return op.floor_divide(input, other)
-    raise OptionError(f"div: rounding_mode is None, 'trunc' or 'floor', not {rounding_mode!r}")
+    raise RangeError(f"div: rounding_mode is None, 'trunc' or 'floor', not {rounding_mode!r}")
