@@ -27,7 +27,7 @@ def now(zone: str = "local") -> datetime:
             expected="2026-11-21T08:30:00+01:00",
             fix="unset ROADMAP_NOW, or write it in this form",
         )
-    return moment
+    return moment if zone == "local" else moment.astimezone(_zone(zone))
 
 
 def _zone(name: str) -> tzinfo:

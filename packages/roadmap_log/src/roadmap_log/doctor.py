@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from roadmap_log.errors import RoadmapError
+from roadmap_log.errors import RoadmapError, StorageError
 from roadmap_log.files import locked
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def _folder(journey: "Journey") -> Iterator[Finding]:
     try:
         with locked(journey.local / "probe.lock"):
             probe.write_bytes(b"x")
-    except OSError as error:
-        told = f"cannot be written: {error.strerror or error}"
+    except (OSError, StorageError) as error:
+        reason = error.problem if isinstance(error, StorageError) else error.strerror or error
+        told = f"cannot be written: {reason}"
         yield Finding("folder", "broken", told, f"make {journey.root} writable for you")
         return
     finally:

@@ -95,9 +95,15 @@ def locked(path: Path) -> Iterator[None]:
 
     The operating system drops the lock when its holder dies, so nothing is ever left locked.
     (The filelock package does the same; its import alone costs a third of our start-up time.)
+
+    Raises:
+        StorageError: the lock file cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise storage_error("lock", path, error) from error
     try:
         _acquire(handle)
         yield

@@ -2,22 +2,23 @@
 
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadmap_log import roadmaps
 from roadmap_log.errors import JourneyError, UnknownItemError
 from roadmap_log.files import locked, storage_error, write_whole
+from roadmap_log.journey import MARKER, Journey
 from roadmap_log.roadmaps import Roadmap
 
 if TYPE_CHECKING:
-    from roadmap_log.journey import Journey
     from roadmap_log.roadmaps.importing import Import
 
 _LIST = re.compile(r"^roadmaps[ \t]*=[ \t]*\[[^\]]*\]", re.MULTILINE)
 
 
-def follow(journey: "Journey", name: str) -> Roadmap:
+def follow(journey: Journey, name: str) -> Roadmap:
     """Take up a roadmap beside the others: a built-in one, or one in the journey's `roadmaps/`.
 
     Raises:
@@ -33,12 +34,12 @@ def follow(journey: "Journey", name: str) -> Roadmap:
         )
     chosen = roadmaps.load(name, journey.root / "roadmaps")
     roadmaps.refuse_shared_ids((*journey.roadmaps, chosen))
-    _write(journey, (*journey.settings.roadmaps, name))
+    _write(journey, lambda names: [*(each for each in names if each != name), name])
     journey.record("roadmap.added", roadmap=name, version=chosen.version)
     return chosen
 
 
-def copy_own(journey: "Journey", path: Path) -> str:
+def copy_own(journey: Journey, path: Path) -> str:
     """Copy a file in our own form into the journey's `roadmaps/`; its name is returned.
 
     Raises:
@@ -52,7 +53,7 @@ def copy_own(journey: "Journey", path: Path) -> str:
     return path.stem
 
 
-def leave(journey: "Journey", name: str) -> None:
+def leave(journey: Journey, name: str) -> None:
     """No longer follow a roadmap; its file and all that was done on it stay.
 
     Raises:
@@ -67,11 +68,11 @@ def leave(journey: "Journey", name: str) -> None:
             expected="one of several" if only else "one of " + ", ".join(names),
             fix="first take up another one: roadmap roadmaps add NAME",
         )
-    _write(journey, tuple(each for each in names if each != name))
+    _write(journey, lambda names: [each for each in names if each != name] or names)
     journey.record("roadmap.removed", roadmap=name)
 
 
-def take_in(journey: "Journey", found: "Import", origin: str, *, replace: bool) -> list[str]:
+def take_in(journey: Journey, found: "Import", origin: str, *, replace: bool) -> list[str]:
     """Write an imported roadmap into the journey and follow it; ids that got their tick.
 
     The original goes to the disk first and the ticks last, so that a crash on the way leaves
@@ -101,13 +102,13 @@ def take_in(journey: "Journey", found: "Import", origin: str, *, replace: bool) 
     return ticked
 
 
-def unfollowed(journey: "Journey") -> list[str]:
+def unfollowed(journey: Journey) -> list[str]:
     """Names of the roadmaps that there are and that the journey does not follow."""
     there = roadmaps.names(journey.root / "roadmaps")
     return [name for name in there if name not in journey.settings.roadmaps]
 
 
-def _refuse_taken(journey: "Journey", name: str) -> None:
+def _refuse_taken(journey: Journey, name: str) -> None:
     if name in roadmaps.names():
         problem = f"{name!r} is the name of a built-in roadmap"
     elif (journey.root / "roadmaps" / f"{name}.md").exists():
@@ -121,22 +122,23 @@ def _refuse_taken(journey: "Journey", name: str) -> None:
     )
 
 
-def _write(journey: "Journey", names: tuple[str, ...]) -> None:
-    """Change the list of roadmaps in journey.toml, and nothing else in it."""
-    path = journey.root / "journey.toml"
-    listed = "roadmaps = [" + ", ".join(f'"{name}"' for name in names) + "]"
+def _write(journey: Journey, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the list of roadmaps in journey.toml, as it stands there now, and nothing else."""
+    path = journey.root / MARKER
     with locked(journey.local / "settings.lock"):
         try:
             text = path.read_bytes().decode()
         except OSError as error:
             raise storage_error("read", path, error) from error
         before = tomllib.loads(text)
+        names = change([str(name) for name in before.get("roadmaps", [])])
+        listed = "roadmaps = [" + ", ".join(f'"{name}"' for name in names) + "]"
         changed = _LIST.sub(lambda _: listed, text, count=1) if _LIST.search(text) else ""
         try:
             after = tomllib.loads(changed)
         except tomllib.TOMLDecodeError:
             after = {}
-        if after != {**before, "roadmaps": list(names)}:
+        if after != {**before, "roadmaps": names}:
             raise JourneyError(
                 f"{path}: the line of the roadmaps cannot be changed safely",
                 expected='a line roadmaps = ["…"], as roadmap init writes it',
