@@ -85,6 +85,87 @@ def torch_like(library, leaf, fused):
     return step
 
 
+def by_hand():
+    """The same arithmetic, derivatives written out, in place where a value is not used again."""
+    w = {name: value.copy() for name, value in WEIGHTS.items()}
+    rows, scale = BATCH * PLACES, np.float32(1 / math.sqrt(HEAD))
+    slope, cubic = np.float32(math.sqrt(2 / math.pi)), np.float32(0.044715)
+    x = X.reshape(rows, WIDTH)
+
+    def norm(v):
+        v = v - v.mean(1, keepdims=True)
+        inverse = 1 / np.sqrt(np.einsum("ij,ij->i", v, v)[:, None] / np.float32(WIDTH) + 1e-5)
+        v *= inverse
+        return v, inverse
+
+    def norm_back(g, v, inverse):
+        along = np.einsum("ij,ij->i", g, v)[:, None] / np.float32(WIDTH)
+        g -= g.mean(1, keepdims=True)
+        g -= v * along
+        g *= inverse
+        return g
+
+    def linear(v, name):
+        v = v @ w[f"{name}.weight"].T
+        v += w[f"{name}.bias"]
+        return v
+
+    def step() -> float:
+        found = {}
+
+        def linear_back(g, v, name):
+            found[f"{name}.weight"], found[f"{name}.bias"] = g.T @ v, g.sum(0)
+            return g @ w[f"{name}.weight"]
+
+        def affine_back(g, v, name):
+            found[f"{name}.weight"], found[f"{name}.bias"] = np.einsum("ij,ij->j", g, v), g.sum(0)
+            g *= w[f"{name}.weight"]
+            return g
+
+        first, _ = norm(x)
+        a = first * w["norm1.weight"] + w["norm1.bias"]
+        split = linear(a, "qkv").reshape(BATCH, PLACES, 3, HEADS, HEAD).transpose(2, 0, 3, 1, 4)
+        q, k, u = np.ascontiguousarray(split)
+        p = q @ k.swapaxes(2, 3)
+        p *= scale
+        np.copyto(p, -np.inf, where=HIDDEN)
+        p -= p.max(-1, keepdims=True)
+        np.exp(p, out=p)
+        p /= p.sum(-1, keepdims=True)
+        mixed = (p @ u).transpose(0, 2, 1, 3).reshape(rows, WIDTH)
+        h = linear(mixed, "out")
+        h += x
+        second, inverse = norm(h)
+        c = second * w["norm2.weight"] + w["norm2.bias"]
+        v = linear(c, "up")
+        square = v * v
+        t = np.tanh(slope * v * (1 + cubic * square))
+        active = np.float32(0.5) * v * (1 + t)
+        y = linear(active, "down")
+        y += h
+        loss = float(np.vdot(y, y) / y.size)
+
+        y *= np.float32(2 / y.size)
+        g = linear_back(y, active, "down")
+        g *= np.float32(0.5) * (1 + t + v * (1 - t * t) * slope * (1 + 3 * cubic * square))
+        g = affine_back(linear_back(g, c, "up"), second, "norm2")
+        y += norm_back(g, second, inverse)
+        g = linear_back(y, mixed, "out").reshape(BATCH, PLACES, HEADS, HEAD).transpose(0, 2, 1, 3)
+        of_p = g @ u.swapaxes(2, 3)
+        of_p -= np.einsum("bhij,bhij->bhi", of_p, p)[..., None]
+        of_p *= p
+        of_p *= scale
+        parts = np.stack([of_p @ k, of_p.swapaxes(2, 3) @ q, p.swapaxes(2, 3) @ g])
+        g = parts.transpose(1, 3, 0, 2, 4).reshape(rows, 3 * WIDTH)
+        affine_back(linear_back(g, a, "qkv"), first, "norm1")
+        for name, value in w.items():
+            found[name] *= np.float32(RATE)
+            value -= found[name]
+        return loss
+
+    return step
+
+
 def numpy_like(lib, w):
     """The loss in NumPy's words, for the libraries that speak them."""
 
@@ -181,7 +262,7 @@ def tinygrad_step():
 
 def main() -> None:
     print(json.dumps(measure.machine()))
-    steps = {"tinygrad_autodiff": torch_like(tg, tg.tensor, True)}
+    steps = {"tinygrad_autodiff": torch_like(tg, tg.tensor, True), "numpy by hand": by_hand()}
     if measure.available("torch"):
         import torch
 
