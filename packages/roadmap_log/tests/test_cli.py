@@ -213,6 +213,22 @@ def test_the_shell_can_complete(shell: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert {each.value for each in offered} == {"start", "stats", "status"}
 
 
+def test_the_shell_completes_items_days_and_roadmaps(journey: Journey, roadmap: Command) -> None:
+    from click.shell_completion import ShellComplete
+
+    roadmap("start", "2")
+
+    def offered(*arguments: str, begun: str) -> list[str]:
+        complete = ShellComplete(cli.cli, {}, "roadmap", "_ROADMAP_COMPLETE")
+        return [each.value for each in complete.get_completions(list(arguments), begun)]
+
+    assert offered("tick", begun="re") == ["reading/paper"]
+    assert offered("start", begun="sample") == ["sample/1", "sample/2", "sample/3"]
+    assert offered("test", begun="") == ["sample/2"]
+    assert offered("roadmaps", "add", begun="s") == ["sample", "six-months", "sprint"]
+    assert offered("--journey", "nowhere", "tick", begun="") == []
+
+
 def test_colour_only_where_it_is_wanted(journey: Journey) -> None:
     assert "\x1b[" not in process(journey, "status").stdout
     assert "\x1b[" in process(journey, "status", FORCE_COLOR="1").stdout

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.state import Work, day_name
 from roadmap_log.work import work_in_hand
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("day", required=False)
+@click.argument("day", required=False, shell_complete=completing.days)
 @click.option("-e", "--exercise", type=int, help="Number of the exercise; else the first unsolved.")
 @click.option("--again", is_flag=True, help="Show the hints you have had once more.")
 @json_option

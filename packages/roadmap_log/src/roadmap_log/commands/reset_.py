@@ -3,13 +3,13 @@
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.state import day_name
 from roadmap_log.work import reset, undo_reset
 
 
 @click.command()
-@click.argument("day", required=False)
+@click.argument("day", required=False, shell_complete=completing.days)
 @click.option("--undo", is_flag=True, help="Put back what the latest reset moved aside.")
 @json_option
 @click.pass_context

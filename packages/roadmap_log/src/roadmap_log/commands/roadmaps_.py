@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from roadmap_log import roadmaps, terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.journey import Journey
 
@@ -55,7 +55,7 @@ def _row(journey: Journey, name: str) -> dict[str, object]:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.roadmaps)
 @json_option
 @click.pass_context
 def add(ctx: click.Context, name: str, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def add(ctx: click.Context, name: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.roadmaps)
 @json_option
 @click.pass_context
 def remove(ctx: click.Context, name: str, as_json: bool) -> None:
@@ -94,7 +94,7 @@ def remove(ctx: click.Context, name: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.roadmaps)
 @click.option("--out", type=click.Path(path_type=Path), help="Write here; else to the screen.")
 @json_option
 @click.pass_context

@@ -3,13 +3,13 @@
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.state import day_name
 
 
 @click.command()
-@click.argument("day", required=False)
+@click.argument("day", required=False, shell_complete=completing.days)
 @click.option("-e", "--exercise", type=int, help="Only this exercise.")
 @click.option("--give-up", is_flag=True, help="Show it before you have passed; this is recorded.")
 @json_option

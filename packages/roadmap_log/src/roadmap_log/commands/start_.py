@@ -3,14 +3,14 @@
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.journey import Journey
 from roadmap_log.state import Day, day_name
 from roadmap_log.work import Begun, Handout, begin, first_open, hand_out
 
 
 @click.command()
-@click.argument("day", required=False)
+@click.argument("day", required=False, shell_complete=completing.items)
 @click.option("--notebook", is_flag=True, help="As a notebook (extra: notebook).")
 @json_option
 @click.pass_context

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.state import day_name, next_items
 from roadmap_log.work import work_in_hand
 
@@ -20,7 +20,7 @@ SHOWN_LINES = 12
 
 
 @click.command()
-@click.argument("day", required=False)
+@click.argument("day", required=False, shell_complete=completing.days)
 @click.option("--seed", type=int, help="Repeat a run: the seed it printed.")
 @json_option
 @click.pass_context

@@ -3,13 +3,13 @@
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import item_json, journey_of, json_option, print_json
+from roadmap_log.commands import completing, item_json, journey_of, json_option, print_json
 from roadmap_log.errors import UnknownItemError
 from roadmap_log.journey import Journey
 
 
 @click.command()
-@click.argument("item")
+@click.argument("item", shell_complete=completing.items)
 @click.option("--undo", is_flag=True, help="Take the claim back.")
 @json_option
 @click.pass_context

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option, print_json
+from roadmap_log.commands import completing, journey_of, json_option, print_json
 from roadmap_log.errors import RoadmapError
 from roadmap_log.state import Day, day_name
 
@@ -29,7 +29,7 @@ class Outcome:
 
 
 @click.command()
-@click.argument("days", nargs=-1)
+@click.argument("days", nargs=-1, shell_complete=completing.days)
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, help="Days at a time.")
 @json_option
 @click.pass_context

@@ -5,12 +5,12 @@ import json
 import click
 
 from roadmap_log import terminal
-from roadmap_log.commands import journey_of, json_option
+from roadmap_log.commands import completing, journey_of, json_option
 from roadmap_log.state import day_name
 
 
 @click.command()
-@click.argument("day", required=False)
+@click.argument("day", required=False, shell_complete=completing.days)
 @click.option("--poll", is_flag=True, help="Look at the file again and again (network drives).")
 @json_option
 @click.pass_context
