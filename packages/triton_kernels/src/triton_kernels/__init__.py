@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from triton_kernels.ops.activations.elementwise import silu as silu
     from triton_kernels.ops.activations.gated import geglu as geglu
     from triton_kernels.ops.activations.gated import swiglu as swiglu
+    from triton_kernels.ops.attention.decode import decode_attention as decode_attention
+    from triton_kernels.ops.attention.decode import mla_decode_attention as mla_decode_attention
     from triton_kernels.ops.attention.op import flash_attention as flash_attention
     from triton_kernels.ops.attention.op import flash_attention_varlen as flash_attention_varlen
     from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
@@ -97,6 +99,7 @@ __all__ = [
     "bias_activation",
     "cross_entropy",
     "cumsum",
+    "decode_attention",
     "dequantise_nf4",
     "dropout",
     "dropout_add_layer_norm",
@@ -122,6 +125,7 @@ __all__ = [
     "matvec",
     "matvec_int8",
     "matvec_nf4",
+    "mla_decode_attention",
     "multiply_add",
     "op_names",
     "outer",

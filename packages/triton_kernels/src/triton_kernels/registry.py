@@ -52,6 +52,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
     "triton_kernels.ops.divergences.op": ("kl_divergence", "js_divergence"),
     "triton_kernels.ops.attention.op": ("flash_attention",),
+    "triton_kernels.ops.attention.decode": ("decode_attention", "mla_decode_attention"),
 }
 """Module of each room, imported when one of its ops is first used, and the ops it offers."""
 

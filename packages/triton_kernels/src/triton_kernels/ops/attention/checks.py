@@ -17,9 +17,12 @@ Window = tuple[int | None, int | None]
 
 
 def check_heads(
-    op: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dimensions: int = 4
-) -> None:
-    """Query, key and value fit together; the head dimension comes third from the end.
+    op: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dimensions: int = 4,
+    batched: bool = True,
+) -> None:  # fmt: skip
+    """Query, key and value fit together: (B, H, S, D), or of three dimensions (S, H, D).
+
+    Not ``batched``, the query's batch may be another than that of keys and values.
 
     Raises:
         ShapeError, DtypeError, DeviceError: they do not.
@@ -35,7 +38,7 @@ def check_heads(
     if key.shape[length] != value.shape[length] or key.shape[head] != value.shape[head]:
         expected = "as many keys and key heads as values"
         raise _unfit(op, query, key, value, expected, "check the cache")
-    if dimensions == 4 and not query.shape[0] == key.shape[0] == value.shape[0]:
+    if batched and dimensions == 4 and not query.shape[0] == key.shape[0] == value.shape[0]:
         advice = "expand the batch, which copies nothing"
         raise _unfit(op, query, key, value, "one batch size", advice)
     heads, key_heads = query.shape[head], key.shape[head]
@@ -115,7 +118,7 @@ def checked_precision(op: str, precision: str) -> str:
     return precision
 
 
-def _check_beside(op: str, query: torch.Tensor, dtypes: Any, **tensors: Any) -> None:
+def check_beside(op: str, query: torch.Tensor, dtypes: Any, **tensors: Any) -> None:
     """Each tensor has one of the dtypes and lies on query's device."""
     for name, tensor in tensors.items():
         check_tensors(op, dtypes, **{name: tensor})
@@ -129,7 +132,7 @@ def _check_beside(op: str, query: torch.Tensor, dtypes: Any, **tensors: Any) -> 
 def check_scores(op: str, name: str, scores: Any, query: torch.Tensor, key: torch.Tensor) -> None:
     """A bias or mask broadcasts to (B, H, Sq, Sk)."""
     dtypes = (torch.bool,) if name == "mask" else (query.dtype, torch.float32)
-    _check_beside(op, query, dtypes, **{name: scores})
+    check_beside(op, query, dtypes, **{name: scores})
     full = (*query.shape[:3], key.shape[2])
     fits = scores.dim() == 4 and all(
         n == 1 or n == m for n, m in zip(scores.shape, full, strict=True)
@@ -143,7 +146,7 @@ def check_scores(op: str, name: str, scores: Any, query: torch.Tensor, key: torc
 
 def check_sinks(op: str, sinks: Any, query: torch.Tensor) -> None:
     """One number a head."""
-    _check_beside(op, query, (query.dtype, torch.float32), sinks=sinks)
+    check_beside(op, query, (query.dtype, torch.float32), sinks=sinks)
     if sinks.shape != query.shape[1:2]:
         raise ShapeError(
             op, shapes_in_words(query=query, sinks=sinks), "one sink a head", "pass (heads,)"
@@ -152,7 +155,7 @@ def check_sinks(op: str, sinks: Any, query: torch.Tensor) -> None:
 
 def check_slopes(op: str, slopes: Any, query: torch.Tensor, batch: int) -> None:
     """One constant number a head, or a batch and head."""
-    _check_beside(op, query, (torch.float32,), alibi_slopes=slopes)
+    check_beside(op, query, (torch.float32,), alibi_slopes=slopes)
     heads = query.shape[1]
     if slopes.shape not in ((heads,), (batch, heads)):
         raise ShapeError(
@@ -201,7 +204,7 @@ def checked_features(
 
 def check_cumulative(op: str, name: str, cumulative: Any, query: torch.Tensor) -> None:
     """Int32 numbers on query's device, one after another."""
-    _check_beside(op, query, (torch.int32,), **{name: cumulative})
+    check_beside(op, query, (torch.int32,), **{name: cumulative})
     if cumulative.dim() != 1 or len(cumulative) < 1 or not cumulative.is_contiguous():
         raise ShapeError(
             op, shapes_in_words(**{name: cumulative}), "(sequences + 1,), contiguous",

@@ -123,7 +123,7 @@ def _plan(
             "FOLDS": f.scale > 0 and not f.soft_cap and not any((bias, mask, slopes)),
             "INDEX": _compat.index_dtype(*layouts), "PRECISION": f.precision,
             "EXACT": query.dtype is torch.float32 and f.precision == "ieee",
-            "UPCAST": _compat.upcasts_dot(query.dtype),
+            "UPCAST": _compat.upcasts_dot(query.dtype), "SPLIT": tile.split,
         },
         {"num_warps": tile.warps, "num_stages": tile.stages},
     )  # fmt: skip

@@ -120,7 +120,7 @@ def _forward(
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
     FOLDS: tl.constexpr, INDEX: tl.constexpr, PRECISION: tl.constexpr, EXACT: tl.constexpr,
-    UPCAST: tl.constexpr,
+    UPCAST: tl.constexpr, SPLIT: tl.constexpr,
 ):  # fmt: skip
     tile, head, batch = program_place(tiles, heads, RIGHT)
     lse_row = (batch * heads + head) * queries
@@ -173,10 +173,10 @@ def _forward(
     begin, inner, outer, end = span(
         first_query, last, keys, keys - queries, left, right, ragged, LEFT, RIGHT, BLOCK_N
     )
-    for phase in tl.static_range(3):
+    for phase in tl.static_range(3 if SPLIT else 1):
         start = begin if phase == 0 else inner if phase == 1 else outer
-        stop = inner if phase == 0 else outer if phase == 1 else end
-        if phase > 0 or LEFT or SCORED:
+        stop = (inner if SPLIT else end) if phase == 0 else outer if phase == 1 else end
+        if phase > 0 or LEFT or SCORED or not SPLIT:
             sums, more, total, top = _visit(
                 sums, more, total, top, q, q_rest, k_ptr, v_ptr, start, stop, rows, queries, keys,
                 k_row, k_column, v_row, v_column, scale, soft_cap, slope, left, right,

@@ -153,7 +153,7 @@ def _keys_backward(
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
     FOLDS: tl.constexpr, INDEX: tl.constexpr, PRECISION: tl.constexpr, EXACT: tl.constexpr,
-    UPCAST: tl.constexpr,
+    UPCAST: tl.constexpr, SPLIT: tl.constexpr,
 ):  # fmt: skip
     # Early keys are seen by the most queries: the natural order is the longest first.
     tile, key_head, batch = program_place(tiles, heads // group, False)
@@ -216,10 +216,10 @@ def _keys_backward(
         slope = 0.0
         if SLOPED:
             slope = tl.load(slopes_ptr + sequence * slopes_batch + head) * LOG2_E
-        for phase in tl.static_range(3):
+        for phase in tl.static_range(3 if SPLIT else 1):
             start = begin if phase == 0 else inner if phase == 1 else outer
-            stop = inner if phase == 0 else outer if phase == 1 else end
-            if phase > 0 or RIGHT or SCORED:
+            stop = (inner if SPLIT else end) if phase == 0 else outer if phase == 1 else end
+            if phase > 0 or RIGHT or SCORED or not SPLIT:
                 dk, dk_rest, dv, dv_rest = _visit_rows(
                     dk, dk_rest, dv, dv_rest, k, k_rest, v, v_rest, own_q, own_g,
                     lse_ptr + lse_row, delta_ptr + lse_row, start, stop, columns, first_key,
@@ -302,7 +302,7 @@ def _rows_backward(
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
     FOLDS: tl.constexpr, INDEX: tl.constexpr, PRECISION: tl.constexpr, EXACT: tl.constexpr,
-    UPCAST: tl.constexpr,
+    UPCAST: tl.constexpr, SPLIT: tl.constexpr,
 ):  # fmt: skip
     tile, head, batch = program_place(tiles, heads, RIGHT)
     lse_row = (batch * heads + head) * queries
@@ -359,10 +359,10 @@ def _rows_backward(
     begin, inner, outer, end = span(
         first_query, last, keys, keys - queries, left, right, ragged, LEFT, RIGHT, BLOCK_N
     )
-    for phase in tl.static_range(3):
+    for phase in tl.static_range(3 if SPLIT else 1):
         start = begin if phase == 0 else inner if phase == 1 else outer
-        stop = inner if phase == 0 else outer if phase == 1 else end
-        if phase > 0 or LEFT or SCORED:
+        stop = (inner if SPLIT else end) if phase == 0 else outer if phase == 1 else end
+        if phase > 0 or LEFT or SCORED or not SPLIT:
             dq, dq_rest = _visit_keys(
                 dq, dq_rest, q, q_rest, g, g_rest, lse, delta, k_ptr, v_ptr, start, stop,
                 rows, first_query, queries, keys, k_row, k_column, v_row, v_column,
@@ -393,7 +393,7 @@ def _bias_backward(
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
     FOLDS: tl.constexpr, INDEX: tl.constexpr, PRECISION: tl.constexpr, EXACT: tl.constexpr,
-    UPCAST: tl.constexpr,
+    UPCAST: tl.constexpr, SPLIT: tl.constexpr,
 ):  # fmt: skip
     """A tile of dt, summed over the batches and heads that share the bias."""
     tile, column, place = program_place(tiles, tl.cdiv(keys, BLOCK_N), False)

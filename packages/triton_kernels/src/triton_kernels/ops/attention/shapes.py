@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -24,6 +24,9 @@ class Tile:
     warps: int
     stages: int
     """Blocks in flight."""
+    split: bool = True
+    """Whether blocks that a window cuts have a loop of their own, so that the others mask nothing;
+    a second loop takes registers, of which the widest heads have none left."""
 
 
 def parts(size: int) -> tuple[int, int]:
@@ -36,21 +39,30 @@ def parts(size: int) -> tuple[int, int]:
     return (2 * first, 0) if second == first else (first, second)
 
 
+def latent_parts(size: int, rank: int) -> tuple[int, int]:
+    """A latent cache's row as the latent, a power of two, and the rotated part; (0, 0): neither."""
+    rest = size - rank
+    if not 16 <= rank <= 512 or rank & (rank - 1) or rest > rank:
+        return 0, 0
+    return rank, max(16, 1 << (rest - 1).bit_length()) if rest else 0
+
+
 def _block(length: int, most: int) -> int:
     """A power of two of 16 or more that covers the length, or ``most``."""
     return max(16, min(most, 1 << (max(length, 1) - 1).bit_length()))
 
 
 def _fitted(tile: Tile, queries: int, keys: int) -> Tile:
-    """No larger than the matrix; a small tile needs fewer warps."""
+    """No larger than the matrix; one that was cut to a half needs half the warps."""
     m, n = _block(queries, tile.m), _block(keys, tile.n)
-    return Tile(m, n, min(tile.warps, max(4, m * n // 1024)), tile.stages)
+    warps = max(4, tile.warps * m * n // (tile.m * tile.n))
+    return replace(tile, m=m, n=n, warps=min(warps, tile.warps))
 
 
 # By the wider of the two head sizes up to which a tile serves.
 _FORWARD_HOPPER = (
-    (64, Tile(128, 128, warps=4, stages=3)),
-    (128, Tile(128, 128, warps=8, stages=2)),
+    (64, Tile(128, 64, warps=8, stages=3)),
+    (128, Tile(64, 64, warps=4, stages=3)),
     (256, Tile(128, 64, warps=8, stages=2)),
 )
 _FORWARD = (
@@ -59,14 +71,14 @@ _FORWARD = (
     (256, Tile(64, 32, warps=4, stages=2)),
 )
 _KEYS_HOPPER = (
-    (64, Tile(64, 128, warps=8, stages=3)),
-    (128, Tile(64, 128, warps=8, stages=2)),
-    (256, Tile(32, 64, warps=8, stages=2)),
+    (64, Tile(128, 128, warps=8, stages=2)),
+    (128, Tile(64, 64, warps=4, stages=2)),
+    (256, Tile(64, 64, warps=8, stages=2, split=False)),
 )
 _ROWS_HOPPER = (
-    (64, Tile(128, 64, warps=8, stages=3)),
-    (128, Tile(128, 64, warps=8, stages=2)),
-    (256, Tile(64, 32, warps=8, stages=2)),
+    (64, Tile(64, 64, warps=4, stages=3)),
+    (128, Tile(64, 64, warps=4, stages=2)),
+    (256, Tile(128, 32, warps=8, stages=2)),
 )
 _KEYS = (
     (64, Tile(64, 64, warps=4, stages=2)),
@@ -103,3 +115,42 @@ def tile_for(
     else:
         choices = _ROWS_HOPPER if hopper else _ROWS
     return _fitted(next(tile for most, tile in choices if size <= most), queries, keys)
+
+
+@dataclass(frozen=True)
+class DecodeTile:
+    """How a decoding step is cut."""
+
+    rows: int
+    """Query heads of a group times tokens, padded."""
+    keys: int
+    """Keys at a time."""
+    splits: int
+    """Programs that share one sequence's keys."""
+    warps: int
+    stages: int
+
+
+@functools.lru_cache(maxsize=4096)
+def decode_tile(
+    rows: int, groups: int, longest: int, size: int, dtype: torch.dtype, device: Device
+) -> DecodeTile:
+    """The tile of ``decode_attention``.
+
+    Args:
+        rows: query heads of a group times tokens.
+        groups: sequences times key heads.
+        longest: no fewer than the longest sequence's keys.
+        size: of a head of keys.
+        dtype: of the cache.
+        device: where.
+    """
+    tall = min(64, _block(rows, 64))
+    wide = 16 if size > 256 and dtype is torch.float32 else 32 if size > 128 else 64
+    keys = _block(longest, wide)
+    # Enough programs that every processor has several: a memory-bound kernel lives on loads in
+    # flight. A split of few keys would spend its time on being merged.
+    programs = groups * -(-rows // tall)
+    wanted = -(-4 * device.processors // max(programs, 1))
+    splits = max(1, min(wanted, -(-longest // (4 * keys)), 128))
+    return DecodeTile(tall, keys, splits, 8 if size > 256 else 4, 2 if size > 256 else 4)
