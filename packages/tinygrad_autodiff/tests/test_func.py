@@ -294,3 +294,37 @@ def test_vmap_of_every_op(cls, sample):
         stacked = np.stack([one.numpy(), two.numpy()])
         assert value.dtype == one.dtype
         np.testing.assert_allclose(value.numpy(), stacked, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(lambda x: (MATRIX64 @ x).tanh(), id="products"),
+        pytest.param(lambda x: tg.nn.functional.layer_norm(x, (4,)), id="fused"),
+        pytest.param(lambda x: x[1:] * x[:-1], id="no rule for a batch"),
+        pytest.param(lambda x: x * x * x.max().item(), id="values looked at"),
+    ],
+)
+def test_all_rows_and_columns_at_once(function):
+    """A pull-back takes a batch of cotangents; inside another vmap, too."""
+    x = tg.tensor([0.3, -1.0, 2.0, 0.7], dtype=tg.float64)
+    y, pull = func.vjp(function, x)
+    rows = [pull(row) for row in tg.eye(len(y), dtype=tg.float64)]
+    for found in (
+        func.vmap(pull)(tg.eye(len(y), dtype=tg.float64)),
+        func.jacrev(function)(x),
+        func.vmap(func.jacrev(function))(tg.stack([x, 2 * x]))[0],
+        *((func.jacfwd(function)(x),) if "item" not in function.__code__.co_names else ()),
+    ):
+        np.testing.assert_allclose(found, tg.stack(rows), 1e-12, 1e-12)
+    leaf = x.clone().requires_grad_()
+    func.jacrev(function)(leaf).square().sum().backward()
+    other = x.clone().requires_grad_()
+    sum(
+        tg.autograd.grad(value, other, create_graph=True)[0].square().sum()
+        for value in function(other)
+    ).backward()
+    np.testing.assert_allclose(leaf.grad, other.grad, 1e-12, 1e-12)
+
+
+MATRIX64 = tg.tensor([[1.0, 2.0, 0.5, -1.0], [0.3, -1.0, 1.0, 2.0]], dtype=tg.float64)

@@ -185,9 +185,9 @@ def physical(value: Any) -> Any:
     return value
 
 
-def logical(value: Any) -> Any:
-    """The inverse of `physical`."""
-    for level, _ in mode.batches:
+def logical(value: Any, depth: int | None = None) -> Any:
+    """The inverse of `physical`, of all batches around or of the outermost `depth`."""
+    for level, _ in mode.batches[:depth]:
         value = Batched(value, level)
     return value
 
@@ -375,6 +375,7 @@ def vmap(
             try:
                 result = func(*inputs, **kwargs)
             except NeedsLoop:
+                mode.batches = outer
                 result = loop(func, inputs, kwargs, level, size)
             outs = tree.leaves(result)
             places = _spread(out_dims, result) if not isinstance(out_dims, int) else None

@@ -194,6 +194,7 @@ def run(
     retain_graph: bool,
     create_graph: bool,
     targets: set[Any] | None = None,
+    on_tensors: bool = False,
 ) -> dict[Any, Any]:
     """Propagate `seeds` from `roots` to the leaves, or to `targets` alone.
 
@@ -203,11 +204,13 @@ def run(
         retain_graph: Keep what the rules saved for another pass.
         create_graph: Record the pass itself.
         targets: If given, only these edges receive gradients and no `.grad` is touched.
+        on_tensors: Run the rules on tensors although the pass is not recorded: the seeds are
+            batches of `vmap`.
 
     Returns:
         The gradients of `targets`; empty without targets.
     """
-    if not (create_graph or (mode.detour and mode.levels)):
+    if not (create_graph or on_tensors or (mode.detour and mode.levels)):
         return _walk(roots, seeds, retain_graph, False, False, targets)
     grad_before, mode.grad = mode.grad, create_graph
     try:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from . import tree
+from . import engine, tree
 from .autograd import grad as autograd_grad
-from .batching import logical, physical, vmap
+from .batching import NeedsLoop, batches, logical, physical, vmap
 from .engine import Node
 from .errors import ArgumentError, ArgumentTypeError, GraphError, ShapeError
 from .forward_ad import dual_level, make_dual, unpack_dual
@@ -60,6 +61,7 @@ class _Run:
         numbers = tuple(number % len(args) for number in numbers)
         chosen = tuple(args[number] for number in numbers)
         self.name, self.wanted = name, chosen[0] if isinstance(argnums, int) else chosen
+        self.depth = len(mode.batches)
         given = tree.leaves(self.wanted)
         outer = mode.grad
         with enable_grad():
@@ -100,6 +102,10 @@ class _Run:
     def pull(self, seeds: Sequence[Any], create: bool) -> Any:
         """Gradients in the structure of what was asked for."""
         pairs = [(o, s) for o, s in zip(self.outputs, seeds, strict=True) if o.requires_grad]
+        if len(mode.batches) > self.depth and batches(seeds):
+            if self.depth:
+                raise NeedsLoop(f"{self.name}: batches of seeds for a function of a batch")
+            return tree.rebuild(self.wanted, self._pull_batch(pairs, create))
         if pairs:
             outs, given = zip(*pairs, strict=True)
             with enable_grad() if create else no_grad():
@@ -108,7 +114,18 @@ class _Run:
                 )
         else:
             found = tuple(op.zeros_like(leaf) for leaf in self.leaves)
-        return tree.rebuild(self.wanted, [logical(value) for value in found])
+        return tree.rebuild(self.wanted, [logical(value, self.depth) for value in found])
+
+    def _pull_batch(self, pairs: list[tuple[Tensor, Any]], create: bool) -> list[Any]:
+        """Gradients for batches of seeds, of a `vmap` that began after the function had run."""
+        targets = [edge_of(leaf) for leaf in self.leaves]
+        roots, given = [edge_of(out) for out, _ in pairs], [seed for _, seed in pairs]
+        found = engine.run(roots, given, True, create, set(targets), on_tensors=True)
+        pulled = (found.get(target) for target in targets)
+        return [
+            op.zeros_like(leaf) if gradient is None else gradient
+            for leaf, gradient in zip(self.leaves, pulled, strict=True)
+        ]
 
     def value(self) -> Any:
         """The result, in an outer graph only if there is one."""
@@ -206,7 +223,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         if len(seeds) != len(run.outputs):
             raise GraphError(f"vjp: {len(run.outputs)} outputs, but {len(seeds)} cotangents")
         needed = run.create or any(seed.requires_grad for seed in seeds)
-        found = run.pull([physical(seed) for seed in seeds], mode.grad and needed)
+        if len(mode.batches) == run.depth:
+            seeds = [physical(seed) for seed in seeds]
+        found = run.pull(seeds, mode.grad and needed)
         return found[0] if len(primals) == 1 else found
 
     return (run.value(), pull, run.extra()) if has_aux else (run.value(), pull)
@@ -215,7 +234,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
 def jacrev(
     func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """The function that computes the Jacobian of `func`, row by row in reverse mode.
+    """The function that computes the Jacobian of `func`, all rows at once in reverse mode.
 
     For each result of shape s and each argument of shape t, a tensor of shape s + t, in the
     structure of the results and, within, of the arguments.
@@ -224,30 +243,33 @@ def jacrev(
     def transformed(*args: Any, **kwargs: Any) -> Any:
         run = _Run("jacrev", func, args, kwargs, argnums, has_aux)
         outs = tree.leaves(run.result)
-        zeros = [np.zeros(out.shape, out.dtype) for out in outs]
+        zeros = [wrap(np.zeros(out.shape, out.dtype)) for out in outs]
+
+        def row(place: int, seed: Any) -> list[Any]:
+            seeds = [seed if i == place else zero for i, zero in enumerate(zeros)]
+            if len(mode.batches) == run.depth:
+                seeds = [physical(seed) for seed in seeds]
+            return tree.leaves(run.pull(seeds, run.create))
+
         found = []
         for i, out in enumerate(outs):
-            rows = []
-            for place in np.ndindex(*out.shape):
-                seeds = [zero.copy() if i == j else zero for j, zero in enumerate(zeros)]
-                seeds[i][place] = 1
-                pulled = run.pull([physical(wrap(seed)) for seed in seeds], run.create)
-                rows.append(tree.leaves(pulled))
-            found.append(tree.rebuild(run.wanted, _assembled(rows, out, tree.leaves(run.wanted))))
+            shapes = [(*out.shape, *value.shape) for value in tree.leaves(run.wanted)]
+            if not out.numel():
+                parts = [wrap(np.zeros(shape, out.dtype)) for shape in shapes]
+            else:
+                rows = vmap(partial(row, i))(_basis(out))
+                parts = [op.reshape(r, shape) for r, shape in zip(rows, shapes, strict=True)]
+            found.append(tree.rebuild(run.wanted, parts))
         jacobian = _graft(run.result, found)
         return (jacobian, run.extra()) if has_aux else jacobian
 
     return transformed
 
 
-def _assembled(rows: list[list[Any]], out: Any, wanted: list[Any]) -> list[Any]:
-    """Rows of gradients stacked, one Jacobian for each tensor asked for."""
-    if not rows:
-        return [wrap(np.zeros((*out.shape, *value.shape), out.dtype)) for value in wanted]
-    return [
-        op.reshape(op.stack(list(column), 0), (*out.shape, *value.shape))
-        for column, value in zip(zip(*rows, strict=True), wanted, strict=True)
-    ]
+def _basis(like: Any) -> Tensor:
+    """One tensor after the other with a single 1, of the shape and dtype of `like`."""
+    count = like.numel()
+    return wrap(np.eye(count, dtype=like.dtype).reshape(count, *like.shape))
 
 
 def _graft(structure: Any, subtrees: list[Any]) -> Any:
@@ -298,50 +320,54 @@ def jvp(
 def jacfwd(
     func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
-    """As `jacrev`, column by column in forward mode: for more results than arguments."""
+    """As `jacrev`, all columns at once in forward mode: for more results than arguments."""
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
         numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         numbers = tuple(number % len(args) for number in numbers)
         chosen = tuple(args[number] for number in numbers)
         points = tree.leaves(chosen)
+        sizes = [point.numel() for point in points]
+        if not sum(sizes):
+            raise ShapeError("jacfwd: the arguments have no elements")
+        values: list[Any] = []  # of the function, for their structure
 
-        def of_chosen(*values: Any) -> Any:
+        def of_chosen(*given: Any) -> Any:
             full = list(args)
-            for number, value in zip(numbers, values, strict=True):
+            for number, value in zip(numbers, given, strict=True):
                 full[number] = value
             return func(*full, **kwargs)
 
-        columns: list[list[Any]] = []  # one for each element of each argument
-        value, aux = None, None
-        for i, point in enumerate(points):
-            for place in np.ndindex(*point.shape):
-                basis = [np.zeros(p.shape, p.dtype) for p in points]
-                basis[i][place] = 1
-                directions = tree.rebuild(chosen, [wrap(array) for array in basis])
-                value, pushed, *rest = jvp(of_chosen, chosen, directions, has_aux=has_aux)
-                aux = rest[0] if rest else None
-                columns.append(tree.leaves(pushed))
-        if not columns:
-            raise ShapeError("jacfwd: the arguments have no elements")
+        def column(*directions: Any) -> list[Any]:
+            along = tree.rebuild(chosen, list(directions))
+            value, pushed, *_ = jvp(of_chosen, chosen, along, has_aux=has_aux)
+            values[:] = [value]
+            return tree.leaves(pushed)
+
+        columns = vmap(column)(*_bases(points, sizes))
+        ends = np.cumsum(sizes).tolist()
         found = []
-        for k, out in enumerate(tree.leaves(value)):
-            parts, start = [], 0
-            for point in points:
-                size = point.numel()
-                column = [columns[start + j][k] for j in range(size)]
-                start += size
-                parts.append(
-                    op.reshape(op.stack(column, -1), (*out.shape, *point.shape))
-                    if size
-                    else wrap(np.zeros((*out.shape, *point.shape), out.dtype))
-                )
+        for pushed in columns:
+            parts = [
+                op.reshape(op.movedim(pushed[end - size : end], 0, -1), (*shape, *point.shape))
+                for end, size, point in zip(ends, sizes, points, strict=True)
+                for shape in [pushed.shape[1:]]
+            ]
             tree_of_parts = tree.rebuild(chosen, parts)
             found.append(tree_of_parts[0] if isinstance(argnums, int) else tree_of_parts)
-        jacobian = _graft(value, found)
-        return (jacobian, aux) if has_aux else jacobian
+        jacobian = _graft(values[0], found)
+        return (jacobian, func(*args, **kwargs)[1]) if has_aux else jacobian
 
     return transformed
+
+
+def _bases(points: list[Any], sizes: list[int]) -> list[Tensor]:
+    """For each point as many directions as all have elements: one of them 1 in one place."""
+    starts, total = np.cumsum([0, *sizes]), sum(sizes)
+    return [
+        wrap(np.eye(total, size, -start, point.dtype).reshape(total, *point.shape))
+        for point, size, start in zip(points, sizes, starts, strict=False)
+    ]
 
 
 def hessian(func: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:

@@ -53,7 +53,7 @@ def jacobian(
         inputs: A tensor or a tuple of tensors.
         create_graph: Let the result be differentiated.
         strict: Whether an output that does not depend on an input is an error (else it is 0).
-        vectorize: Taken for the sake of torch's signature, and without effect.
+        vectorize: Taken for the sake of torch's signature; rows are always computed at once.
         strategy: "reverse-mode" or "forward-mode".
     """
     from ..func import jacfwd, jacrev

@@ -80,6 +80,7 @@ class Fused(Op):
             create,
             create,
             {target for target in targets if target is not None},
+            on_tensors=True,
         )
         return [found.get(target) for target in targets]
 
