@@ -212,3 +212,88 @@ def test_boxes_in_code_are_no_boxes(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UnknownItemError, match="cannot be read"):
         roadmaps.parse(path)
+
+
+PRACTISED = """\
+---
+order: sequence
+---
+## A <!-- id: a -->
+- [ ] Both <!-- id: a/1 with: sample/1,sample/2 -->
+- [ ] Read <!-- id: a/2 -->
+## B <!-- id: b -->
+- [ ] Later <!-- id: b/1 -->
+## Beside <!-- id: c beside: yes -->
+- [ ] Papers <!-- id: c/1 -->
+"""
+
+
+def practised(tmp_path: Path, *told: tuple[str, dict[str, object]]) -> State:
+    path = tmp_path / "practised.md"
+    path.write_text(PRACTISED)
+    return standing(roadmaps.parse(path), *told)
+
+
+def test_an_item_practised_by_days_is_verified_by_all_of_them(tmp_path: Path) -> None:
+    def status(*told: tuple[str, dict[str, object]]) -> str:
+        return practised(tmp_path, *told).items["a/1"].status
+
+    tick = ("item.ticked", {"item": "a/1"})
+    both = (run(1, True), run(2, True))
+    assert status() == "todo"
+    assert status(run(1, False)) == "attempted"
+    assert status(run(1, True)) == "attempted"
+    assert "sample/2" in practised(tmp_path, run(1, True)).items["a/1"].why
+    assert status(*both) == "verified"
+    assert status(*both, run(1, False)) == "regressed"
+    assert status(run(1, True, tests="older"), run(2, True)) == "stale"
+    assert status(tick) == "claimed"
+    assert status(run(1, True), tick) == "claimed"
+    assert status(tick, *both) == "verified"
+
+
+def test_an_item_is_done_since_the_last_of_its_days_passed_first(tmp_path: Path) -> None:
+    state = practised(tmp_path, run(1, True), run(2, True), run(1, True))
+    each, work = state.items["a/1"], state.work_on(("sample", 2))
+    assert each.since == work.verified
+    assert each.work.passes == 1
+    assert each.work.attempts == 3
+    assert state.knows(("sample", 2))
+    assert not state.knows(("sample", 3))
+    assert state.by_day(("sample", 1)) is None
+
+
+def test_a_tick_of_one_roadmap_claims_nothing_in_another(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.md", tmp_path / "two.md"]
+    for path in paths:
+        path.write_text(f"- [ ] Day <!-- id: {path.stem} day: sample/1 -->")
+    both = [roadmaps.parse(path) for path in paths]
+    moment = datetime(2026, 11, 20, 8, tzinfo=timezone(timedelta(hours=1)))
+    state = fold(
+        History((Event(new_id(), moment, "a", "item.ticked", {"item": "one"}),)),
+        both,
+        available=lambda day: ("todo", ""),
+        tests_hash=lambda day: "now",
+        cadence=DAILY,
+        today=FRIDAY,
+    )
+    assert [state.items[name].status for name in ("one", "two")] == ["claimed", "todo"]
+
+
+def test_in_a_sequence_one_thing_is_next_and_what_runs_beside_it(tmp_path: Path) -> None:
+    def names(*told: tuple[str, dict[str, object]]) -> list[str]:
+        return [each.item.id for each in next_items(practised(tmp_path, *told))]
+
+    assert names() == ["a/1", "c/1"]
+    assert names(("item.ticked", {"item": "a/1"})) == ["a/2", "c/1"]
+    assert names(("item.started", {"item": "b/1"})) == ["b/1", "c/1"], "what was begun goes on"
+    assert names(("item.started", {"item": "c/1"})) == ["c/1", "a/1"]
+    done = [("item.ticked", {"item": name}) for name in ("a/1", "a/2", "b/1", "c/1")]
+    assert names(*done) == []
+
+
+def test_ticks_of_an_imported_file_are_no_work_of_today(sample: roadmaps.Roadmap) -> None:
+    state = standing(sample, ("item.ticked", {"item": "reading/paper", "imported": True}))
+    assert state.items["reading/paper"].status == "claimed"
+    assert state.streak.current == 0
+    assert state.activity == {}

@@ -65,6 +65,8 @@ def _heading(journey: Journey) -> list[str]:
         f"{done} of {len(state.items)} done",
         f"streak {streak.current}" + (f" (best {streak.longest})" if streak.longest else ""),
     ]
+    if state.today.weekday() not in settings.cadence:
+        words.append("a rest day")
     if state.entries:
         noun = "entry" if len(state.entries) == 1 else "entries"
         words.append(f"{len(state.entries)} log {noun}, {terminal.duration(state.minutes)}")
