@@ -247,7 +247,7 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, beta: _Number = 1, alpha: _Num
     ...
 
 def bartlett_window(window_length: _Number, periodic: _Bool = True, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _Bool = False, *, out: Any = None) -> Tensor:
-    """`signal.windows.bartlett`, periodic by default."""
+    """1 - |2j/last - 1|, last = M - 1, or M if periodic. Periodic by default."""
     ...
 
 def bernoulli(input: _Operand, p: _Number | None = None, generator: Any = None, *, out: Any = None) -> Tensor:
@@ -287,7 +287,7 @@ def bitwise_xor(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def blackman_window(window_length: _Number, periodic: _Bool = True, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _Bool = False, *, out: Any = None) -> Tensor:
-    """`signal.windows.blackman`, periodic by default."""
+    """`general_cosine` of 0.42, 0.5, 0.08. Periodic by default."""
     ...
 
 def block_diag(*tensors: Any, out: Any = None) -> Tensor:
@@ -769,11 +769,11 @@ def gt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def hamming_window(window_length: _Number, periodic: _Bool = True, alpha: _Number = 0.54, beta: _Number = 0.46, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _Bool = False, *, out: Any = None) -> Tensor:
-    """alpha - beta·cos(2πj/last), periodic by default."""
+    """alpha - beta·cos(2πj/last). Periodic by default."""
     ...
 
 def hann_window(window_length: _Number, periodic: _Bool = True, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _Bool = False, *, out: Any = None) -> Tensor:
-    """`signal.windows.hann`, periodic by default."""
+    """(1 - cos(2πj/last))/2, last = M - 1, or M if periodic. Periodic by default."""
     ...
 
 def hardshrink(input: _Operand, lambd: _Number = 0.5, *, out: Any = None) -> Tensor:
@@ -923,7 +923,7 @@ def istft(input: Any, n_fft: _Number, hop_length: _Number | None = None, win_len
     ...
 
 def kaiser_window(window_length: _Number, periodic: _Bool = True, beta: _Number = 12.0, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _Bool = False, *, out: Any = None) -> Tensor:
-    """`signal.windows.kaiser`, periodic by default."""
+    """I₀(beta·√(1 - (2j/last - 1)²))/I₀(beta), I₀ the modified Bessel function. Periodic by default."""
     ...
 
 def kron(input: Any, other: Any, *, out: Any = None) -> Tensor:

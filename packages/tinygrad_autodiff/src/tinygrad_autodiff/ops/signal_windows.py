@@ -8,6 +8,7 @@ transform".
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -48,11 +49,145 @@ def _cosines(*factors: float) -> Formula:
     return formula
 
 
-def _triangle(j: Array, last: float) -> Array:
-    return 1 - np.abs(2 * j / last - 1)
+def _parameter(name: str, default: Any = inspect.Parameter.empty, kind: str = "Any") -> Any:
+    how = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, how, default=default, annotation=kind)
 
 
-def _kaiser(beta: float) -> Formula:
+_OPTIONS = [
+    *(_parameter(name, None) for name in ("dtype", "layout", "device")),
+    _parameter("requires_grad", False, "bool"),
+]
+
+
+def _declare(
+    name: str, space: str, leading: list[Any], make: Callable[..., Any], text: str
+) -> None:
+    """A function of `leading` and the options; `make` gives size, sym and formula of `leading`."""
+    parameters = [*leading, *_OPTIONS]
+    count = len(leading)
+
+    def function(*values: Any) -> Any:
+        given = {parameter.name: v for parameter, v in zip(leading, values, strict=False)}
+        size, sym, formula = make(**given)
+        return _window(size, sym, formula, values[count:])
+
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__doc__ = text
+    compose(name=name, spaces=(space,))(function)
+
+
+def window(make: Callable[..., Formula]) -> Callable[..., Formula]:
+    """Declare a window of `signal.windows` by its formula, a function of its own parameters.
+
+    One of them may be `sym`; the size, `sym` and the options are put around them.
+    """
+    own = list(inspect.signature(make).parameters.values())
+    names = [parameter.name for parameter in own]
+    leading = [_parameter("M", kind="int"), *own]
+    if "sym" not in names:
+        leading.append(_parameter("sym", True, "bool"))
+
+    def all_of(M: int, sym: bool, **given: Any) -> tuple[int, bool, Formula]:
+        given = {**given, "sym": sym} if "sym" in names else given
+        return M, sym, make(**given)
+
+    _declare(make.__name__, "signal.windows", leading, all_of, make.__doc__ or "")
+    return make
+
+
+def older(make: Callable[..., Formula]) -> Callable[..., Formula]:
+    """Declare its older form at the top level, periodic unless told otherwise."""
+    own = list(inspect.signature(make).parameters.values())
+    size, periodic = _parameter("window_length", kind="int"), _parameter("periodic", True, "bool")
+
+    def all_of(window_length: int, periodic: bool, **given: Any) -> tuple[int, bool, Formula]:
+        return window_length, not periodic, make(**given)
+
+    text = f"{make.__doc__} Periodic by default."
+    _declare(f"{make.__name__}_window", "", [size, periodic, *own], all_of, text)
+    return make
+
+
+@older
+@window
+def bartlett() -> Formula:
+    """1 - |2j/last - 1|, last = M - 1, or M if periodic."""
+    return lambda j, last: 1 - np.abs(2 * j / last - 1)
+
+
+@older
+@window
+def hann() -> Formula:
+    """(1 - cos(2πj/last))/2, last = M - 1, or M if periodic."""
+    return _cosines(0.5, 0.5)
+
+
+@window
+def hamming() -> Formula:
+    """0.54 - 0.46·cos(2πj/last)."""
+    return _cosines(0.54, 0.46)
+
+
+@older
+@window
+def blackman() -> Formula:
+    """`general_cosine` of 0.42, 0.5, 0.08."""
+    return _cosines(0.42, 0.5, 0.08)
+
+
+@window
+def nuttall() -> Formula:
+    """`general_cosine` of 0.3635819, 0.4891775, 0.1365995, 0.0106411."""
+    return _cosines(0.3635819, 0.4891775, 0.1365995, 0.0106411)
+
+
+@window
+def cosine() -> Formula:
+    """sin(π·(j + ½)/(last + 1))."""
+    return lambda j, last: np.sin(np.pi * (j + 0.5) / (last + 1))
+
+
+@window
+def general_cosine(a: Any) -> Formula:
+    """Σ (-1)^i·a_i·cos(2π·i·j/last)."""
+    if not isinstance(a, (list, tuple)):
+        raise ArgumentTypeError(f"coefficients must be a list/tuple, not {type(a).__name__}")
+    if not a:
+        raise ArgumentError("coefficients cannot be empty")
+    return _cosines(*a)
+
+
+@window
+def general_hamming(alpha: float = 0.54) -> Formula:
+    """alpha - (1 - alpha)·cos(2πj/last)."""
+    return _cosines(alpha, 1 - alpha)
+
+
+@window
+def exponential(center: float | None = None, tau: float = 1.0, sym: bool = True) -> Formula:
+    """exp(-|j - center|/tau); `center` (last/2 by default) only for periodic windows."""
+    if tau <= 0:
+        raise ArgumentError(f"tau must be positive, got: {tau} instead")
+    if sym and center is not None:
+        raise ArgumentError("center must be None for symmetric windows")
+    return lambda j, last: np.exp(-np.abs(j - (last / 2 if center is None else center)) / tau)
+
+
+@window
+def gaussian(std: float = 1.0) -> Formula:
+    """exp(-((j - last/2)/std)²/2)."""
+    if std <= 0:
+        raise ArgumentError(f"standard deviation must be positive, got: {std} instead")
+    return lambda j, last: np.exp(-0.5 * ((j - last / 2) / std) ** 2)
+
+
+@window
+def kaiser(beta: float = 12.0) -> Formula:
+    """I₀(beta·√(1 - (2j/last - 1)²))/I₀(beta), I₀ the modified Bessel function."""
+    if beta < 0:
+        raise ArgumentError(f"beta must be non-negative, got: {beta} instead")
+
     def formula(j: Array, last: float) -> Array:
         inside = np.sqrt(np.maximum(1 - (2 * j / last - 1) ** 2, 0))
         values: Array = np.i0(beta * inside) / np.i0(beta)
@@ -61,184 +196,16 @@ def _kaiser(beta: float) -> Formula:
     return formula
 
 
-def _declare(name: str, formula: Formula, text: str) -> None:
-    """A window without parameters of its own."""
-
-    def function(
-        M: int,
-        sym: bool = True,
-        dtype: Any = None,
-        layout: Any = None,
-        device: Any = None,
-        requires_grad: bool = False,
-    ) -> Any:
-        return _window(M, sym, formula, (dtype, layout, device, requires_grad))
-
-    function.__doc__ = text
-    compose(name=name, spaces=("signal.windows",))(function)
+older(kaiser)
 
 
-_declare("bartlett", _triangle, "1 - |2j/last - 1|, last = M - 1, or M if periodic.")
-_declare("hann", _cosines(0.5, 0.5), "(1 - cos(2πj/last))/2, last = M - 1, or M if periodic.")
-_declare("hamming", _cosines(0.54, 0.46), "0.54 - 0.46·cos(2πj/last).")
-_declare("blackman", _cosines(0.42, 0.5, 0.08), "`general_cosine` of 0.42, 0.5, 0.08.")
-_declare(
-    "nuttall",
-    _cosines(0.3635819, 0.4891775, 0.1365995, 0.0106411),
-    "`general_cosine` of 0.3635819, 0.4891775, 0.1365995, 0.0106411.",
-)
-_declare(
-    "cosine", lambda j, last: np.sin(np.pi * (j + 0.5) / (last + 1)), "sin(π·(j + ½)/(last + 1))."
-)
+def _two_factors(alpha: float = 0.54, beta: float = 0.46) -> Formula:
+    """alpha - beta·cos(2πj/last)."""
+    return _cosines(alpha, beta)
 
 
-@compose(spaces=("signal.windows",))
-def general_cosine(
-    M: int,
-    a: Any,
-    sym: bool = True,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """Σ (-1)^i·a_i·cos(2π·i·j/last)."""
-    if not isinstance(a, (list, tuple)):
-        raise ArgumentTypeError(f"coefficients must be a list/tuple, not {type(a).__name__}")
-    if not a:
-        raise ArgumentError("coefficients cannot be empty")
-    return _window(M, sym, _cosines(*a), (dtype, layout, device, requires_grad))
-
-
-@compose(spaces=("signal.windows",))
-def general_hamming(
-    M: int,
-    alpha: float = 0.54,
-    sym: bool = True,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """alpha - (1 - alpha)·cos(2πj/last)."""
-    options = (dtype, layout, device, requires_grad)
-    return _window(M, sym, _cosines(alpha, 1 - alpha), options)
-
-
-@compose(spaces=("signal.windows",))
-def exponential(
-    M: int,
-    center: float | None = None,
-    tau: float = 1.0,
-    sym: bool = True,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """exp(-|j - center|/tau); `center` (last/2 by default) only for periodic windows."""
-    if tau <= 0:
-        raise ArgumentError(f"tau must be positive, got: {tau} instead")
-    if sym and center is not None:
-        raise ArgumentError("center must be None for symmetric windows")
-
-    def formula(j: Array, last: float) -> Array:
-        values: Array = np.exp(-np.abs(j - (last / 2 if center is None else center)) / tau)
-        return values
-
-    return _window(M, sym, formula, (dtype, layout, device, requires_grad))
-
-
-@compose(spaces=("signal.windows",))
-def gaussian(
-    M: int,
-    std: float = 1.0,
-    sym: bool = True,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """exp(-((j - last/2)/std)²/2)."""
-    if std <= 0:
-        raise ArgumentError(f"standard deviation must be positive, got: {std} instead")
-
-    def formula(j: Array, last: float) -> Array:
-        values: Array = np.exp(-0.5 * ((j - last / 2) / std) ** 2)
-        return values
-
-    return _window(M, sym, formula, (dtype, layout, device, requires_grad))
-
-
-@compose(spaces=("signal.windows",))
-def kaiser(
-    M: int,
-    beta: float = 12.0,
-    sym: bool = True,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """I₀(beta·√(1 - (2j/last - 1)²))/I₀(beta), I₀ the modified Bessel function."""
-    if beta < 0:
-        raise ArgumentError(f"beta must be non-negative, got: {beta} instead")
-    return _window(M, sym, _kaiser(beta), (dtype, layout, device, requires_grad))
-
-
-# ---- the older functions -------------------------------------------------------------------------
-
-
-def _declare_old(name: str, formula: Formula) -> None:
-    def function(
-        window_length: int,
-        periodic: bool = True,
-        dtype: Any = None,
-        layout: Any = None,
-        device: Any = None,
-        requires_grad: bool = False,
-    ) -> Any:
-        options = (dtype, layout, device, requires_grad)
-        return _window(window_length, not periodic, formula, options)
-
-    function.__doc__ = f"`signal.windows.{name}`, periodic by default."
-    compose(name=f"{name}_window", spaces=("",))(function)
-
-
-_declare_old("bartlett", _triangle)
-_declare_old("hann", _cosines(0.5, 0.5))
-_declare_old("blackman", _cosines(0.42, 0.5, 0.08))
-
-
-@compose(spaces=("",))
-def hamming_window(
-    window_length: int,
-    periodic: bool = True,
-    alpha: float = 0.54,
-    beta: float = 0.46,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """alpha - beta·cos(2πj/last), periodic by default."""
-    options = (dtype, layout, device, requires_grad)
-    return _window(window_length, not periodic, _cosines(alpha, beta), options)
-
-
-@compose(spaces=("",))
-def kaiser_window(
-    window_length: int,
-    periodic: bool = True,
-    beta: float = 12.0,
-    dtype: Any = None,
-    layout: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Any:
-    """`signal.windows.kaiser`, periodic by default."""
-    options = (dtype, layout, device, requires_grad)
-    return _window(window_length, not periodic, _kaiser(beta), options)
+_two_factors.__name__ = "hamming"  # whose older form has two parameters
+older(_two_factors)
 
 
 # ---- frequencies of a transform ------------------------------------------------------------------
