@@ -1,13 +1,24 @@
 """What is particular to attention, beside what every op must do."""
 
+import importlib.util
 import itertools
 import random
 
 import pytest
 import torch
-from triton_kernels import _compat, explain, flash_attention, flash_attention_varlen
+from triton_kernels import (
+    FlashAttention,
+    _compat,
+    explain,
+    flash_attention,
+    flash_attention_varlen,
+    record_backends,
+    register_transformers_attention,
+    scaled_dot_product_attention,
+)
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.ops.attention import samples
+from triton_kernels.ops.attention.faces import transformers_attention
 from triton_kernels.ops.attention.features import kept
 
 DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -193,6 +204,109 @@ def test_pairs_counts_what_a_mask_leaves():
         ones = torch.ones(1, 1, queries, 1), torch.ones(1, 1, keys, 1), torch.eye(keys)[None, None]
         seen = flash_attention(*ones, window=(left, right)) > 0
         assert samples.pairs(queries, keys, left, right) == int(seen.sum())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("lengths", [(6, 6), (4, 9), (9, 4)])
+def test_torchs_signature_gives_torchs_results(device, lengths):
+    sdpa = torch.nn.functional.scaled_dot_product_attention
+    q, k, v = heads(2, 4, *lengths, 16, device=device)
+    bias = torch.randn(4, 1, lengths[1], device=device, requires_grad=True)
+    mask = torch.rand(lengths, device=device) > 0.3
+    mask[:, 0] = True
+    for options in ({}, {"is_causal": True}, {"attn_mask": mask}, {"attn_mask": bias}):
+        for see in (lambda x: x, lambda x: x[0], lambda x: x[0, 0], lambda x: x[None]):
+            args = [see(x) for x in (q, k, v)]
+            if args[0].dim() == 2 and options.get("attn_mask") is bias:
+                continue
+            actual = scaled_dot_product_attention(*args, **options, scale=0.3)
+            exact = sdpa(*args, **options, scale=0.3)
+            torch.testing.assert_close(actual, exact)
+    wanted = (q, k, v, bias)
+    actual, exact = (f(q, k, v, bias) for f in (scaled_dot_product_attention, sdpa))
+    for a, e in zip(grads(actual, wanted), grads(exact, wanted), strict=True):
+        torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-5)
+    few = k[:, :2], v[:, :2]
+    actual = scaled_dot_product_attention(q, *few, enable_gqa=True)
+    torch.testing.assert_close(actual, sdpa(q, *few, enable_gqa=True))
+
+
+def test_torchs_signature_refuses_what_torch_refuses():
+    q, k, v = heads(1, 4, 3, 3, 8)
+    with pytest.raises(ShapeError, match="enable_gqa=True"):
+        scaled_dot_product_attention(q, k[:, :2], v[:, :2])
+    with pytest.raises(ShapeError, match="one of them"):
+        scaled_dot_product_attention(q, k, v, torch.ones(3, 3).bool(), is_causal=True)
+    with pytest.raises(ShapeError, match="as many dimensions"):
+        scaled_dot_product_attention(q, k[0], v)
+    with pytest.raises(DtypeError, match="attn_mask of type list"):
+        scaled_dot_product_attention(q, k, v, [[True]])
+
+
+def test_torchs_generator_seeds_the_dropout_of_torchs_signature_and_of_the_module():
+    q, k, v = heads(1, 2, 9, 9, 8)
+    module = FlashAttention(0.5, causal=True)
+    calls = (
+        lambda: scaled_dot_product_attention(q, k, v, dropout_p=0.5),
+        lambda: module(q, k, v),
+    )
+    for call in calls:
+        torch.manual_seed(1)
+        first, second = call(), call()
+        torch.manual_seed(1)
+        assert torch.equal(call(), first)
+        assert not torch.equal(first, second)
+    module.eval()
+    assert torch.equal(module(q, k, v), flash_attention(q, k, v, causal=True))
+    assert "dropout=0.5, causal=True" in repr(module)
+
+
+@pytest.mark.parametrize("additive", [False, True])
+def test_attention_as_transformers_calls_it(additive):
+    q, k, v = heads(2, 4, 5, 7, 8, groups=2)
+    mask = torch.rand(2, 1, 5, 7) > 0.3
+    sinks = torch.randn(4)
+    layer = torch.nn.Identity()
+    given = torch.where(mask, 0.0, -1e9) if additive else mask
+    output, weights = transformers_attention(
+        layer, q, k, v, given, scaling=0.5, softcap=2.0, s_aux=sinks, sliding_window=4
+    )
+    exact = flash_attention(q, k, v, None, sinks, mask=mask, scale=0.5, soft_cap=2.0)
+    torch.testing.assert_close(output, exact.transpose(1, 2))
+    assert weights is None
+    causal, _ = transformers_attention(layer, q, k, v, None)
+    torch.testing.assert_close(causal, flash_attention(q, k, v, causal=True).transpose(1, 2))
+    layer.is_causal = False
+    full, _ = transformers_attention(layer, q, k, v, None)
+    torch.testing.assert_close(full, flash_attention(q, k, v).transpose(1, 2))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None or _compat.interpreting(),
+    reason="needs transformers; says nothing of kernels",
+)
+@pytest.mark.parametrize("family", ["Llama", "Gemma2", "GptOss"])
+def test_models_of_transformers_agree_with_their_own_attention(family):
+    import transformers
+
+    register_transformers_attention("ours_by_name")
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=50, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=64,
+        sliding_window=4, pad_token_id=0, bos_token_id=1, eos_token_id=2, num_local_experts=2,
+        num_experts_per_tok=1, attn_implementation="eager",
+    )  # fmt: skip
+    model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
+    ids = torch.randint(3, 50, (2, 11))
+    padding = torch.ones_like(ids)
+    padding[0, :3] = 0
+    expected = model(ids, attention_mask=padding).logits
+    model.set_attn_implementation("ours_by_name")
+    with record_backends() as record:
+        actual = model(ids, attention_mask=padding).logits
+    assert [name for name, _ in record] == ["flash_attention"] * 2
+    real = padding.bool()
+    torch.testing.assert_close(actual[real], expected[real], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")

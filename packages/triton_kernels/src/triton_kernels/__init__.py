@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from triton_kernels.ops.activations.gated import swiglu as swiglu
     from triton_kernels.ops.attention.decode import decode_attention as decode_attention
     from triton_kernels.ops.attention.decode import mla_decode_attention as mla_decode_attention
+    from triton_kernels.ops.attention.faces import FlashAttention as FlashAttention
+    from triton_kernels.ops.attention.faces import (
+        register_transformers_attention as register_transformers_attention,
+    )
+    from triton_kernels.ops.attention.faces import (
+        scaled_dot_product_attention as scaled_dot_product_attention,
+    )
     from triton_kernels.ops.attention.op import flash_attention as flash_attention
     from triton_kernels.ops.attention.op import flash_attention_varlen as flash_attention_varlen
     from triton_kernels.ops.cross_entropy.op import cross_entropy as cross_entropy
@@ -135,10 +142,12 @@ __all__ = [
     "reduce_max",
     "reduce_mean",
     "reduce_sum",
+    "register_transformers_attention",
     "relu",
     "rms_norm",
     "rope",
     "rope_qk",
+    "scaled_dot_product_attention",
     "silu",
     "softmax",
     "strided_copy",
@@ -153,6 +162,7 @@ _LAZY = {
     "Explanation": "triton_kernels.backends",
     "JSDivLoss": "triton_kernels.nn",
     "KLDivLoss": "triton_kernels.nn",
+    "FlashAttention": "triton_kernels.ops.attention.faces",
     "LayerNorm": "triton_kernels.nn",
     "LoRALinear": "triton_kernels.nn",
     "RMSNorm": "triton_kernels.nn",
@@ -161,6 +171,8 @@ _LAZY = {
     "quantise_int8": "triton_kernels.ops.quantised.codes",
     "quantise_nf4": "triton_kernels.ops.quantised.codes",
     "record_backends": "triton_kernels.backends",
+    "register_transformers_attention": "triton_kernels.ops.attention.faces",
+    "scaled_dot_product_attention": "triton_kernels.ops.attention.faces",
     "use_backend": "triton_kernels.backends",
 }
 
