@@ -139,6 +139,9 @@ def test_the_schedule_fills_promised_days_and_lanes_take_turns(tmp_path: Path) -
         (21, "q/2", 90, True),
     ]
     assert all(slot.day.weekday() in (0, 2) for slot in slots)
+    worked = standing(path, {0: MONDAY}, MONDAY)
+    first = next(planning.schedule(worked, parse_cadence("mon,wed"), minutes=120))
+    assert (first.day.day, first.each.item.id) == (9, "p/1"), "today is done already"
     assert planning.needed(state, DAILY, MONDAY + timedelta(days=9)) == 53
     assert planning.needed(state, WEEKDAYS, MONDAY - timedelta(days=1)) is None
 
@@ -166,8 +169,10 @@ def test_time_by_topic(journey: Journey, roadmap: Command) -> None:
         ("e",),
     ):
         assert roadmap("log", "-m", text, *options).code == 0
+    journey.record("log.written", file="log/t.md", tags=["x"], topics=["graphs"], minutes=0)
+    journey.record("log.written", file="log/u.md", tags=["x"], topics=["tests"], minutes=10)
     spent = roadmap("stats", "--json").json["minutes_by_topic"]
-    assert spent == {"graphs": 50, "tests": 20, "sample": 5, "other": 1}
+    assert spent == {"graphs": 50, "tests": 30, "sample": 5, "other": 1}
     shown = roadmap("stats").out
     assert re_find(shown, "graphs", "50 min")
 

@@ -145,9 +145,10 @@ def test_a_tick_changes_its_line_alone_and_can_be_taken_back(text: str, end: str
 
 def test_the_forms_of_a_tick() -> None:
     def ticked(text: str) -> str:
-        found = [each for heading in outline(text) for each in heading.found]
+        found = [each for heading in outline(text.lstrip("\ufeff")) for each in heading.found]
         return importing.export(text, {each.line: True for each in found})
 
+    assert ticked("\ufeff- [ ] b\n") == "\ufeff- [x] b\n"
     assert ticked("# A\n* [ ] b  \n") == "# A\n* [x] b  \n"
     assert ticked("1) b\n2) ⏳ c") == "1) b\n2) ✅ c"
     assert ticked("- b\n- c") == "- [x] b\n- [x] c"
@@ -292,6 +293,8 @@ def test_hostile_text_becomes_a_sound_roadmap(
     assert len(set(ids)) == 5
     assert all(each.startswith("p/") for each in ids)
     assert all(item.title.isprintable() for item in made.items())
+    assert "<!--" not in "".join(item.title for item in made.items()) + made.root.sections[0].title
+    assert made.root.sections[0].id == "p/t-id-sample-01"
     exported = roadmap("roadmaps", "export", "p", "--json").json["text"]
     assert exported == HOSTILE
 

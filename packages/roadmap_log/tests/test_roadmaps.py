@@ -181,6 +181,7 @@ def test_ids_that_two_roadmaps_share_are_refused(journey: Journey, roadmap: Comm
     [
         ("- [ ] a <!-- id: a with: torch -->", "with: 'torch'"),
         ("- [ ] a <!-- id: a day: torch/1,torch/2 -->", "day: 'torch/1,torch/2'"),
+        ("- [ ] a <!-- id: a/../b -->", "id 'a/../b'"),
         ("- [ ] a <!-- id: a due: tomorrow -->", "due: 'tomorrow'"),
         ("---\norder: any\n---\n- [ ] a <!-- id: a -->", "order: 'any'"),
     ],

@@ -208,6 +208,35 @@ def test_changes_are_noticed_also_where_the_file_is_replaced(
         editor.join()
 
 
+def test_a_file_that_is_away_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "day.py"
+    path.write_text("one")
+    doings = [path.unlink, lambda: None, lambda: path.write_text("two"), lambda: None]
+    slept: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        doings[len(slept)]()
+        slept.append(1)
+
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+    next(Watch(path, poll=True).changes(lambda text: None))
+    assert len(slept) == 3
+
+
+def test_what_cannot_be_judged_here_leaves_no_event(
+    journey: Journey, roadmap: Command, track: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    roadmap("start", "1")
+    day = track / "day01.py"
+    day.write_text(day.read_text().replace("\nLearning", "Requires: gpu\n\nLearning"))
+    for command in ("test", "watch"):
+        blocked = roadmap(command, "1", *["--poll"] * (command == "watch"))
+        assert blocked.code == 6
+        assert "needs a GPU" in blocked.out
+    assert all(event.kind != "day.tested" for event in journey.store.read().events)
+
+
 def test_polling_takes_the_place_of_what_is_missing_or_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
