@@ -55,6 +55,8 @@ def test_an_elementwise_operation_writes_over_its_input_and_casts():
     rows = tg.zeros(4)
     tg.exp(rows[::2], out=rows[1::2])  # between each other, not over each other
     assert rows.tolist() == [0.0, 1.0, 0.0, 1.0]
+    empty = tg.ones(3, 2)[1:1]  # whose strides NumPy makes 0
+    assert tg.exp(empty, out=empty) is empty
     wide = tg.zeros(3, dtype=tg.float64)
     assert tg.mul(x, 2, out=wide).tolist() == [6.0, 6.0, 6.0]
 

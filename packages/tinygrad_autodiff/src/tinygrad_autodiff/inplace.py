@@ -141,7 +141,8 @@ def _check(tensor: Tensor, name: str, recorded: bool) -> None:
 def check_places(tensor: Tensor, name: str) -> None:
     """Raise unless every element of `tensor` has a place of its own that can be written."""
     data = tensor._data
-    shared = any(n > 1 and not step for n, step in zip(data.shape, data.strides, strict=True))
+    steps = zip(data.shape, data.strides, strict=True)
+    shared = data.size > 1 and any(n > 1 and not step for n, step in steps)
     if shared or not data.flags.writeable:
         raise GraphError(
             f"{name}: several elements of the tensor of shape {tensor.shape} share one place in "
