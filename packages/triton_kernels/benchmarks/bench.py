@@ -159,6 +159,7 @@ def host_row(op: Op, device: torch.device) -> dict[str, Any]:
         x.requires_grad_()
     peers = peers_of(op, sample.args)
     peers.pop("compile", None)
+    peers = able(peers, sample)
     if op.together:
         peers = {"ours": peers["ours"], "eager": peers["eager"]}
     times = {

@@ -74,11 +74,13 @@ def _masked_softmax(x: Any, mask: Any = None, causal: bool = False) -> torch.Ten
     return torch.softmax(torch_scores(x, mask, causal), -1)
 
 
-def _lora_linear(x: Any, weight: Any, a: Any, b: Any, scaling: float) -> torch.Tensor:
+def _lora_linear(
+    x: Any, weight: Any, a: Any, b: Any, scaling: float, bias: Any = None
+) -> torch.Tensor:
     """As peft writes it, with our kernel for the codes: torch has none."""
     dense = triton_kernels.dequantise_nf4(*weight) if isinstance(weight, tuple) else weight
     linear = torch.nn.functional.linear
-    return linear(x, dense) + linear(linear(x, a), b) * scaling
+    return linear(x, dense, bias) + linear(linear(x, a), b) * scaling
 
 
 _TORCH: dict[str, Function] = {

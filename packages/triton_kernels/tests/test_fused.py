@@ -120,13 +120,13 @@ H200 = _compat.Device((9, 0), 132)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize(("m", "n", "k"), [(256, 256, 65536), (16, 4096, 16384), (1, 8, 20_001)])
+@pytest.mark.parametrize(("m", "n", "k"), [(256, 256, 65536), (16, 2048, 16384), (1, 8, 20_001)])
 def test_long_products_of_few_tiles_are_divided(m, n, k, dtype):
     split = split_for(m, n, k, dtype, H200)
     assert (split.parts - 1) * split.depth < k <= split.parts * split.depth
     assert split.depth % split.k == 0
     assert split.tiles < split.parts * split.tiles <= 4 * 132
-    assert "tiles keep 132 processors busy" in split_for(4096, 4096, k, dtype, H200)
+    assert "tiles keep 132 processors busy enough" in split_for(4096, 4096, k, dtype, H200)
     assert "too short" in split_for(m, n, 1000, dtype, H200)
 
 

@@ -51,15 +51,19 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
         loss = _product(q, x - y)
         return loss, loss + q, -q
     else:
-        larger = tl.maximum(x, y)
-        shift = tl.where(larger == -float("inf"), 0.0, larger)
-        # Differences from the larger of the two: log m itself would round away what they differ by.
-        p = _exp(y - shift)
-        q = _exp(x - shift)
-        log_mixed = tl.log2(beta * p + (1 - beta) * q) * _LN_2
-        scale = _exp(shift)
-        by_x = (1 - beta) * _product(q * scale, x - shift - log_mixed)
-        by_y = beta * _product(p * scale, y - shift - log_mixed)
+        # In powers of two, and relative to the larger of the two: that one is 1, and log m itself
+        # would round away what they differ by. What is far below any float32 stands for -inf: it
+        # has probability zero and makes no NaN.
+        x = tl.maximum(x * _LOG2_E, -10000.0, propagate_nan=tl.PropagateNan.ALL)
+        y = tl.maximum(y * _LOG2_E, -10000.0, propagate_nan=tl.PropagateNan.ALL)
+        difference = x - y
+        smaller = tl.exp2(-tl.abs(difference))
+        scale = tl.exp2(tl.maximum(x, y)) * _LN_2
+        q = tl.where(difference > 0, 1.0, smaller) * (1 - beta)
+        p = tl.where(difference > 0, smaller, 1.0) * beta
+        log_mixed = tl.log2(p + q)
+        by_x = q * scale * (tl.minimum(difference, 0.0) - log_mixed)
+        by_y = p * scale * (-tl.maximum(difference, 0.0) - log_mixed)
         return by_x + by_y, by_x, by_y
 
 
@@ -83,13 +87,13 @@ def _moved_along(maxima, sums, x):
 
 @triton.jit
 def _together(maxima, sums, weighted):
-    """log Σ exp of all lanes, and the mean of what was weighted with the same exponentials."""
+    """Maximum and Σ exp beyond it of all lanes, and the mean weighted with the exponentials."""
     maximum = tl.max(maxima, axis=0)
     shift = tl.where(maximum == -float("inf"), 0.0, maximum)
     factors = _exp(maxima - shift)
     total = tl.sum(sums * factors, axis=0)
     mean = tl.sum(weighted * factors, axis=0) / total
-    return shift + tl.log2(total) * _LN_2, mean
+    return shift, total, mean
 
 
 @triton.jit
@@ -126,12 +130,16 @@ def _rows(
                 weighted = weighted * y_factor + tl.sum(_product(p, y - x), axis=1)
             elif KIND == "reverse":
                 weighted = weighted * x_factor + tl.sum(_product(q, x - y), axis=1)
-        x_lse, x_mean = _together(x_maxima, x_sums, weighted)
-        y_lse, y_mean = _together(y_maxima, y_sums, weighted)
-        divergence = y_mean - (y_lse - x_lse)
+        x_shift, x_total, x_mean = _together(x_maxima, x_sums, weighted)
+        y_shift, y_total, y_mean = _together(y_maxima, y_sums, weighted)
+        x_lse = x_shift + tl.log2(x_total) * _LN_2
+        y_lse = y_shift + tl.log2(y_total) * _LN_2
+        # y_lse - x_lse without what the two sums have in common, which would round more away.
+        beyond = (y_shift - x_shift) + tl.log2(y_total / x_total) * _LN_2
+        divergence = y_mean - beyond
         by_x, by_y = -1.0, divergence + 1
         if KIND == "reverse":
-            divergence = x_mean - (x_lse - y_lse)
+            divergence = x_mean + beyond
             by_x, by_y = divergence + 1, -1.0
 
     if FORM != "logits" or KIND == "between" or losses_ptr is not None:

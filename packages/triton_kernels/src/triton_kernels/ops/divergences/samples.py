@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.ops.divergences.shapes import row_columns
 from triton_kernels.registry import Case, Cost, ErrorSample, Sample
 
 
@@ -103,7 +104,8 @@ def kl_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("logits, none", (*logits(2, 11), "none", False, True, 0.5))
     yield Sample("logarithms, none", (*logarithms(4, 300), "none", True))
     labels = {"labels": _labels(device)}
-    yield Sample("labels", (*logits(5, 40), "mean", False, True), labels)
+    long = row_columns(device.type == "cuda") + 44
+    yield Sample("labels, long", (*logits(5, long), "mean", False, True), labels)
     x, y = logarithms(5, 40)
     yield Sample("probabilities, labels", (x, y.exp(), "batchmean"), labels)
     x, y = logits(300, 3)
@@ -117,8 +119,9 @@ def js_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("half", logarithms(2, 10))
     yield Sample("forward", (*logarithms(2, 17), 0.0))
     yield Sample("reverse", (*logarithms(2, 17), 1.0, "mean"))
-    yield Sample("logits", (*logits(4, 300), 0.3, "batchmean", True, 0.5))
-    yield Sample("logits, reverse", (*logits(2, 40), 1.0, "sum", True, 2.0))
+    long = row_columns(device.type == "cuda") + 44
+    yield Sample("logits", (*logits(4, long), 0.3, "batchmean", True, 0.5))
+    yield Sample("logits, reverse", (*logits(2, long), 1.0, "sum", True, 2.0))
     yield Sample("logits, none", (*logits(2, 11), 0.7, "none", True, 0.5))
     labels = {"labels": _labels(device).int(), "ignore_index": 5}
     yield Sample("labels, none", (*logarithms(5, 40), 0.5, "none"), labels)
@@ -157,16 +160,15 @@ def errors(beta: bool) -> Callable[[torch.device], Iterator[ErrorSample]]:
 
 
 def cost(input: torch.Tensor, target: torch.Tensor, **options: Any) -> Cost:
-    """Both read; both read again and the gradient of the input written."""
-    n = input.numel()
-    return Cost(2 * input.nbytes, 3 * input.nbytes, 8 * n, 8 * n)
+    """Both read; both read again and the gradient of the input written: KL's is -target alone."""
+    n, nbytes = input.numel(), input.nbytes
+    target_alone = "beta" not in options and not options.get("from_logits")
+    return Cost(2 * nbytes, (2 if target_alone else 3) * nbytes, 8 * n, 8 * n)
 
 
 def _case(rows: int, columns: int, name: str, **options: Any) -> Case:
     def make(device: torch.device) -> Sample:
-        x, y = (
-            torch.randn(rows, columns, device=device, dtype=torch.bfloat16) for _ in range(2)
-        )
+        x, y = (torch.randn(rows, columns, device=device, dtype=torch.bfloat16) for _ in range(2))
         if "from_logits" not in options:
             x, y = x.log_softmax(-1), y.log_softmax(-1)
         return Sample("", (x,), {"target": y, "reduction": "batchmean", **options})

@@ -35,7 +35,8 @@ class Split(NamedTuple):
     parts: int
     tiles: int
     """Of c."""
-    warps: int
+    stages: int
+    """Blocks of a and b in flight."""
 
 
 @triton.jit
@@ -107,18 +108,18 @@ def split_for(m: int, n: int, k: int, dtype: torch.dtype, device: Device) -> Spl
     tiles = math.ceil(m / block_m) * math.ceil(n / block_n)
     processors, least = device.processors, LEAST_DEPTH
     if device.capability == (0, 0):  # the interpreter has time for less
-        processors, least = 8, 32
-    if 2 * tiles > processors:
-        return f"its {tiles} tiles keep {processors} processors busy without it"
+        processors, least = 16, 32
+    if 4 * tiles > processors:
+        return f"its {tiles} tiles keep {processors} processors busy enough"
     if k < 4 * least:
         return f"an inner size of {k} is too short: {4 * least} or more pays"
     large = block_m * block_n > 64 * 128
     wanted = math.ceil((1 if large else 2) * processors / tiles)
     block_k = 32 if exact else 64
     depth = block_k * math.ceil(max(least, math.ceil(k / wanted)) / block_k)
-    return Split(
-        block_m, block_n, block_k, depth, math.ceil(k / depth), tiles, warps=8 if large else 4
-    )  # fmt: skip
+    stages = 4 if large and device.capability == (9, 0) else 3
+    parts = math.ceil(k / depth)
+    return Split(block_m, block_n, block_k, depth, parts, tiles, stages)
 
 
 def refuses(a: torch.Tensor, b: torch.Tensor, precision: str) -> str | None:
@@ -156,7 +157,7 @@ def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
         BLOCK_M=split.m, BLOCK_N=split.n, BLOCK_K=split.k,
         INDEX=_compat.index_dtype(Layout.of(left), Layout.of(b)),
         UPCAST=_compat.upcasts_dot(a.dtype), EXACT=a.dtype is torch.float32,
-        num_warps=split.warps, num_stages=3,
+        num_warps=4, num_stages=split.stages,
     )  # fmt: skip
     block = 256 if parts.is_cuda else 1024
     _sum_parts[(triton.cdiv(m * n, block),)](

@@ -20,7 +20,7 @@ class Tile(NamedTuple):
 
 def one_pass_columns(on_gpu: bool) -> int:
     """The longest row held in registers; the interpreter has time for less."""
-    return 16384 if on_gpu else 256
+    return 32768 if on_gpu else 256
 
 
 @functools.lru_cache(maxsize=1024)
@@ -28,7 +28,7 @@ def tile_for(n_columns: int, dtype: torch.dtype, device: Device) -> Tile:
     """Whole rows, or, of fewer columns, chunks of one row."""
     longest = one_pass_columns(device.capability > (0, 0))
     if n_columns > longest:
-        return Tile(1, min(8192, longest), 8)
+        return Tile(1, min(8192, longest), 16)
     columns = 1 << max(n_columns - 1, 0).bit_length()
-    rows = max(1, 1024 // columns)
-    return Tile(rows, columns, max(4, min(16, rows * columns // 1024)))
+    rows = max(1, (4096 if columns > 512 else 1024) // columns)
+    return Tile(rows, columns, max(4, min(32, rows * columns // 1024)))

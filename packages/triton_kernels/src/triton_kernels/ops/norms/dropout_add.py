@@ -143,7 +143,7 @@ def norm_portable(
         CENTERED=centered, ROUNDED=casting == "llama",
         DROPPED="none" if p == 0 else "some" if p < 1 else "all",
         ALIGNED=n_columns % 4 == 0 and size % 4 == 0, ROWS=lines, COLUMNS=size,
-        num_warps=max(4, min(16, lines * size // 512)),
+        num_warps=max(4, min(32, lines * size // 512)),
     )  # fmt: skip
     if y is not None:
         return y, total, statistics

@@ -198,6 +198,7 @@ def _samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     heads_first = make(1, 3, 2, 16).transpose(1, 2), make(1, 1, 2, 16).transpose(1, 2)
     yield call("heads first", *heads_first, 8)
     yield call("strided", make(2, 1, 7, 32)[..., ::2], make(2, 1, 1, 16).expand(2, 1, 2, 16), 8)
+    yield call("many heads", make(1, 1, 6, 1024), make(1, 1, 5, 1024), 512)
     yield call("no keys", make(1, 2, 3, 8), make(1, 2, 0, 8), 4)
 
 
