@@ -10,6 +10,7 @@ anywhere is reported with file and line, and the others are read all the same. E
 its own file, so that merging two machines by git never conflicts.
 """
 
+import io
 import json
 import os
 import time
@@ -17,7 +18,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import merge
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from roadmap_log.errors import EventError
@@ -138,7 +141,8 @@ def decode(line: bytes) -> Event:
         data = fields["data"]
         if not isinstance(data, dict):
             raise ValueError("its data is not an object")
-        return Event(str(fields["id"]), moment, str(fields["device"]), str(fields["kind"]), data)
+        device, kind = intern(str(fields["device"])), intern(str(fields["kind"]))
+        return Event(str(fields["id"]), moment, device, kind, data)
     except (KeyError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"it lacks a field or has a wrong one ({error})") from error
 
@@ -191,21 +195,33 @@ class EventStore:
         Raises:
             StorageError: a file cannot be opened at all.
         """
-        streams: list[list[tuple[float, str, int, Event]]] = []
         damage: list[Damage] = []
+        events = tuple(self.stream(damage))
+        unknown: dict[str, int] = {}
+        for event in events:
+            if event.kind not in KINDS:
+                unknown[event.kind] = unknown.get(event.kind, 0) + 1
+        return History(events, tuple(damage), unknown)
+
+    def stream(self, damage: list[Damage]) -> Iterator[Event]:
+        """The events of all devices in one order, one at a time; what is damaged goes to `damage`.
+
+        Raises:
+            StorageError: a file cannot be opened at all.
+        """
+        streams = []
         for path in sorted(self.folder.glob("*.jsonl")):
             try:
                 content = path.read_bytes()
             except OSError as error:
                 raise storage_error("read", path, error) from error
-            streams.append(list(_in_order(path, content, damage)))
-        merged = sorted((row for stream in streams for row in stream), key=lambda row: row[:3])
-        events = {event.id: event for *_, event in merged}  # a line may stand twice after a merge
-        unknown: dict[str, int] = {}
-        for event in events.values():
-            if event.kind not in KINDS:
-                unknown[event.kind] = unknown.get(event.kind, 0) + 1
-        return History(tuple(events.values()), tuple(damage), unknown)
+            streams.append(_in_order(path, content, damage))
+        rows = streams[0] if len(streams) == 1 else merge(*streams, key=lambda row: row[:3])
+        seen: set[str] = set()
+        for *_, event in rows:  # a line may stand twice after a merge
+            if event.id not in seen:
+                seen.add(event.id)
+                yield event
 
     def quarantined(self) -> list[Path]:
         """Files that hold what crashes left half-written."""
@@ -217,7 +233,7 @@ def _in_order(
 ) -> Iterator[tuple[float, str, int, Event]]:
     """The events of one file with keys that keep its own order, whatever its clock did."""
     latest, name = float("-inf"), path.stem
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, line in enumerate(io.BytesIO(content), 1):  # line by line: no second copy
         if not line.strip():
             continue
         try:

@@ -239,8 +239,12 @@ class Journey:
     @cached_property
     def state(self) -> State:
         """The present standing, folded from the events."""
+        return self.fold(self.history)
+
+    def fold(self, history: History) -> State:
+        """The standing that a history comes to."""
         return fold(
-            self.history,
+            history,
             self.roadmaps,
             available=self.library.available,
             tests_hash=self.library.tests_hash,
