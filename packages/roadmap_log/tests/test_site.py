@@ -535,3 +535,11 @@ def test_ten_megabytes_right_to_left_and_combining(journey: Journey, roadmap: Co
     assert (folder / "log" / "2026-11-01-long.html").stat().st_size > 10_000_000
     assert (folder / "search" / "2026-11.js").stat().st_size < 200_000, "the search takes a part"
     assert check(folder)[1] == []
+
+
+def test_events_without_all_their_fields_are_shown(journey: Journey, roadmap: Command) -> None:
+    journey.record("day.tested", day="sample/1", passed="yes", seed=["<b>"])
+    assert roadmap("site", "build").code == 0
+    day = (journey.root / "_site" / "days" / "sample-01.html").read_text()
+    assert "did not pass" in day
+    assert "&lt;b&gt;" in day

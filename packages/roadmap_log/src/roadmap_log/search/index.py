@@ -110,7 +110,7 @@ class Index:
             except OSError as error:
                 raise sqlite3.DatabaseError(str(error)) from error
         self.database = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self.database.execute("PRAGMA cache_size = -4000")
+        self.database.execute("PRAGMA cache_size = -1000")
         found = self.database.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, FORMAT):
             raise sqlite3.DatabaseError("made by another version")
@@ -147,17 +147,17 @@ class Index:
     def refresh(self) -> int:
         """Read what has changed since the last time; returns the number of files read."""
         known = dict(self.database.execute("SELECT file, stamp FROM files"))
-        present = dict(_stamps(self.journey))
-        changed = [file for file, stamp in present.items() if known.get(file) != stamp]
-        gone = [file for file in known if file not in present]
+        changed = {file: now for file, now in _stamps(self.journey) if known.pop(file, "") != now}
+        gone = [file for file in known if file not in changed]
+        del known
         if not changed and not gone:
             return 0
         with self._written():
             for file in gone:
                 self._forget(file)
                 self.database.execute("DELETE FROM files WHERE file = ?", (file,))
-            for file in changed:
-                self._read(file, present[file])
+            for file, stamp in changed.items():
+                self._read(file, stamp)
         return len(changed)
 
     def _forget(self, file: str) -> None:
@@ -278,12 +278,13 @@ def _stamps(journey: "Journey") -> Iterator[tuple[str, str]]:
     yield BOXES, blake2b(whole.encode(), digest_size=16).hexdigest()
 
 
-def _scan(folder: Path) -> list["os.DirEntry[str]"]:
+def _scan(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    """What a folder holds, one at a time: each remembers all that the system said of it."""
     try:
         with os.scandir(folder) as found:
-            return list(found)
+            yield from found
     except OSError:
-        return []
+        return
 
 
 def _stamp(entry: "os.DirEntry[str]") -> str:

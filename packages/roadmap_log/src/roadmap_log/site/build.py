@@ -2,9 +2,10 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from roadmap_log.entries import follow_edits
 from roadmap_log.errors import RoadmapError
@@ -53,8 +54,7 @@ def build(journey: "Journey", out: Path | None = None, *, jekyll: bool = False) 
     index = Index(journey)
     try:
         journal = Journal(index)
-        follow_edits(journey, (each.entry for each in index.entries()), index.files("log"))
-        state, runs, origin = _standing(journey)
+        state, runs, origin = _standing(journey, index)
         pages = _pages(journey, journal, state, runs, origin, jekyll=jekyll)
         written = _write(journey, pages, out, jekyll=jekyll)
         faults = index.faults()
@@ -64,21 +64,39 @@ def build(journey: "Journey", out: Path | None = None, *, jekyll: bool = False) 
         index.close()
 
 
-def _standing(journey: "Journey") -> tuple["State", dict[str, list[Event]], str]:
+def _standing(journey: "Journey", index: Index) -> tuple["State", dict[str, list[Event]], str]:
     """The state without its history, the runs of each day, the id of the first event.
 
-    A long history takes more memory than all pages, so it is let go before the first is made.
+    What was edited by hand is recorded first. A long history takes more memory than all pages, so
+    it is let go before the first page is made.
     """
-    events = journey.history.events
+    state, runs, origin = _without_history(journey)
+    journey.__dict__["state"] = state
+    follow_edits(journey, (each.entry for each in index.entries()), index.files("log"))
+    if journey.__dict__.get("state") is not state:  # something was recorded
+        state, runs, origin = _without_history(journey)
+    journey.__dict__.pop("state", None)
+    shared = {each.minutes: each for each in state.entries}  # their number and minutes are shown
+    entries = [shared[each.minutes] for each in state.entries]
+    return replace(state, entries=entries), runs, origin
+
+
+def _without_history(journey: "Journey") -> tuple["State", dict[str, list[Event]], str]:
     runs: defaultdict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        if event.kind == "day.tested":
-            runs[str(event.data.get("day", ""))].append(event)
-    origin = events[0].id if events else journey.root.name
-    state = replace(journey.state, history=History(()))
-    for name in ("history", "state"):
-        journey.__dict__.pop(name, None)
-    return state, dict(runs), origin
+    first: list[str] = []
+
+    def passing() -> Iterator[Event]:
+        for event in journey.store.stream([]):
+            if not first:
+                first.append(event.id)
+            if event.kind == "day.tested":
+                runs[str(event.data.get("day", ""))].append(event)
+            yield event
+
+    # The fold goes through the events once, so they need not all be there at the same time.
+    state = journey.fold(History(cast("tuple[Event, ...]", passing())))
+    origin = first[0] if first else journey.root.name
+    return replace(state, history=History(())), dict(runs), origin
 
 
 def _pages(

@@ -47,6 +47,7 @@ class Output:
         self._before = _manifest(out / MARKER) if (out / MARKER).is_file() else None
         self._now = sqlite3.connect(self.folder / MARKER, isolation_level=None)
         self._now.execute("PRAGMA synchronous = OFF")
+        self._now.execute("PRAGMA cache_size = -500")
         self._now.execute(
             "CREATE TABLE pages (address TEXT PRIMARY KEY, key TEXT, stamp TEXT, sources TEXT)"
             " WITHOUT ROWID"
@@ -146,6 +147,7 @@ def _manifest(path: Path) -> sqlite3.Connection | None:
     """The list of an old site's pages; None if it cannot be read, so that all is made anew."""
     database = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
     try:
+        database.execute("PRAGMA cache_size = -500")
         database.execute("SELECT address, key, stamp, sources FROM pages LIMIT 1")
     except sqlite3.DatabaseError:
         database.close()

@@ -15,7 +15,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from pygments.formatters.html import HtmlFormatter
 
 from roadmap_log.course import finished, remaining
 from roadmap_log.events import Event
@@ -382,23 +381,23 @@ class Pages:
 
     def _files(self) -> None:
         if self.frame == "base.html":
-            style = (HERE / "style.css").read_text(encoding="utf-8")
-            night = _code_colours("monokai")
-            style += f"\n{_code_colours('xcode')}\n"
-            style += f"@media (prefers-color-scheme: dark) {{\n{night}\n}}\n"
-            self.out.page("style.css", "style", lambda: style)
+            self.out.page("style.css", "style", _style)
             script = (HERE / "search.js").read_text(encoding="utf-8")
             self.out.page("search.js", script, lambda: script)
+
+
+def _style() -> str:
+    """The style sheet, with the colours of code by day and by night."""
+    rules = (HERE / "style.css").read_text(encoding="utf-8")
+    day, night = _code_colours("xcode"), _code_colours("monokai")
+    return f"{rules}\n{day}\n@media (prefers-color-scheme: dark) {{\n{night}\n}}\n"
 
 
 def _post_file(post: Post) -> str:
     """The name by which Jekyll knows a post: its date stands in front, once."""
     name = Path(post.address).name
-    return (
-        f"_posts/{name}"
-        if name.startswith(f"{post.when.date()}-")
-        else (f"_posts/{post.when.date()}-{name}")
-    )
+    date = post.when.date()
+    return f"_posts/{name}" if name.startswith(f"{date}-") else f"_posts/{date}-{name}"
 
 
 def _weeks(state: State) -> list[dict[str, Any]]:
@@ -436,6 +435,8 @@ def _experiments(journey: "Journey") -> list[Any]:
 
 def _code_colours(style: str) -> str:
     """The rules of one pygments style, without its background."""
+    from pygments.formatters.html import HtmlFormatter
+
     rules: str = HtmlFormatter(style=style).get_style_defs(".highlight")  # type: ignore[no-untyped-call]
     return "\n".join(rule for rule in rules.splitlines() if rule.startswith(".highlight ."))
 

@@ -9,8 +9,10 @@ import re
 from collections.abc import Sequence
 from html import escape
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
-from markdown_it.token import Token
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 _PHRASES = "abbr b code del dfn em i ins kbd mark q s samp small strong sub sup var"
 PHRASES = frozenset(_PHRASES.split())
@@ -86,7 +88,7 @@ def block(text: str) -> str:
     return "".join(builder.parts)
 
 
-def tidy(tokens: Sequence[Token]) -> None:
+def tidy(tokens: Sequence["Token"]) -> None:
     """Replace the HTML in a parsed text by what may stand there, in place."""
     details = [at for at, token in enumerate(tokens) if token.type == "html_block"]
     paired = _paired(tokens, details)
@@ -101,7 +103,7 @@ def tidy(tokens: Sequence[Token]) -> None:
             _within_a_line(token.children)
 
 
-def _paired(tokens: Sequence[Token], places: list[int]) -> dict[int, str]:
+def _paired(tokens: Sequence["Token"], places: list[int]) -> dict[int, str]:
     """`<details>` in one block and its end in a later one, with Markdown between them."""
     paired: dict[int, str] = {}
     waiting: list[tuple[int, str]] = []
@@ -118,7 +120,7 @@ def _paired(tokens: Sequence[Token], places: list[int]) -> dict[int, str]:
     return paired
 
 
-def _within_a_line(children: Sequence[Token]) -> None:
+def _within_a_line(children: Sequence["Token"]) -> None:
     """Keep the tags of a line that have a partner in it, with nothing crossing between them."""
     waiting: list[tuple[int, str]] = []
     kept: set[int] = set()

@@ -10,18 +10,13 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
-from typing import Any
-
-import nh3
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from mdit_py_plugins.footnote import footnote_plugin
-from pygments import highlight
-from pygments.formatters.html import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
+from typing import TYPE_CHECKING, Any
 
 from roadmap_log.site.raw import tidy
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 LONGEST_HIGHLIGHT = 100_000
 """Characters of a code block beyond which it stays in one colour."""
@@ -56,6 +51,8 @@ Image = Callable[[str], str | None]
 
 def to_html(text: str, image: Image = lambda _: None) -> str:
     """Safe HTML of a Markdown text; its headings begin at h2."""
+    import nh3
+
     parser = _parser()
     env: dict[str, Any] = {}
     tokens = parser.parse(strip_controls(text), env)
@@ -96,7 +93,10 @@ class _Pictures:
 
 
 @lru_cache(maxsize=1)
-def _parser() -> MarkdownIt:
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.footnote import footnote_plugin
+
     options = {"html": True, "highlight": _highlight, "linkify": False}
     parser = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     parser.use(footnote_plugin)
@@ -110,6 +110,11 @@ def _highlight(code: str, language: str, _attributes: str) -> str:
     """Coloured code in the frame that markdown-it expects; unknown languages stay plain."""
     if not language or len(code) > LONGEST_HIGHLIGHT:
         return ""
+    from pygments import highlight
+    from pygments.formatters.html import HtmlFormatter
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
     try:
         lexer = get_lexer_by_name(language)
     except ClassNotFound:
@@ -118,7 +123,7 @@ def _highlight(code: str, language: str, _attributes: str) -> str:
     return f'<pre tabindex="0"><code class="highlight">{coloured}</code></pre>'
 
 
-def _adapt(tokens: Sequence[Token], pictures: _Pictures) -> None:
+def _adapt(tokens: Sequence["Token"], pictures: _Pictures) -> None:
     """Lower headings by one level, turn task boxes into signs and images into what may be shown."""
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
