@@ -15,7 +15,7 @@ import torch
 from triton_kernels import definition
 from triton_kernels.backends import Backend, wish
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.attention import launching, reference
+from triton_kernels.ops.attention import launching, layout, reference
 from triton_kernels.ops.attention.features import (
     SCHEMA,
     Features,
@@ -101,7 +101,7 @@ backward_kernel = Kernel(
     inputs=f"Tensor grad, {_INPUTS}, Tensor lse, Tensor delta, {SCHEMA}",
     outputs="(Tensor, Tensor, Tensor)",
     backends=(
-        # A ``hopper`` backend stands first here, once there is one.
+        Backend("hopper", f"{_ROOM}.hopper_backward:backward", layout.backward_refuses),
         Backend("portable", f"{_ROOM}.portable_backward:backward", launching.refuses_backward),
         Backend("reference", f"{_ROOM}.reference:backward"),
     ),
@@ -125,7 +125,7 @@ forward_kernel = Kernel(
     inputs=f"{_INPUTS}, {SCHEMA}",
     outputs="(Tensor, Tensor)",
     backends=(
-        # A ``hopper`` backend stands first here, once there is one.
+        Backend("hopper", f"{_ROOM}.hopper_forward:forward", layout.forward_refuses),
         Backend("portable", f"{_ROOM}.portable:forward", launching.refuses),
         Backend("reference", f"{_ROOM}.reference:forward"),
     ),

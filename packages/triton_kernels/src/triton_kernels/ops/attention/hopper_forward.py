@@ -1,0 +1,633 @@
+"""FlashAttention's forward on Hopper in Gluon: TMA, asynchronous wgmma, warp specialisation.
+
+A block of threads has one *loading* warp and two or three *attending* warpgroups. Each warpgroup
+owns 64 rows of queries; all of them read the same blocks of keys and values, which the loading
+warp fetches as far ahead as shared memory has slots. A slot has two barriers: ``full`` (the bytes
+have landed) and ``free`` (every warpgroup has read them).
+
+Two products are always in the tensor cores' queue. While the softmax of block j runs on the
+ordinary cores, the scores of block j + 1 wait behind p·v of block j - 1::
+
+    tensor cores   q·k0 | q·k1  p0·v0 | q·k2  p1·v1 | …  | pn·vn  q'·k'0 | …
+    other cores         | softmax 0   | softmax 1   | …  | o leaves      | softmax 0' …
+
+The blocks are persistent and the pipeline does not drain between tiles: the first scores of the
+next tile are under way while the output of this one leaves, through the slot that its queries
+came in by. Causal tiles are dealt out longest first, to and fro, so that all blocks end together.
+Only the blocks that the diagonal, the window's edge or the end of the keys cuts are masked.
+
+The pipeline is FlashAttention-3's (Shah et al. 2024, algorithm 2), the running maximum and sum
+are those of Dao 2023 (FlashAttention-2, algorithm 1).
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels._gluon import (
+    Barrier,
+    TensorDescriptor,
+    fence_async_shared,
+    gl,
+    gluon,
+    load_async,
+    mbarrier,
+    store_async,
+    store_wait,
+    warpgroup_mma,
+    warpgroup_mma_wait,
+)
+from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_lse, empty_output
+from triton_kernels.ops.attention.layout import block_width
+
+_ROWS = gl.constexpr(64)
+"""Rows of queries that one warpgroup attends with."""
+_LN2 = gl.constexpr(math.log(2))
+_TILES_TO_FOLD = 6
+"""Tiles a program from which pairs of them are small enough to be dealt out."""
+_LOG2E = 1 / math.log(2)
+_SIZES = ("batches", "heads_q", "group", "m", "n", "left", "right")
+
+
+@gluon.jit
+def _rounds(tiles, ORDER: gl.constexpr):
+    """How many tiles this program works on; folded, all programs but a few have an even number."""
+    programs = gl.num_programs(0)
+    if ORDER == "folded":
+        pairs = gl.cdiv(tiles, 2)
+        mine = pairs // programs + (gl.program_id(0) < pairs % programs).to(gl.int32)
+        return 2 * mine - (_index(2 * mine - 1, ORDER) >= tiles).to(gl.int32)
+    else:
+        full = tiles // programs
+        return full + (_index(full, ORDER) < tiles).to(gl.int32)
+
+
+@gluon.jit
+def _index(turn, ORDER: gl.constexpr):
+    """The tile of this program's turn: dealt one by one, in pairs, or to and fro."""
+    place = gl.program_id(0)
+    programs = gl.num_programs(0)
+    if ORDER == "folded":
+        return 2 * (turn // 2 * programs + place) + turn % 2
+    elif ORDER == "longest":
+        return turn * programs + gl.where(turn % 2 == 0, place, programs - 1 - place)
+    else:
+        return turn * programs + place
+
+
+@gluon.jit
+def _place(index, row_tiles, heads, ORDER: gl.constexpr):
+    """Row of tiles, and head counted through the batch.
+
+    Head by head, so that a head's keys are read from L2; ``folded``: in a head the longest row and
+    the shortest follow each other, so that all pairs are equal. ``longest``: the longest rows of
+    all heads first, which balances few tiles best.
+    """
+    if ORDER == "longest":
+        return row_tiles - 1 - index // heads, index % heads
+    else:
+        row = index % row_tiles
+        if ORDER == "folded":
+            row = gl.where(row % 2 == 0, row_tiles - 1 - row // 2, row // 2)
+        return row, index // row_tiles
+
+
+@gluon.jit
+def _last(row, edges, BLOCK_N: gl.constexpr, RIGHT: gl.constexpr):
+    """One past the last block of keys that rows up to this one see; one block at least."""
+    m, n, _, right = edges
+    seen = n
+    if RIGHT:
+        seen = gl.maximum(gl.minimum(n, gl.minimum(row, m - 1) + n - m + right + 1), 1)
+    return gl.cdiv(seen, BLOCK_N)
+
+
+@gluon.jit
+def _first(row, last, edges, BLOCK_N: gl.constexpr, LEFT: gl.constexpr):
+    """The first block of keys that rows from this one on see, before ``last``."""
+    m, n, left, _ = edges
+    if LEFT:
+        return gl.minimum(gl.maximum(row + n - m - left, 0) // BLOCK_N, last - 1)
+    else:
+        return 0
+
+
+@gluon.jit
+def _load_queries(
+    q, q_slots, q_full, q_free, fetched, batch, head, row, BEGIN: gl.constexpr, END: gl.constexpr
+):
+    """The rows of warpgroups BEGIN to END."""
+    QUERIES: gl.constexpr = q_slots.shape[0]
+    for party in gl.static_range(BEGIN, END):
+        slot = fetched % QUERIES
+        there = q_full.index(slot)
+        mbarrier.wait(q_free.index(slot), fetched // QUERIES & 1 ^ 1)
+        mbarrier.expect(there, q.block_type.nbytes)
+        load_async(q, [batch, head, row + party * _ROWS, 0], there, q_slots.index(slot))
+        fetched += 1
+    return fetched
+
+
+@gluon.jit
+def _load(
+    descriptors, lse, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+):  # fmt: skip
+    """The loading warp: queries once a tile; keys and values block by block, the last one first."""
+    q, k, v, _ = descriptors
+    q_slots, k_slots, v_slots, _ = slots
+    q_full, q_free, k_full, k_free, v_full, v_free, _ = signals
+    tiles, row_tiles, heads, heads_q, group = work
+    BLOCK_N: gl.constexpr = k_slots.shape[3]
+    SLOTS: gl.constexpr = k_slots.shape[0]
+    V_SLOTS: gl.constexpr = v_slots.shape[0]
+    step = 0
+    fetched = 0
+    for turn in range(_rounds(tiles, ORDER)):
+        row_tile, head = _place(_index(turn, ORDER), row_tiles, heads, ORDER)
+        batch = head // heads_q
+        head_q = head % heads_q
+        head_k = head_q // group
+        row = row_tile * PARTIES * _ROWS
+        last = _last(row + PARTIES * _ROWS - 1, edges, BLOCK_N, RIGHT)
+        first = _first(row, last, edges, BLOCK_N, LEFT)
+        fetched = _load_queries(q, q_slots, q_full, q_free, fetched, batch, head_q, row, 0, 1)
+        for back in range(last - first):
+            key = (last - 1 - back) * BLOCK_N
+            slot = step % SLOTS
+            mbarrier.wait(k_free.index(slot), step // SLOTS & 1 ^ 1)
+            mbarrier.expect(k_full.index(slot), k.block_type.nbytes)
+            load_async(k, [batch, head_k, key, 0], k_full.index(slot), k_slots.index(slot))
+            if back == 0:  # the first warpgroup can begin
+                fetched = _load_queries(
+                    q, q_slots, q_full, q_free, fetched, batch, head_q, row, 1, PARTIES
+                )
+            slot = step % V_SLOTS
+            mbarrier.wait(v_free.index(slot), step // V_SLOTS & 1 ^ 1)
+            mbarrier.expect(v_full.index(slot), v.block_type.nbytes)
+            load_async(v, [batch, head_k, key, 0], v_full.index(slot), v_slots.index(slot))
+            step += 1
+
+
+@gluon.jit
+def _tanh(x):
+    """By the special-function unit, to 11 bits: finer than scores kept in 16 bits."""
+    return gl.inline_asm_elementwise(
+        "tanh.approx.f32 $0, $1;", "=r,r", [x], dtype=gl.float32, is_pure=True, pack=1
+    )
+
+
+@gluon.jit
+def _masked(s, row, key, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
+    """Scores of rows from ``row`` and keys from ``key`` on, -inf where the row ends or begins."""
+    layout: gl.constexpr = s.type.layout
+    m, n, left, right = edges
+    column = gl.arange(0, s.shape[1], gl.SliceLayout(0, layout))[None, :]
+    place = row + n - m - key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout))
+    end = gl.full([s.shape[0]], 0, gl.int32, gl.SliceLayout(1, layout)) + (n - key)
+    if RIGHT:
+        end = gl.minimum(end, place + right + 1)
+    keep = column < end[:, None]
+    if LEFT:
+        keep = keep & (column >= (place - left)[:, None])
+    return gl.where(keep, s, -float("inf"))
+
+
+@gluon.jit
+def _softmax(
+    s, top, cut, row, key, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
+):  # fmt: skip
+    """exp2(scale·s - new maximum), that maximum, and the factor of what was summed before."""
+    scale, squeeze = scales
+    if CAPPED:
+        s = _tanh(s * squeeze)
+    if cut:
+        s = _masked(s, row, key, edges, LEFT, RIGHT)
+    new = gl.maximum(top, gl.max(s, 1) * scale)
+    base = new
+    if LEFT or RIGHT:  # a row that has seen no key yet has no maximum
+        base = gl.where(new == -float("inf"), 0.0, new)
+    return gl.exp2(s * scale - base[:, None]), new, gl.exp2(top - base)
+
+
+@gluon.jit
+def _sums_by_thread(weights):
+    """(rows, 4): what each of the four threads of a row holds; they are summed up at the end."""
+    parts = weights.reshape([weights.shape[0], weights.shape[1] // 8, 4, 2])
+    return gl.sum(gl.sum(parts, 3), 1)
+
+
+@gluon.jit
+def _by_thread(x, like):
+    """A row's number beside each of its four sums."""
+    return gl.convert_layout(x, gl.SliceLayout(1, like.type.layout))[:, None]
+
+
+@gluon.jit
+def _scores(q_slots, q_slot, k_slots, k_slot, zeros):
+    q = q_slots.index(q_slot).reshape([_ROWS, q_slots.shape[4]])
+    k = k_slots.index(k_slot).reshape([k_slots.shape[3], k_slots.shape[4]]).permute((1, 0))
+    return warpgroup_mma(q, k, zeros, use_acc=False, is_async=True)
+
+
+@gluon.jit
+def _add_values(p, v_slots, v_slot, sums):
+    v = v_slots.index(v_slot).reshape([v_slots.shape[3], v_slots.shape[4]])
+    return warpgroup_mma(p, v, sums, is_async=True)
+
+
+@gluon.jit
+def _skip(skipped, step, signals, PING_PONG: gl.constexpr, PARTY: gl.constexpr):
+    """Passes over the block, at most one, that only the lower rows of a tile see."""
+    _, _, k_full, k_free, v_full, v_free, turns = signals
+    SLOTS: gl.constexpr = k_full.shape[0]
+    V_SLOTS: gl.constexpr = v_full.shape[0]
+    slot = step % SLOTS
+    skips = skipped > 0
+    if PING_PONG:
+        mbarrier.wait(turns.index(PARTY), step & 1, pred=skips)
+        mbarrier.arrive(turns.index(1 - PARTY), count=1, pred=skips)
+    mbarrier.wait(k_full.index(slot), step // SLOTS & 1, pred=skips)
+    mbarrier.arrive(k_free.index(slot), count=1, pred=skips)
+    slot = step % V_SLOTS
+    mbarrier.wait(v_full.index(slot), step // V_SLOTS & 1, pred=skips)
+    mbarrier.arrive(v_free.index(slot), count=1, pred=skips)
+    return step + skipped
+
+
+@gluon.jit
+def _attend(
+    descriptors, lse, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, PARTY: gl.constexpr,
+):  # fmt: skip
+    """A warpgroup: 64 rows of one tile after the other."""
+    _q, _k, v, o = descriptors
+    q_slots, k_slots, v_slots, o_slots = slots
+    q_full, q_free, k_full, k_free, v_full, v_free, turns = signals
+    tiles, row_tiles, heads, heads_q, _group = work
+    m, n, left, right = edges
+    BLOCK_N: gl.constexpr = k_slots.shape[3]
+    SLOTS: gl.constexpr = k_slots.shape[0]
+    V_SLOTS: gl.constexpr = v_slots.shape[0]
+    QUERIES: gl.constexpr = q_slots.shape[0]
+    WIDTH: gl.constexpr = v_slots.shape[4]
+    S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_N, 16])
+    OUT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
+    P: gl.constexpr = gl.DotOperandLayout(0, OUT, 2)
+    zeros = gl.zeros([_ROWS, BLOCK_N], gl.float32, S)
+    rounds = _rounds(tiles, ORDER)
+    row_tile, head = _place(_index(0, ORDER), row_tiles, heads, ORDER)
+    row = (row_tile * PARTIES + PARTY) * _ROWS
+    last = _last(row + _ROWS - 1, edges, BLOCK_N, RIGHT)
+    step = 0
+    if RIGHT:
+        skipped = _last((row_tile + 1) * PARTIES * _ROWS - 1, edges, BLOCK_N, RIGHT) - last
+        step = _skip(skipped, step, signals, PING_PONG, PARTY)
+    mbarrier.wait(q_full.index(PARTY), 0)
+    mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1)
+    scores = _scores(q_slots, PARTY, k_slots, step % SLOTS, zeros)
+    for turn in range(rounds):
+        q_slot = (turn * PARTIES + PARTY) % QUERIES
+        first = _first(row_tile * PARTIES * _ROWS, last, edges, BLOCK_N, LEFT)
+        s = warpgroup_mma_wait(0, (scores,))
+        mbarrier.arrive(k_free.index(step % SLOTS), count=1)
+        # Blocks before ``whole`` are cut by nothing on the right, those from ``inside`` on by
+        # nothing on the left.
+        whole = n // BLOCK_N
+        inside = 0
+        if RIGHT:
+            whole = gl.minimum(whole, gl.maximum(row + n - m + right + 1, 0) // BLOCK_N)
+        if LEFT:
+            inside = gl.cdiv(gl.maximum(row + _ROWS - 1 + n - m - left, 0), BLOCK_N)
+        top = gl.full([_ROWS], -float("inf"), gl.float32, gl.SliceLayout(1, S))
+        weights, top, fade = _softmax(
+            s, top, (last > whole) | (last <= inside), row, (last - 1) * BLOCK_N, edges, scales,
+            LEFT, RIGHT, CAPPED,
+        )  # fmt: skip
+        total = _sums_by_thread(weights)
+        p = gl.convert_layout(weights.to(v.dtype), P)
+        sums = gl.zeros([_ROWS, WIDTH], gl.float32, OUT)
+        if LATE:
+            mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+        step += 1
+        if QUERIES >= 2 * PARTIES:  # the output before this one has left its slot by now
+            store_wait(0)
+            left_slot = (q_slot + QUERIES - PARTIES) % QUERIES
+            mbarrier.arrive(q_free.index(left_slot), count=1, pred=turn > 0)
+        for back in range(1, last - first):
+            block = last - 1 - back
+            slot = step % SLOTS
+            before = (step - 1) % V_SLOTS
+            mbarrier.wait(k_full.index(slot), step // SLOTS & 1)
+            if PING_PONG:
+                mbarrier.wait(turns.index(PARTY), step - 1 & 1)
+            scores = _scores(q_slots, q_slot, k_slots, slot, zeros)
+            if not LATE:
+                mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+            adding = _add_values(p, v_slots, before, sums)
+            if PING_PONG:
+                mbarrier.arrive(turns.index(1 - PARTY), count=1)
+            s = warpgroup_mma_wait(1, (scores,))
+            if not LATE:
+                mbarrier.arrive(k_free.index(slot), count=1)
+            cut = False
+            if RIGHT:
+                cut = block >= whole
+            if LEFT:
+                cut = cut | (block < inside)
+            weights, top, fade = _softmax(
+                s, top, cut, row, block * BLOCK_N, edges, scales, LEFT, RIGHT, CAPPED
+            )
+            total = total * _by_thread(fade, total) + _sums_by_thread(weights)
+            next_p = gl.convert_layout(weights.to(v.dtype), P)
+            # Waited for here and not where it is needed: the branches of this wait keep the
+            # assembler from moving the next one up, before the softmax.
+            if LATE:
+                mbarrier.arrive(k_free.index(slot), count=1)
+                mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+            sums, _spent = warpgroup_mma_wait(0, (adding, p))  # p stays where it is until here
+            mbarrier.arrive(v_free.index(before), count=1)
+            sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
+            p = next_p
+            step += 1
+        # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
+        # it multiplies what lies in the slots, for nobody.
+        before = (step - 1) % V_SLOTS
+        if not LATE:
+            mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+        if PING_PONG:
+            mbarrier.wait(turns.index(PARTY), step - 1 & 1)
+        adding = _add_values(p, v_slots, before, sums)
+        if PING_PONG:
+            mbarrier.arrive(turns.index(1 - PARTY), count=1)
+        more = turn + 1 < rounds
+        row_tile, next_head = _place(_index(turn + 1, ORDER), row_tiles, heads, ORDER)
+        next_row = (row_tile * PARTIES + PARTY) * _ROWS
+        last = _last(next_row + _ROWS - 1, edges, BLOCK_N, RIGHT)
+        if RIGHT:
+            skipped = _last((row_tile + 1) * PARTIES * _ROWS - 1, edges, BLOCK_N, RIGHT) - last
+            step = _skip(gl.where(more, skipped, 0), step, signals, PING_PONG, PARTY)
+        fetched = (turn + 1) * PARTIES + PARTY
+        mbarrier.wait(q_full.index(fetched % QUERIES), fetched // QUERIES & 1, pred=more)
+        mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=more)
+        scores = _scores(q_slots, fetched % QUERIES, k_slots, step % SLOTS, zeros)
+        sums = warpgroup_mma_wait(1, (adding,))
+        mbarrier.arrive(v_free.index(before), count=1)
+        total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
+        share = gl.where(total == 0.0, 0.0, 1.0 / total)
+        sums = sums * gl.convert_layout(share, gl.SliceLayout(1, OUT))[:, None]
+        o_slots.index(q_slot).reshape([_ROWS, WIDTH]).store(sums.to(o.dtype))
+        fence_async_shared()
+        store_async(o, [head // heads_q, head % heads_q, row, 0], o_slots.index(q_slot))
+        if QUERIES < 2 * PARTIES:
+            store_wait(0)
+            mbarrier.arrive(q_free.index(q_slot), count=1)
+        rows = row + gl.arange(0, _ROWS, gl.SliceLayout(1, S))
+        value = (top + gl.log2(total)) * _LN2
+        gl.store(lse + head.to(gl.int64) * m + rows, value, mask=rows < m)
+        head = next_head
+        row = next_row
+    warpgroup_mma_wait(0, (scores,))
+    store_wait(0)
+
+
+@gluon.jit
+def _attend_0(
+    descriptors, lse, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+):  # fmt: skip
+    _attend(
+        descriptors, lse, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES, 0,
+    )  # fmt: skip
+
+
+@gluon.jit
+def _attend_1(
+    descriptors, lse, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+):  # fmt: skip
+    _attend(
+        descriptors, lse, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES, 1,
+    )  # fmt: skip
+
+
+@gluon.jit
+def _attend_2(
+    descriptors, lse, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+):  # fmt: skip
+    _attend(
+        descriptors, lse, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES, 2,
+    )  # fmt: skip
+
+
+@gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
+def _forward(
+    q, k, v, o, lse, batches, heads_q, group, m, n, left, right, scale, squeeze,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
+    V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
+):  # fmt: skip
+    """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
+    # ruff: noqa: RUF005 (Gluon unpacks no lists)
+    q_slots = gl.allocate_shared_memory(q.dtype, [QUERIES] + q.block_type.shape, q.layout)
+    k_slots = gl.allocate_shared_memory(k.dtype, [SLOTS] + k.block_type.shape, k.layout)
+    v_slots = gl.allocate_shared_memory(v.dtype, [V_SLOTS] + v.block_type.shape, v.layout)
+    if q.block_type.shape[3] == o.block_type.shape[3]:
+        o_slots = q_slots
+    else:
+        o_slots = gl.allocate_shared_memory(o.dtype, [QUERIES] + o.block_type.shape, o.layout)
+    q_full = gl.allocate_shared_memory(gl.int64, [QUERIES, 1], Barrier())
+    q_free = gl.allocate_shared_memory(gl.int64, [QUERIES, 1], Barrier())
+    k_full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    k_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    v_full = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
+    v_free = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
+    turns = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
+    for slot in gl.static_range(QUERIES):
+        mbarrier.init(q_full.index(slot), count=1)
+        mbarrier.init(q_free.index(slot), count=1)
+    for slot in gl.static_range(SLOTS):
+        mbarrier.init(k_full.index(slot), count=1)
+        mbarrier.init(k_free.index(slot), count=PARTIES)
+    for slot in gl.static_range(V_SLOTS):
+        mbarrier.init(v_full.index(slot), count=1)
+        mbarrier.init(v_free.index(slot), count=PARTIES)
+    for party in gl.static_range(2):
+        mbarrier.init(turns.index(party), count=1)
+    if PING_PONG:
+        mbarrier.arrive(turns.index(0), count=1)
+    row_tiles = gl.cdiv(m, PARTIES * _ROWS)
+    heads = batches * heads_q
+    tiles = row_tiles * heads
+    # Written out: a tuple held in a variable loses its constants.
+    if PARTIES == 2:
+        gl.warp_specialize(
+            [
+                (_attend_0, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+                (_attend_1, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+                (_load, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+            ],
+            [4, 1], [REGISTERS, 24],
+        )  # fmt: skip
+    else:
+        gl.warp_specialize(
+            [
+                (_attend_0, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+                (_attend_1, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+                (_attend_2, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+                (_load, (
+                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
+                        (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                    )),
+            ],
+            [4, 4, 1], [REGISTERS, REGISTERS, 24],
+        )  # fmt: skip
+
+
+class Tiling(NamedTuple):
+    """How the forward divides its work."""
+
+    keys: int
+    """Keys of a block."""
+    parties: int = 2
+    """Warpgroups that attend, 64 rows of queries each."""
+    slots: int = 2
+    """Blocks of keys in shared memory."""
+    v_slots: int = 2
+    """Blocks of values, whose slots are given back later."""
+    queries: int = 4
+    """Slots of 64 rows of queries, or of outputs on their way out."""
+    ping_pong: bool = False
+    """Whether two warpgroups take turns at the tensor cores."""
+    late: bool = False
+    """Whether p·v of the block before is waited for after the softmax, or as soon as possible."""
+    persistent: bool = True
+    """Whether a block of threads takes one tile after the other; that takes 2·parties ``queries``:
+    with fewer, the loading warp would wait for a slot that is freed behind what it has yet to load.
+    """
+
+
+def tiling(width: int, rows: int, causal: bool) -> Tiling:
+    """The tiling for heads of this width, as ``block_width`` gives it, and so many rows.
+
+    As measured on an H200; causal is any bound on the right.
+    """
+    if width == 64:
+        if rows >= (8192 if causal else 2048):
+            return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6)
+        return Tiling(keys=128, slots=4, v_slots=4)
+    if width == 128:
+        return Tiling(keys=128, v_slots=3, late=causal)
+    return Tiling(keys=64, queries=2, late=causal, persistent=False)
+
+
+def forward(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The output and lse of what ``layout.forward_refuses`` does not refuse."""
+    return attend(query, key, value, Features(*features))
+
+
+def attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, features: Features,
+    tile: Tiling | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """``forward`` in a tiling of one's own."""
+    batches, heads, m, width = query.shape
+    _, heads_k, n, width_v = value.shape
+    out = empty_output(query, width_v)
+    lse = empty_lse(query)
+    wide, wide_v = block_width(width), block_width(width_v)
+    tile = tile or tiling(wide, m, features.right != UNBOUNDED)
+    tiles = batches * heads * -(-m // (64 * tile.parties))
+    scale, cap = features.scale, features.soft_cap
+    processors = _compat.device_of(query.device).processors
+    programs = min(tiles, processors) if tile.persistent else tiles
+    order = "heads"
+    if features.right != UNBOUNDED:
+        order = "folded" if tiles >= _TILES_TO_FOLD * programs else "longest"
+    _forward[(programs,)](
+        descriptor(query, 64, wide), descriptor(key, tile.keys, wide),
+        descriptor(value, tile.keys, wide_v), descriptor(out, 64, wide_v), lse,
+        batches, heads, heads // heads_k, m, n, features.left, features.right,
+        (cap or scale) * _LOG2E, scale / cap if cap else 0.0,
+        LEFT=features.left != UNBOUNDED, RIGHT=features.right != UNBOUNDED, CAPPED=bool(cap),
+        PING_PONG=tile.ping_pong, LATE=tile.late, ORDER=order, PARTIES=tile.parties,
+        SLOTS=tile.slots, V_SLOTS=tile.v_slots, QUERIES=tile.queries,
+        REGISTERS=240 if tile.parties == 2 else 160,
+        num_warps=4, maxnreg=168 if tile.parties == 2 else 128,
+    )  # fmt: skip
+    return out, lse
+
+
+def descriptor(x: torch.Tensor, rows: int, width: int) -> Any:
+    """Of (batch, heads, length, up to width) in any strides, in blocks of rows of one head."""
+    strides = list(x.stride())
+    for axis in (2, 1, 0):  # a stride over one element is never used, but has to be a valid one
+        if x.shape[axis] == 1:
+            strides[axis] = -(-x.shape[axis + 1] * strides[axis + 1] // 64) * 64
+    block = [1, 1, rows, width]
+    return TensorDescriptor(x, list(x.shape), strides, block, _shared_layout(rows, width, x.dtype))
+
+
+@functools.cache
+def _shared_layout(rows: int, width: int, dtype: torch.dtype) -> Any:
+    element = {torch.float16: gl.float16, torch.bfloat16: gl.bfloat16}[dtype]
+    return gl.NVMMASharedLayout.get_default_for([1, 1, rows, width], element)

@@ -1,0 +1,304 @@
+"""FlashAttention's backward on Hopper in Gluon, for heads up to 128 wide.
+
+A block of threads owns 128 keys of one key head, 64 for each of two *multiplying* warpgroups, which
+keep the gradients of their keys and values in registers. One *loading* warp streams the queries
+that see these keys and the output's gradients past them. With p and ds as in ``kernels``, all
+products are taken transposed, so that what comes out of one is in the registers where the next one
+wants its left operand::
+
+    sᵀ  = k·qᵀ        pᵀ  = exp2(scale·sᵀ - lse)       dv += pᵀ·do
+    dpᵀ = v·doᵀ       dsᵀ = pᵀ·(dpᵀ - delta)           dk += dsᵀ·q
+
+The queries' gradient dq = ds·k sums over the keys of both warpgroups, and over all blocks of
+threads. Through shared memory each warpgroup gets the other's ds, and makes one half of the tile;
+one step later than ds itself, so that neither waits for the other. The halves are added to a
+float32 buffer by vectorised atomic additions, in whatever order the blocks come: the last bits of
+dq change from run to run. The buffer is laid out as the registers are (16 bytes a thread, 512 a
+warp), and ``_finish`` brings it into order.
+
+Rows come with lse in base 2, infinite where there is no row or it saw no key: p is 0 there.
+Dao 2023 (FlashAttention-2, algorithm 2); Shah et al. 2024 (FlashAttention-3, section 3).
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+import math
+
+from triton_kernels._gluon import (
+    Barrier,
+    fence_async_shared,
+    gl,
+    gluon,
+    load_async,
+    mbarrier,
+    store_async,
+    store_wait,
+    warpgroup_mma,
+    warpgroup_mma_wait,
+)
+from triton_kernels.ops.attention.hopper_parts import (
+    CHUNK,
+    SIZES,
+    add_squares,
+    block_of,
+    masked,
+    matrix,
+    rows_that_see,
+)
+
+KEYS = 128
+"""Keys of a block of threads."""
+_KEYS = gl.constexpr(64)
+"""Keys of one warpgroup."""
+_LN2 = gl.constexpr(math.log(2))
+
+
+@gluon.jit
+def _load(
+    descriptors, buffer, slots, signals, place, edges, scale,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+):  # fmt: skip
+    """The loading warp: keys and values once, then row blocks of every query head of the group."""
+    q, k, v, do, rows, _, _ = descriptors
+    q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, _ = slots
+    kv_full, q_full, q_free, do_full, do_free, _, _ = signals
+    batch, head_k, key, first, count, shift, group, heads_q, all_heads = place
+    BLOCK_M: gl.constexpr = q_slots.shape[3]
+    SLOTS: gl.constexpr = q_slots.shape[0]
+    mbarrier.expect(kv_full, 2 * (k.block_type.nbytes + v.block_type.nbytes))
+    for party in gl.static_range(2):
+        where = [batch, head_k, key + party * _KEYS, 0]
+        load_async(k, where, kv_full, k_slots.index(party))
+        load_async(v, where, kv_full, v_slots.index(party))
+    for step in range(group * count):
+        head = head_k * group + step // count
+        row = block_of(step, first, count, shift) * BLOCK_M
+        slot = step % SLOTS
+        phase = step // SLOTS & 1 ^ 1
+        line = batch * heads_q + head
+        there = q_full.index(slot)
+        mbarrier.wait(q_free.index(slot), phase)
+        mbarrier.expect(there, q.block_type.nbytes + rows.block_type.nbytes)
+        load_async(q, [batch, head, row, 0], there, q_slots.index(slot))
+        load_async(rows, [line, row], there, lse_slots.index(slot))
+        there = do_full.index(slot)
+        mbarrier.wait(do_free.index(slot), phase)
+        mbarrier.expect(there, do.block_type.nbytes + rows.block_type.nbytes)
+        load_async(do, [batch, head, row, 0], there, do_slots.index(slot))
+        load_async(rows, [all_heads + line, row], there, delta_slots.index(slot))
+
+
+@gluon.jit
+def _multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
+    """This warpgroup's 64 by 64 square of ds·k: half of the columns, or half of 128 rows."""
+    BLOCK_M: gl.constexpr = ds_slots.shape[2]
+    WIDTH: gl.constexpr = k_slots.shape[4]
+    layout: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CHUNK, 16])
+    square = gl.zeros([CHUNK, CHUNK], gl.float32, layout)
+    for other in gl.static_range(2):
+        ds = ds_slots.index(2 * buffer + other)
+        k = matrix(k_slots, other)
+        if BLOCK_M == 2 * CHUNK:
+            ds = ds.slice(PARTY * CHUNK, CHUNK, 1)
+        if WIDTH == 2 * CHUNK:
+            k = k.slice(PARTY * CHUNK, CHUNK, 1)
+        square = warpgroup_mma(ds.permute((1, 0)), k, square, use_acc=other > 0, is_async=True)
+    return square
+
+
+@gluon.jit
+def _square_index(step, place, edges, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
+    """Which square of the buffer this warpgroup's part of a step's dq is."""
+    batch, head_k, _, first, count, shift, group, heads_q, _ = place
+    head = batch * heads_q + head_k * group + step // count
+    block = block_of(step, first, count, shift)
+    # Two squares a block of rows in either case: beside or below each other.
+    return (head * gl.cdiv(edges[0], BLOCK_M) + block) * 2 + PARTY
+
+
+@gluon.jit
+def _multiply(
+    descriptors, buffer, slots, signals, place, edges, scale,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, PARTY: gl.constexpr,
+):  # fmt: skip
+    """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
+    q, _k, _v, _do, _rows, dk_out, dv_out = descriptors
+    q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots = slots
+    kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free = signals
+    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads = place
+    m, n, left, right = edges
+    BLOCK_M: gl.constexpr = q_slots.shape[3]
+    WIDTH: gl.constexpr = q_slots.shape[4]
+    SLOTS: gl.constexpr = q_slots.shape[0]
+    S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_M, 16])
+    G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
+    A: gl.constexpr = gl.DotOperandLayout(0, G, 2)
+    zeros = gl.zeros([_KEYS, BLOCK_M], gl.float32, S)
+    dk = gl.zeros([_KEYS, WIDTH], gl.float32, G)
+    dv = gl.zeros([_KEYS, WIDTH], gl.float32, G)
+    my_k = matrix(k_slots, PARTY)
+    my_v = matrix(v_slots, PARTY)
+    my_key = key + PARTY * _KEYS
+    steps = group * count
+    mbarrier.wait(kv_full, 0)
+    for step in range(steps):
+        slot = step % SLOTS
+        phase = step // SLOTS & 1
+        now = step & 1
+        queries = matrix(q_slots, slot)
+        grads = matrix(do_slots, slot)
+        row = block_of(step, first, count, shift) * BLOCK_M
+        mbarrier.wait(q_full.index(slot), phase)
+        scores = warpgroup_mma(my_k, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
+        mbarrier.wait(do_full.index(slot), phase)
+        products = warpgroup_mma(my_v, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)
+        s = warpgroup_mma_wait(1, (scores,))
+        lse = lse_slots.index(slot).load(S)
+        cut = my_key + _KEYS > n
+        if RIGHT:
+            cut = cut | (my_key + _KEYS - 1 > row + n - m + right)
+        if LEFT:
+            cut = cut | (my_key < row + BLOCK_M - 1 + n - m - left)
+        if cut:
+            s = masked(s, my_key, row, edges, LEFT, RIGHT)
+        p = gl.exp2(s * scale - lse)
+        p_left = gl.convert_layout(p.to(q.dtype), A)
+        # The branches of this wait keep the assembler from moving the next one up.
+        mbarrier.wait(ds_free.index(now), step // 2 & 1 ^ 1)
+        adding_v = warpgroup_mma(p_left, grads, dv, is_async=True)
+        dp = warpgroup_mma_wait(1, (products,))
+        ds = (p * (dp - delta_slots.index(slot).load(S))).to(q.dtype)
+        ds_slots.index(2 * now + PARTY).store(ds)
+        fence_async_shared()
+        mbarrier.arrive(ds_full.index(now), count=1)
+        ds_left = gl.convert_layout(ds, A)
+        adding_k = warpgroup_mma(ds_left, queries, dk, is_async=True)
+        # dq of the step before.
+        before = step - 1
+        mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=step > 0)
+        square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
+        dv, dk, square, _spent, _spent_s = warpgroup_mma_wait(
+            0, (adding_v, adding_k, square, p_left, ds_left)
+        )
+        mbarrier.arrive(do_free.index(slot), count=1)
+        mbarrier.arrive(q_free.index(slot), count=1)
+        mbarrier.arrive(ds_free.index(before & 1), count=1, pred=step > 0)
+        index = _square_index(before, place, edges, BLOCK_M, PARTY)
+        if step > 0:
+            add_squares(buffer, square, index)
+    before = steps - 1
+    mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=steps > 0)
+    square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
+    square, _spent_last = warpgroup_mma_wait(0, (square, dk))
+    index = _square_index(before, place, edges, BLOCK_M, PARTY)
+    if steps > 0:
+        add_squares(buffer, square, index)
+    # Both leave through the slot of this warpgroup's values, which nobody reads any more.
+    where = [batch, head_k, my_key, 0]
+    my_v.store(dv.to(q.dtype))
+    fence_async_shared()
+    store_async(dv_out, where, v_slots.index(PARTY))
+    store_wait(0)
+    my_v.store((dk * (scale * _LN2)).to(q.dtype))
+    fence_async_shared()
+    store_async(dk_out, where, v_slots.index(PARTY))
+    store_wait(0)
+
+
+@gluon.jit
+def _multiply_0(
+    descriptors, buffer, slots, signals, place, edges, scale,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+):  # fmt: skip
+    _multiply(descriptors, buffer, slots, signals, place, edges, scale, LEFT, RIGHT, 0)
+
+
+@gluon.jit
+def _multiply_1(
+    descriptors, buffer, slots, signals, place, edges, scale,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+):  # fmt: skip
+    _multiply(descriptors, buffer, slots, signals, place, edges, scale, LEFT, RIGHT, 1)
+
+
+@gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
+def backward(
+    q, k, v, do, rows, dk, dv, buffer, batches, heads_k, group, m, n, left, right, scale,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, SLOTS: gl.constexpr,
+    NEAR: gl.constexpr, SHIFT: gl.constexpr,
+):  # fmt: skip
+    """Descriptors of q and do: blocks (1, 1, rows, width); of k, v, dk, dv: (1, 1, 64, width); of
+    rows: (1, rows)."""
+    # ruff: noqa: RUF005 (Gluon unpacks no lists)
+    BLOCK_M: gl.constexpr = q.block_type.shape[2]
+    q_slots = gl.allocate_shared_memory(q.dtype, [SLOTS] + q.block_type.shape, q.layout)
+    do_slots = gl.allocate_shared_memory(do.dtype, [SLOTS] + do.block_type.shape, do.layout)
+    k_slots = gl.allocate_shared_memory(k.dtype, [2] + k.block_type.shape, k.layout)
+    v_slots = gl.allocate_shared_memory(v.dtype, [2] + v.block_type.shape, v.layout)
+    lse_slots = gl.allocate_shared_memory(gl.float32, [SLOTS] + rows.block_type.shape, rows.layout)
+    delta_slots = gl.allocate_shared_memory(
+        gl.float32, [SLOTS] + rows.block_type.shape, rows.layout
+    )
+    DS: gl.constexpr = gl.NVMMASharedLayout.get_default_for([_KEYS, BLOCK_M], q.dtype)
+    ds_slots = gl.allocate_shared_memory(q.dtype, [4, _KEYS, BLOCK_M], DS)
+    kv_full = gl.allocate_shared_memory(gl.int64, [1], Barrier())
+    q_full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    q_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    do_full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    do_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    ds_full = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
+    ds_free = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
+    mbarrier.init(kv_full, count=1)
+    for slot in gl.static_range(SLOTS):
+        mbarrier.init(q_full.index(slot), count=1)
+        mbarrier.init(q_free.index(slot), count=2)
+        mbarrier.init(do_full.index(slot), count=1)
+        mbarrier.init(do_free.index(slot), count=2)
+    for slot in gl.static_range(2):
+        mbarrier.init(ds_full.index(slot), count=2)
+        mbarrier.init(ds_free.index(slot), count=2)
+    heads = batches * heads_k
+    if not NEAR:
+        head = gl.program_id(0) % heads
+        number = gl.program_id(0) // heads
+    else:
+        blocks = gl.cdiv(n, 2 * _KEYS)
+        head = gl.program_id(0) // blocks
+        number = gl.program_id(0) % blocks
+    key = number * (2 * _KEYS)
+    first, count = rows_that_see(key, 2 * _KEYS, (m, n, left, right), BLOCK_M, LEFT, RIGHT)
+    shift = number * SHIFT % gl.maximum(count, 1)
+    batch = head // heads_k
+    head_k = head % heads_k
+    heads_q = heads_k * group
+    all_heads = batches * heads_q
+    # Written out: a tuple held in a variable loses its constants.
+    gl.warp_specialize(
+        [
+            (_multiply_0, (
+                (q, k, v, do, rows, dk, dv), buffer,
+                (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
+                (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
+                (batch, head_k, key, first, count, shift, group, heads_q, all_heads),
+                (m, n, left, right), scale, LEFT, RIGHT,
+            )),
+            (_multiply_1, (
+                (q, k, v, do, rows, dk, dv), buffer,
+                (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
+                (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
+                (batch, head_k, key, first, count, shift, group, heads_q, all_heads),
+                (m, n, left, right), scale, LEFT, RIGHT,
+            )),
+            (_load, (
+                (q, k, v, do, rows, dk, dv), buffer,
+                (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
+                (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
+                (batch, head_k, key, first, count, shift, group, heads_q, all_heads),
+                (m, n, left, right), scale, LEFT, RIGHT,
+            )),
+        ],
+        [4, 1], [240, 24],
+    )  # fmt: skip

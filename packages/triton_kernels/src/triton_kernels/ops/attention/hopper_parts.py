@@ -1,0 +1,69 @@
+"""What the backward's Gluon kernels for narrow and for wide heads share."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+from triton_kernels._gluon import gl, gluon
+
+SIZES = ("batches", "heads_k", "group", "m", "n", "left", "right")
+"""Parameters that a kernel is not compiled anew for."""
+CHUNK = gl.constexpr(64)
+"""The buffer of dq is made of squares of this many rows and columns."""
+
+
+@gluon.jit
+def rows_that_see(key, keys, edges, BLOCK_M: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr):
+    """The first block of rows that sees any of so many keys from ``key`` on, and how many do."""
+    m, n, left, right = edges
+    first = 0
+    last = gl.cdiv(m, BLOCK_M)
+    if RIGHT:
+        first = gl.maximum(key + m - n - right, 0) // BLOCK_M
+    if LEFT:
+        seen = gl.maximum(key + keys + m - n + left, 0)
+        last = gl.minimum(last, gl.cdiv(seen, BLOCK_M))
+    return first, gl.maximum(last - first, 0)
+
+
+@gluon.jit
+def block_of(step, first, count, shift):
+    """The block of rows of a step: each block of keys begins elsewhere, and goes round."""
+    return first + (step + shift) % count
+
+
+@gluon.jit
+def matrix(slots, index):
+    """A slot (1, 1, rows, width) as a matrix."""
+    return slots.index(index).reshape([slots.shape[3], slots.shape[4]])
+
+
+@gluon.jit
+def masked(s, key, row, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
+    """Of scores whose rows are keys and whose columns are queries."""
+    layout: gl.constexpr = s.type.layout
+    m, n, left, right = edges
+    keys = (key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout)))[:, None]
+    rows = (row + n - m + gl.arange(0, s.shape[1], gl.SliceLayout(0, layout)))[None, :]
+    keep = (keys < n) & (rows == rows)
+    if RIGHT:
+        keep = keep & (rows + right >= keys)
+    if LEFT:
+        keep = keep & (rows - left <= keys)
+    return gl.where(keep, s, -float("inf"))
+
+
+@gluon.jit
+def add_squares(sums, squares, index):
+    """Adds 64 rows, from square ``index`` of the buffer on: 16 bytes a thread, 512 a warp."""
+    # Rows are (warp, half, line of the warp), columns (group, pair, one of it); a thread holds
+    # halves and pairs of a group.
+    GROUPS: gl.constexpr = squares.shape[1] // 8
+    parts = squares.reshape([4, 2, 8, GROUPS, 4, 2]).permute((3, 0, 2, 4, 1, 5))
+    parts = parts.reshape([GROUPS * 128, 4])
+    layout: gl.constexpr = parts.type.layout
+    lines = gl.arange(0, GROUPS * 128, gl.SliceLayout(1, layout))
+    offsets = lines[:, None] * 4 + gl.arange(0, 4, gl.SliceLayout(0, layout))[None, :]
+    start = sums + index.to(gl.int64) * (CHUNK * CHUNK)
+    gl.atomic_add(start + offsets, parts, sem="relaxed")

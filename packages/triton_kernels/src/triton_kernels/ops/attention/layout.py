@@ -1,0 +1,93 @@
+"""What the Gluon kernels take: features, sizes, and layouts that descriptors can describe."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels._compat import Layout
+from triton_kernels.backends import triton_refuses
+from triton_kernels.ops.attention.features import Features
+
+ALIGNMENT = 16
+"""Bytes that a descriptor's base and strides must be a multiple of."""
+WIDTHS = ((64, 64), (128, 128), (256, 256), (256, 128))
+"""Widths of query and value that the forward has a tiling for."""
+
+
+def block_width(width: int) -> int:
+    """The power of two that a head's width is filled up to with zeros, by the loads themselves."""
+    return max(64, 1 << (width - 1).bit_length())
+
+
+def forward_refuses(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
+) -> str | None:
+    """Why the forward cannot take these inputs, or None."""
+    if reason := _gluon_refuses(query) or _features_refuse(Features(*features)):
+        return reason
+    widths = (block_width(query.shape[-1]), block_width(value.shape[-1]))
+    if widths not in WIDTHS:
+        return f"it has no tiling for widths {query.shape[-1]} and {value.shape[-1]}"
+    return _layouts_refuse(Layout.of(query), Layout.of(key), Layout.of(value))
+
+
+def backward_refuses(
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, *features: Any,
+) -> str | None:  # fmt: skip
+    """Why the backward cannot take these inputs, or None."""
+    f = Features(*features)
+    if reason := _gluon_refuses(query) or _features_refuse(f):
+        return reason
+    if f.deterministic:
+        return "it adds up the queries' gradient in an order of its own (deterministic=False)"
+    if f.soft_cap:
+        return "it has no soft cap"
+    if block_width(query.shape[-1]) != block_width(value.shape[-1]):
+        return "its values are as wide as its keys"
+    return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))
+
+
+def _gluon_refuses(query: torch.Tensor) -> str | None:
+    if reason := triton_refuses(query):
+        return reason
+    if _compat.interpreting():
+        return "Gluon has no interpreter"
+    if not _compat.has_gluon():
+        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
+    if _compat.device_of(query.device).capability != (9, 0):
+        return "it needs compute capability 9.0 (Hopper)"
+    if query.dtype not in (torch.float16, torch.bfloat16):
+        return "it multiplies float16 and bfloat16 only"
+    return None
+
+
+def _features_refuse(f: Features) -> str | None:
+    if any(x is not None for x in (f.bias, f.sinks, f.mask, f.alibi_slopes, f.cu_q)):
+        return "it has no bias, sinks, mask, ALiBi or packed sequences"
+    if f.dropout:
+        return "it has no dropout"
+    if f.scale <= 0:
+        return "its maxima need a positive scale"
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _layouts_refuse(*layouts: Layout) -> str | None:
+    for name, x in zip(("query", "key", "value", "grad"), layouts, strict=False):
+        if 0 in x.shape:
+            return f"an empty {name} has no descriptor"
+        if x.shape[-1] * x.dtype.itemsize % ALIGNMENT:
+            return f"heads of the {name} are not a multiple of {ALIGNMENT} bytes"
+        if not x.aligned:
+            return f"{name} does not begin at a multiple of {ALIGNMENT} bytes"
+        if x.strides[-1] != 1:
+            return f"a head of the {name} is not in one piece"
+        for size, stride in zip(x.shape[:-1], x.strides[:-1], strict=True):
+            if size > 1 and (stride <= 0 or stride * x.dtype.itemsize % ALIGNMENT):
+                return f"a stride of the {name} is no multiple of {ALIGNMENT} bytes"
+    return None
