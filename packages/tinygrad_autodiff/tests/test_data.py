@@ -10,11 +10,13 @@ from tinygrad_autodiff.data import (
     BatchSampler,
     ChainDataset,
     ConcatDataset,
+    DataLoader,
     Dataset,
     IterableDataset,
     RandomSampler,
     Sampler,
     SequentialSampler,
+    StackDataset,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
@@ -71,6 +73,18 @@ def test_rows_of_tensors_and_arrays():
 def test_wrong_tensors(tensors, error, message):
     with pytest.raises(error, match=message):
         TensorDataset(*tensors)
+
+
+def test_datasets_side_by_side():
+    numbers, letters = range(3), "abc"
+    pairs = StackDataset(numbers, letters)
+    assert [pairs[i] for i in range(len(pairs))] == [(0, "a"), (1, "b"), (2, "c")]
+    named = StackDataset(x=numbers, y=letters)
+    assert len(named) == 3
+    assert next(iter(DataLoader(named, 2)))["x"].tolist() == [0, 1]
+    for parts, names in (((), {}), ((numbers,), {"y": letters}), ((numbers, "ab"), {})):
+        with pytest.raises(ArgumentError, match="StackDataset: expected datasets"):
+            StackDataset(*parts, **names)
 
 
 def test_subset_of_a_subset():

@@ -266,3 +266,21 @@ def test_bad_arguments():
     one.step()
     with pytest.raises(ValueError, match="step 3"):
         one.step()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda optimizer: schedulers.ExponentialLR(optimizer, 0.87),
+        lambda optimizer: schedulers.StepLR(optimizer, 1, 0.87),
+        lambda optimizer: schedulers.MultiStepLR(optimizer, range(1, 20), 0.87),
+    ],
+)
+def test_a_decaying_rate_is_multiplied_and_nothing_else(make):
+    """To the last bit, as in torch."""
+    scheduler, rate = make(made()), BASE
+    for _ in range(19):
+        scheduler.optimizer.step()
+        scheduler.step()
+        rate *= 0.87
+        assert scheduler.get_last_lr() == [rate]

@@ -304,6 +304,9 @@ def test_random_numbers_repeat_and_are_in_range():
     second = tg.rand(5, generator=generator)
     generator.set_state(state)
     assert tg.equal(second, tg.rand(5, generator=generator))
+    with tg.random.fork_rng():
+        inside = tg.rand(3)
+    assert tg.equal(inside, tg.rand(3))
     assert abs(first.mean().item()) < 0.5
     numbers = tg.randint(-3, 4, (1000,))
     assert sorted(set(numbers.tolist())) == list(range(-3, 4))

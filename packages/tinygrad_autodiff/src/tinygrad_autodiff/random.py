@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -199,3 +201,14 @@ def get_rng_state() -> Any:
 def set_rng_state(state: Any) -> None:
     """Put the default generator into a state that `get_rng_state` gave."""
     default_generator.set_state(state)
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
+    """Inside, random numbers are drawn as ever; afterwards as if nothing had been drawn."""
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)

@@ -79,6 +79,31 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
         return len(self.tensors[0])
 
 
+class StackDataset(Dataset[Any]):
+    """Samples of several datasets side by side: tuples, or dicts if they are given by name.
+
+    Raises:
+        ArgumentError: There are none, some by position and some by name, or the lengths differ.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ArgumentError("StackDataset: expected datasets, all by position or all by name")
+        self.datasets: Any = args or kwargs
+        lengths = [len(part) for part in (args or kwargs.values())]
+        if len(set(lengths)) != 1:
+            raise ArgumentError(f"StackDataset: expected datasets of one length, got {lengths}")
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: part[index] for name, part in self.datasets.items()}
+        return tuple(part[index] for part in self.datasets)
+
+    def __len__(self) -> int:
+        parts = self.datasets
+        return len(next(iter(parts.values())) if isinstance(parts, dict) else parts[0])
+
+
 class Subset(Dataset[_T_co]):
     """The samples of `dataset` at `indices`, in that order."""
 

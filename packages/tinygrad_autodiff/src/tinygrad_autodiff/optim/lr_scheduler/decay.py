@@ -68,6 +68,10 @@ class StepLR(Relative):
         """γ^⌊epoch/step_size⌋."""
         return float(self.gamma ** (epoch // self.step_size))
 
+    def ratio(self, epoch: int) -> float:
+        """γ at every step."""
+        return self.gamma if epoch and epoch % self.step_size == 0 else 1.0
+
 
 class MultiStepLR(Relative):
     """The rate times `gamma` at each of the `milestones`."""
@@ -87,6 +91,10 @@ class MultiStepLR(Relative):
     def relative(self, epoch: int) -> float:
         """γ to the number of milestones passed."""
         return float(self.gamma ** bisect_right(sorted(self.milestones.elements()), epoch))
+
+    def ratio(self, epoch: int) -> float:
+        """γ at a milestone, as often as it is given."""
+        return float(self.gamma ** self.milestones[epoch])
 
 
 class ConstantLR(Relative):
@@ -146,6 +154,10 @@ class ExponentialLR(Relative):
     def relative(self, epoch: int) -> float:
         """γ^epoch."""
         return float(self.gamma**epoch)
+
+    def ratio(self, epoch: int) -> float:
+        """γ."""
+        return self.gamma if epoch else 1.0
 
 
 class PolynomialLR(Relative):

@@ -120,13 +120,16 @@ class Relative(LRScheduler):
         """The rate at `epoch` relative to the initial one."""
         raise NotImplementedError
 
+    def ratio(self, epoch: int) -> float:
+        """The rate at `epoch` relative to the one before; 1 after a rate of 0."""
+        before = self.relative(epoch - 1) if epoch > 0 else 1.0
+        return self.relative(epoch) / before if before else 1.0
+
     def get_lr(self) -> list[float]:
         """The present rates, multiplied."""
-        epoch = self.last_epoch
-        before = self.relative(epoch - 1) if epoch > 0 else 1.0
-        if before == 0 or (epoch > 0 and self._is_initial and not self.moves_on_resuming):
+        if self.last_epoch > 0 and self._is_initial and not self.moves_on_resuming:
             return self.rates()
-        ratio = self.relative(epoch) / before
+        ratio = self.ratio(self.last_epoch)
         return [rate * ratio for rate in self.rates()]
 
     def closed_form(self) -> list[float]:
