@@ -215,7 +215,8 @@ def test_torchs_signature_gives_torchs_results(device, lengths):
     mask = torch.rand(lengths, device=device) > 0.3
     mask[:, 0] = True
     for options in ({}, {"is_causal": True}, {"attn_mask": mask}, {"attn_mask": bias}):
-        for see in (lambda x: x, lambda x: x[0], lambda x: x[0, 0], lambda x: x[None]):
+        ranks = (lambda x: x, lambda x: x[0], lambda x: x[0, 0], lambda x: x[None])
+        for see in ranks[:1] if _compat.interpreting() else ranks:
             args = [see(x) for x in (q, k, v)]
             if args[0].dim() == 2 and options.get("attn_mask") is bias:
                 continue

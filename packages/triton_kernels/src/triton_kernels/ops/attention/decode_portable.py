@@ -25,6 +25,8 @@ from triton_kernels.ops.attention.masking import LN_2, LOG2_E, tanh
 _LOG2_E = 1.4426950408889634
 _MERGED = 16
 """Shares merged at a time."""
+_WIDTH = 128
+"""Columns that a merging program takes: few rows must still occupy the whole GPU."""
 
 
 @triton.jit
@@ -156,9 +158,10 @@ def _merge(
     shares_ptr, lses_ptr, sinks_ptr, o_ptr, lse_ptr, splits, numbers, heads, tokens,
     VALUE_SIZE: tl.constexpr, WIDTH: tl.constexpr, MERGED: tl.constexpr,
 ):  # fmt: skip
-    """One row: the shares weighted by exp of their lse, and the sink's weight on top."""
-    number = tl.program_id(0).to(tl.int64)
-    columns = tl.arange(0, WIDTH)
+    """Some columns of one row: the shares weighted by exp of their lse, beside the sink."""
+    parts = tl.cdiv(VALUE_SIZE, WIDTH)
+    number = (tl.program_id(0) // parts).to(tl.int64)
+    columns = tl.program_id(0) % parts * WIDTH + tl.arange(0, WIDTH)
     total = tl.zeros((1,), tl.float32)
     top = tl.full((1,), -float("inf"), tl.float32)
     if sinks_ptr is not None:
@@ -205,8 +208,9 @@ def decode(
     device = _compat.device_of(query.device)
     if tile is None:
         tile = shapes.decode_tile(
-            group * tokens, batch * key_heads, capacity, size, query.dtype, device
-        )
+            group * tokens, batch * key_heads, capacity, size, page_table is not None,
+            query.dtype, device,
+        )  # fmt: skip
     single = tile.splits == 1
     shares, lses = output, lse
     if not single:
@@ -232,10 +236,10 @@ def decode(
         UPCAST=_compat.upcasts_dot(query.dtype), num_warps=tile.warps, num_stages=tile.stages,
     )  # fmt: skip
     if not single:
-        _merge[(lse.numel(),)](
+        width = min(_WIDTH, max(16, 1 << (value_size - 1).bit_length()))
+        _merge[(lse.numel() * triton.cdiv(value_size, width),)](
             shares, lses, sinks, output, lse, tile.splits, lse.numel(), heads, tokens,
-            VALUE_SIZE=value_size, WIDTH=max(16, 1 << (value_size - 1).bit_length()),
-            MERGED=_MERGED, num_warps=4,
+            VALUE_SIZE=value_size, WIDTH=width, MERGED=_MERGED, num_warps=4,
         )  # fmt: skip
     return output, lse
 

@@ -26,7 +26,7 @@ class Tile:
     """Blocks in flight."""
     split: bool = True
     """Whether blocks that a window cuts have a loop of their own, so that the others mask nothing;
-    a second loop takes registers, of which the widest heads have none left."""
+    a second loop takes registers, of which the gradients of keys have none left."""
 
 
 def parts(size: int) -> tuple[int, int]:
@@ -71,8 +71,8 @@ _FORWARD = (
     (256, Tile(64, 32, warps=4, stages=2)),
 )
 _KEYS_HOPPER = (
-    (64, Tile(128, 128, warps=8, stages=2)),
-    (128, Tile(64, 64, warps=4, stages=2)),
+    (64, Tile(128, 64, warps=4, stages=2, split=False)),
+    (128, Tile(64, 64, warps=4, stages=2, split=False)),
     (256, Tile(64, 64, warps=8, stages=2, split=False)),
 )
 _ROWS_HOPPER = (
@@ -133,8 +133,9 @@ class DecodeTile:
 
 @functools.lru_cache(maxsize=4096)
 def decode_tile(
-    rows: int, groups: int, longest: int, size: int, dtype: torch.dtype, device: Device
-) -> DecodeTile:
+    rows: int, groups: int, longest: int, size: int, paged: bool, dtype: torch.dtype,
+    device: Device,
+) -> DecodeTile:  # fmt: skip
     """The tile of ``decode_attention``.
 
     Args:
@@ -142,15 +143,23 @@ def decode_tile(
         groups: sequences times key heads.
         longest: no fewer than the longest sequence's keys.
         size: of a head of keys.
+        paged: whether the cache is in pages.
         dtype: of the cache.
         device: where.
     """
-    tall = min(64, _block(rows, 64))
-    wide = 16 if size > 256 and dtype is torch.float32 else 32 if size > 128 else 64
-    keys = _block(longest, wide)
-    # Enough programs that every processor has several: a memory-bound kernel lives on loads in
-    # flight. A split of few keys would spend its time on being merged.
-    programs = groups * -(-rows // tall)
-    wanted = -(-4 * device.processors // max(programs, 1))
-    splits = max(1, min(wanted, -(-longest // (4 * keys)), 128))
-    return DecodeTile(tall, keys, splits, 8 if size > 256 else 4, 2 if size > 256 else 4)
+    tall, latent = _block(rows, 64), size > LARGEST_HEAD
+    if latent:
+        keys, warps, stages = (64 if device.capability >= (9, 0) else 32), 8, 2
+    elif size > 128:
+        keys, warps, stages = 32, 4, 3
+    else:  # looking up pages takes turns: fewer and larger ones
+        keys, warps, stages = (128, 4, 2) if paged else (64, 4, 3)
+    if dtype is torch.float32:
+        keys = keys // (4 if latent else 2)
+    keys = _block(longest, keys)
+    # Two programs a processor keep the memory busy; a split of few keys would spend its time on
+    # being merged.
+    programs = max(groups * -(-rows // tall), 1)
+    wanted = round(2 * device.processors / programs)
+    splits = max(1, min(wanted, -(-longest // (4 * keys))))
+    return DecodeTile(tall, keys, splits, warps, stages)
