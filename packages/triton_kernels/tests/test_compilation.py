@@ -11,6 +11,7 @@ from triton.runtime.driver import driver
 from triton.runtime.jit import JITFunction
 from triton_kernels import _compat, registry
 from triton_kernels.ops import vector_add
+from triton_kernels.ops.attention import launching
 from triton_kernels.ops.gemm import portable as gemm_portable
 from triton_kernels.ops.gemm import tma
 from triton_kernels.ops.softmax import portable as softmax_portable
@@ -57,7 +58,8 @@ def compiled(request, monkeypatch):
     monkeypatch.setattr(_compat, "interpreting", lambda: True)  # so that CPU tensors are let in
     monkeypatch.setattr(_compat, "interpreter_fault", lambda: None)
     monkeypatch.setattr(driver, "_active", _TargetOnly(request.param))
-    for plan in (vector_add._plan, softmax_portable._plan, gemm_portable._plan, tma._plan):
+    rooms = (vector_add, softmax_portable, gemm_portable, tma, launching)
+    for plan in (room._plan for room in rooms):
         plan.cache_clear()  # of launches made for another target
     return kernels
 
@@ -135,3 +137,24 @@ def test_matmul_tma(compiled, transposed):
     fits(compiled)
     assert "wgmma" in compiled[0].asm["ptx"]
     assert "cp.async.bulk.tensor" in compiled[0].asm["ptx"]
+
+
+def test_attention(compiled):
+    q = torch.zeros(1, 2, 300, 64, dtype=BF16, requires_grad=True)
+    op = registry.get("flash_attention")
+    output = op.function(q, q, q, causal=True, backend="portable")
+    output.backward(output.detach())
+    assert names(compiled) == {"_forward", "_delta", "_keys_backward", "_rows_backward"}
+    fits(compiled)
+    instruction = {80: "mma.sync", 90: "wgmma"}[compiled.arch]
+    assert all(instruction in k.asm["ptx"] for k in compiled if k.metadata.name != "_delta")
+
+
+@hopper_only
+def test_latent_decode_attention(compiled):
+    query = torch.zeros(2, 128, 1, 576, dtype=BF16)
+    latents = torch.zeros(2, 4096, 576, dtype=BF16)
+    op = registry.get("mla_decode_attention")
+    op.function(query, latents, 512, scale=0.1, backend="portable")
+    assert names(compiled) == {"_share", "_merge"}
+    fits(compiled)
