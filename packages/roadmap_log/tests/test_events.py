@@ -79,6 +79,7 @@ def test_every_changed_or_lost_byte_is_noticed() -> None:
         b'{"id":"1","time":"2026-11-20T09:00:00","device":"a","kind":"k","data":{}',
         b'{"id":"1","time":"yesterday","device":"a","kind":"k","data":{}',
         b'{"id":"1","time":"2026-11-20T09:00:00+01:00","device":"a","kind":"k","data":[]',
+        b'{"id":"1","time":"2026-11-20T09:00:00+01:00","device":"a","kind":"k","data":{}}{"a":1',
         b'["id"',
         b"{",
     ],

@@ -241,6 +241,8 @@ def test_import_and_export_through_the_command(
     assert again.code == 4
     assert "--replace" in again.err
     assert roadmap("import", str(file), "--replace").code == 0
+    ticks = [e for e in journey.store.read().events if e.data.get("imported")]
+    assert [e.data["item"] for e in ticks].count("my-plan/a-tutorial-done") == 1
     assert Journey(journey.root).state.items["my-plan/inner-box-of-two-lines"].status == "claimed"
 
 
@@ -271,6 +273,21 @@ def test_what_cannot_be_imported_changes_nothing(
     assert refused.code == 4
     assert told in refused.err
     assert sorted(journey.root.rglob("*")) == before
+
+
+def test_ids_come_from_the_text_and_where_that_is_not_enough_from_its_heading(
+    journey: Journey, roadmap: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.md"
+    file.write_text("# One\n- [ ] Week 1\n- [ ] Read\n# Two\n- [ ] Week 1\n- [ ] Week 1\n")
+    items = roadmap("import", str(file), "--json").json["items"]
+    ids = ["plan/one/week-1", "plan/read", "plan/two/week-1", "plan/two/week-1-2"]
+    assert [each["id"] for each in items] == ids
+    file.write_text("- [ ] Paper\n")
+    clash = roadmap("import", str(file), "--name", "reading")
+    assert clash.code == 4
+    assert "'reading/paper' is also one of" in clash.err
+    assert not (journey.root / "roadmaps" / "reading.md").exists()
 
 
 HOSTILE = """\

@@ -252,6 +252,29 @@ def test_next_prefers_the_day_in_hand(journey: Journey, roadmap: Command) -> Non
     assert "roadmap tick reading/paper" in roadmap("next").out
 
 
+def test_an_item_practised_by_days_hands_them_out_one_by_one(
+    tmp_path: Path, track: Path, roadmap: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.md").write_text(
+        "---\norder: sequence\n---\n- [ ] Numbers <!-- id: mine/1 with: sample/1,sample/2 -->\n"
+        "      both\n  - Goals: two days\n"
+    )
+    begun = roadmap("init", "journey", "--roadmap", "mine.md")
+    assert "journey/work/mine/1.task.md" in begun.out
+    assert "journey/work/sample/day01.py" in begun.out
+    made = Journey(tmp_path / "journey")
+    for number, advice in ((1, "roadmap start sample/2"), (2, "Everything is done")):
+        assert f"edit journey/work/sample/day0{number}.py" in roadmap("next").out
+        solve(made, number)
+        passed = roadmap("test")
+        assert passed.code == 0
+        assert f"Verified: sample/{number}" in passed.out
+        assert advice in roadmap("next").out
+        assert roadmap("start", "mine/1", "--json").code == 0
+    assert roadmap("status", "--json").json["items"][0]["status"] == "verified"
+
+
 def test_everything_done_is_said(journey: Journey, roadmap: Command) -> None:
     for item in ("sample/01", "sample/02", "sample/03", "reading/paper", "other/01"):
         assert roadmap("tick", item).code == 0
