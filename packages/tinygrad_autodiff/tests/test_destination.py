@@ -46,6 +46,8 @@ def test_out_of_several_results_and_of_none():
     assert found.indices is indices
     assert (values.tolist(), indices.tolist()) == ([2.0, 5.0], [2, 2])
     assert tg.exp(x, out=None).shape == (2, 3)
+    assert tg.exp(np.zeros(2, np.float32), out=values) is values
+    assert values.tolist() == [1.0, 1.0]
 
 
 def test_an_elementwise_operation_writes_over_its_input_and_casts():

@@ -22,7 +22,7 @@ from .errors import (
 )
 from .inplace import check_places, copy_, overwrite
 from .mode import mode
-from .tensor import Tensor
+from .tensor import Tensor, wrap
 
 KEYWORDS = frozenset(("out", "inplace"))
 # The functions of `nn.functional` that torch can have write over their input.
@@ -51,7 +51,8 @@ def redirected(cls: Any, call: Callable[..., Any], args: Any, kwargs: dict[str, 
         if any(np.shares_memory(target._data, other._data) for other in targets[:i]):
             raise ArgumentError(f"{cls.name}: the tensors given as out must not overlap")
     result = call(*args, **rest)
-    values = result if isinstance(result, tuple) else (result,)
+    parts = result if isinstance(result, tuple) else (result,)
+    values = [v if isinstance(v, Tensor) else wrap(np.asarray(v)) for v in parts]
     if len(values) != len(targets):
         raise ArgumentTypeError(
             f"{cls.name}: out: expected {len(values)} tensors, got {len(targets)}"
