@@ -270,6 +270,7 @@ def test_an_item_practised_by_days_hands_them_out_one_by_one(
         passed = roadmap("test")
         assert passed.code == 0
         assert f"Verified: sample/{number}" in passed.out
+        assert ("Go on:  roadmap start mine/1" in passed.out) == (number == 1)
         assert advice in roadmap("next").out
         assert roadmap("start", "mine/1", "--json").code == 0
     assert roadmap("status", "--json").json["items"][0]["status"] == "verified"

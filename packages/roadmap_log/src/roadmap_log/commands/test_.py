@@ -7,8 +7,8 @@ import click
 
 from roadmap_log import terminal
 from roadmap_log.commands import completing, journey_of, json_option, print_json
-from roadmap_log.state import day_name, next_items
-from roadmap_log.work import work_in_hand
+from roadmap_log.state import day_name
+from roadmap_log.work import first_open, work_in_hand
 
 if TYPE_CHECKING:
     from roadmap_log.journey import Journey
@@ -105,11 +105,10 @@ def _tests(tests: Sequence["TestOutcome"], file: str, verdict: "Verdict") -> lis
 
 def _after_pass(journey: "Journey") -> list[str]:
     lines = ['Write down what you learnt:  roadmap log -m "…"']
-    ready = [each for each in next_items(journey.state) if each.startable]
-    if ready and ready[0].item.day:
-        following = ready[0].item
-        assert following.day
-        lines.append(f"Go on:  roadmap start {day_name(following.day)}   ({following.title})")
+    each = first_open(journey)
+    if each is None:
+        lines.append("That was the last one that is ready. See the way come: roadmap status")
     else:
-        lines.append("That was the last day that is ready. See the way come: roadmap status")
+        name = day_name(each.item.day) if each.item.day else each.item.id
+        lines.append(f"Go on:  roadmap start {name}   ({terminal.clean(each.item.title)})")
     return lines
