@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import triton_kernels
+from attention_peers import PEERS as ATTENTION
 from triton_kernels import registry
 from triton_kernels.ops.masked_softmax.samples import torch_scores
 from triton_kernels.registry import Op
@@ -95,6 +96,8 @@ _TORCH: dict[str, Function] = {
 
 def peers_of(op: Op, args: tuple[Any, ...]) -> dict[str, Function]:
     """Ours first, then everybody else's."""
+    if op.name in ATTENTION:
+        return {"ours": op.function, **ATTENTION[op.name]}
     product = op.bound == "compute" and not op.together
     theirs = _TORCH.get(op.name, op.torch_function)
     peers: dict[str, Function] = {"ours": op.function, "cuBLAS" if product else "eager": theirs}

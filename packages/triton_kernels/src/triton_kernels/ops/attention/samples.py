@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,29 +183,34 @@ def cost(
     return Cost(read + output, 2 * (read + output), qk + pv, 3 * qk + 2 * pv)
 
 
-def _case(size: int, length: int, value_size: int = 0, group: int = 1, **options: Any) -> Case:
+def _case(size: int, length: int, group: int = 1, bias: bool = False, **options: Any) -> Case:
     """16384 tokens of 2048 channels, as in most papers."""
     batch, heads = 16384 // length, 2048 // size
 
     def make(device: torch.device) -> Sample:
-        def some(heads: int, size: int) -> torch.Tensor:
-            shape = (batch, heads, length, size)
+        def some(*shape: int) -> torch.Tensor:
             return torch.randn(shape, device=device, dtype=torch.bfloat16)
 
-        kv = heads // group
-        return Sample(
-            "", (some(heads, size), some(kv, size), some(kv, value_size or size)), options
-        )
+        key, value = (some(batch, heads // group, length, size) for _ in range(2))
+        scores = (some(1, heads, length, length),) if bias else ()
+        return Sample("", (some(batch, heads, length, size), key, value, *scores), options)
 
-    words = [f"d{size}" + (f"/{value_size}" if value_size else ""), f"{length // 1024}k"]
-    words += [f"GQA {group}"] if group > 1 else []
+    words = [f"d{size} {length // 1024}k", "causal" if options.get("causal") else "full"]
+    words += [f"GQA {group}"] * (group > 1) + ["bias"] * bias
     words += [f"{key} {value}" for key, value in options.items() if key != "causal"]
-    return Case(" ".join([*words, "causal" if options.get("causal") else "full"]), make)
+    return Case(", ".join(words), make)
 
 
-CASES = tuple(
-    _case(size, length, causal=causal)
-    for size in (64, 128, 256)
-    for length in (1024, 4096, 16384)
-    for causal in (False, True)
+_SQUARES = tuple(itertools.product((64, 128, 256), (1024, 4096, 16384), (False, True)))
+CASES = (
+    *(_case(size, length, causal=causal) for size, length, causal in _SQUARES),
+    *(
+        _case(size, length, causal=causal, backend="portable")
+        for size, length, causal in _SQUARES
+        if length == 4096
+    ),
+    _case(128, 4096, group=8, causal=True),
+    _case(128, 16384, causal=True, window=(1024, None)),
+    _case(128, 4096, causal=True, soft_cap=30.0),
+    _case(128, 4096, bias=True),
 )
