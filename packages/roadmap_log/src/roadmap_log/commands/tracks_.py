@@ -34,4 +34,5 @@ def command(ctx: click.Context, as_json: bool) -> None:
             count = f"{len(row['days'])} of {row['planned']} days"
             source = terminal.paint(f"({row['distribution']} {row['version']})", "dim")
             terminal.say(f"{name} {count}  {row['title']} {source}")
-            terminal.say(f"{'':12} {terminal.paint(terminal.clean(row['summary']), 'dim')}")
+            for line in terminal.wrap(row["summary"], 13):
+                terminal.say(terminal.paint(line, "dim"))

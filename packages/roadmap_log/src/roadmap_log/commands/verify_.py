@@ -49,7 +49,7 @@ def command(ctx: click.Context, days: tuple[str, ...], jobs: int, as_json: bool)
                 record(journey, outcome.verdict)
             outcomes.append(outcome)
             if not as_json:
-                terminal.say(_line(outcome))
+                terminal.say("\n".join(_lines(outcome)))
     failed = [each for each in outcomes if each.status in ("regressed", "missing")]
     if as_json:
         print_json([_json(each) for each in outcomes])
@@ -97,14 +97,15 @@ def _outcome(journey: "Journey", day: Day) -> Outcome:
     return Outcome(day, status, verdict.report.reason, verdict)
 
 
-def _line(outcome: Outcome) -> str:
+def _lines(outcome: Outcome) -> list[str]:
     sign = terminal.mark(_MARKS.get(outcome.status, outcome.status))
     name = f"{day_name(outcome.day):<14}"
     if outcome.status == "verified":
         assert outcome.verdict is not None
         told = f"{len(outcome.verdict.report.tests)} tests, {outcome.verdict.report.seconds:.1f} s"
-        return f"{sign} {name}{terminal.paint(told, 'dim')}"
-    return f"{sign} {name}{outcome.status}: {terminal.clean(outcome.why)}"
+        return [f"{sign} {name}{terminal.paint(told, 'dim')}"]
+    first, *more = terminal.wrap(f"{outcome.status}: {outcome.why}", 16)
+    return [f"{sign} {name}{first.strip()}", *more]
 
 
 def _summary(outcomes: list[Outcome]) -> list[str]:

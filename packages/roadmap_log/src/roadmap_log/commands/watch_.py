@@ -43,6 +43,7 @@ def command(ctx: click.Context, day: str | None, poll: bool, as_json: bool) -> N
         if as_json:
             click.echo(json.dumps(report.to_json(), ensure_ascii=False))
         else:
+            terminal.say(terminal.paint(f"\nAt {journey.now():%H:%M:%S}", "bold"))
             for line in shown(journey, verdict):
                 terminal.say(line)
         if report.passed or report.blocked:
