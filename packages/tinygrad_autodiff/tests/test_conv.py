@@ -233,3 +233,12 @@ def test_shuffles():
     ones = np.ones((1, 5, 1))
     found = F.local_response_norm(ones, 3, alpha=3.0, beta=1.0, k=1.0)[0, :, 0]
     np.testing.assert_allclose(found, [1 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 3])
+
+
+def test_fractional_pooling_takes_the_draws_that_it_needs():
+    x, draws = tg.randn(2, 1, 5, 5), tg.rand(2, 1, 2)
+    pool = F.fractional_max_pool2d
+    batch = pool(x, 2, 3, _random_samples=draws)
+    assert tg.equal(pool(x[0], 2, 3, _random_samples=draws), batch[0])
+    with pytest.raises(RuntimeError, match=r"expected \(2, 1, 2\), got \(1, 1, 2\)"):
+        pool(x, 2, 3, _random_samples=draws[:1])

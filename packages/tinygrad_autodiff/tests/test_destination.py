@@ -72,6 +72,7 @@ BAD = [
     (lambda: tg.exp(X, out=tg.zeros(3).expand(2, 3)), GraphError, "share one place"),
     (lambda: tg.exp(X[:, :2], out=X[:, 1:]), RangeError, "shares memory with an input"),
     (lambda: tg.cat([X, X], out=X), RangeError, "shares memory with an input"),
+    (lambda: tg.cat([E, X[0]], out=E), RangeError, "shares memory with an input"),
     (lambda: tg.max(X, 1, out=O), ArgumentTypeError, "expected 2 tensors, got 1"),
     (lambda: tg.aminmax(X, out=(O, O)), ArgumentError, "must not overlap"),
     (lambda: tg.exp(X.clone().requires_grad_(), out=O), GraphError, "automatic differentiation"),
@@ -79,6 +80,7 @@ BAD = [
     (lambda: tg.sum(X, inplace=True), ArgumentTypeError, "unexpected argument 'inplace'"),
 ]
 O = tg.zeros(())  # noqa: E741
+E = tg.zeros(0)
 
 
 @pytest.mark.parametrize(("call", "error", "message"), BAD)

@@ -32,7 +32,9 @@ def test_a_packed_batch_is_each_sample_alone(kind, batch_first):
         np.testing.assert_allclose(rows[:length].detach(), alone.detach(), 1e-12)
         assert (rows[length:] == 0.5).all()
         expected = expected + (alone**2).sum() + (6 - length) * 10 * 0.25
-        for s in end if kind is nn.LSTM else (end,):
+        pairs = zip(last, end, strict=True) if kind is nn.LSTM else [(last, end)]
+        for batched, s in pairs:
+            np.testing.assert_allclose(batched[:, i].detach(), s.detach(), 1e-12)
             expected = expected + (s**3).sum()
     wanted = tg.autograd.grad(expected, (x, h, *model.parameters()))
     for a, b in zip((loss, *found), (expected, *wanted), strict=True):

@@ -113,8 +113,7 @@ class Generator:
         chosen, step = keys >> 32, keys.astype(np.uint32)
         again = np.flatnonzero(chosen[1:] == chosen[:-1])
         held = np.arange(count)  # by place what it holds at its own step, or a link to that
-        moved = partners != steps
-        held[partners[moved]] = steps[moved]  # the latest of several is written last
+        held[partners] = steps  # the latest of several is written last
         while not np.array_equal(further := held[held], held):
             held = further
         order = np.append(partners.astype(np.int64), held[-1:])
