@@ -36,6 +36,7 @@ COMMANDS = {
     "export": "Write the journey as Markdown, JSON, CSV, iCal, Atom, OPML, BibTeX or zip",
     "sync": "Exchange the journey with your other machines through git",
     "doctor": "Look for what is broken, and say how to mend it",
+    "tui": "Walk through the journey in a terminal interface",
     "dev": "Check the days of a track, for authors",
 }
 """The subcommands with one line of help each; `name` lives in `roadmap_log.commands.name_`."""

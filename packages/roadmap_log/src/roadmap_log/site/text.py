@@ -106,20 +106,31 @@ def _parser() -> "MarkdownIt":
     return parser
 
 
-def _highlight(code: str, language: str, _attributes: str) -> str:
-    """Coloured code in the frame that markdown-it expects; unknown languages stay plain."""
-    if not language or len(code) > LONGEST_HIGHLIGHT:
-        return ""
-    from pygments import highlight
-    from pygments.formatters.html import HtmlFormatter
+@lru_cache(maxsize=32)
+def _lexer(language: str) -> Any:
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
     try:
-        lexer = get_lexer_by_name(language)
+        return get_lexer_by_name(language)
     except ClassNotFound:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _formatter() -> Any:
+    from pygments.formatters.html import HtmlFormatter
+
+    return HtmlFormatter(nowrap=True)
+
+
+def _highlight(code: str, language: str, _attributes: str) -> str:
+    """Coloured code in the frame that markdown-it expects; unknown languages stay plain."""
+    if not language or len(code) > LONGEST_HIGHLIGHT or (lexer := _lexer(language)) is None:
         return ""
-    coloured = highlight(code, lexer, HtmlFormatter(nowrap=True))
+    from pygments import highlight
+
+    coloured = highlight(code, lexer, _formatter())
     return f'<pre tabindex="0"><code class="highlight">{coloured}</code></pre>'
 
 
