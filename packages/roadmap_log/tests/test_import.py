@@ -362,3 +362,15 @@ def test_an_item_without_a_day_has_a_task(journey: Journey, roadmap: Command) ->
     assert json.loads(roadmap("start", "six-months/002", "--json").out)["task"] == str(file)
     assert file.read_text() == "my notes"
     assert roadmap("next", "--json").json[0]["id"] == "six-months/002", "it is in hand"
+    roadmap("log", "-m", "Rank.", "--day", "six-months/2", "--minutes", "7")
+    assert Journey(journey.root).state.entries[0].day == "six-months/002"
+
+
+def test_what_comes_next_says_when_it_is_due(
+    journey: Journey, roadmap: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "dated.md").write_text("| Date | Task |\n|--|--|\n| 2026-12-02 | Read |\n")
+    roadmap("import", str(tmp_path / "dated.md"))
+    assert "due 2026-12-02" in roadmap("next").out
+    items = {each["id"]: each for each in roadmap("next", "--json").json}
+    assert items["dated/2026-12-02-read"]["due"] == "2026-12-02"

@@ -42,6 +42,8 @@ def item_json(each: ItemState) -> dict[str, Any]:
         "roadmap": each.roadmap,
         "day": day_name(item.day) if item.day else None,
         "minutes": list(item.minutes) if item.minutes else None,
+        "due": item.due or None,
+        "practice": [day_name(day) for day in item.practice],
         "status": each.status,
         "why": each.why or None,
         "attempts": work.attempts,

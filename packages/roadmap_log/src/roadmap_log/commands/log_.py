@@ -57,7 +57,7 @@ def command(
     if listed:
         _list(journey, number, as_json)
         return
-    about = day_name(journey.library.resolve(day, journey.state)) if day else ""
+    about = _about(journey, day) if day else ""
     at_terminal = sys.stdin.isatty()
     if message == "-" or (message is None and not draft and not at_terminal):
         message = sys.stdin.read()
@@ -81,6 +81,14 @@ def command(
         print_json(_for_programs(str(entry.path), entry))
         return
     terminal.say(f"{terminal.paint('Written', 'green')} {journey.short(entry.path)}")
+
+
+def _about(journey: Journey, text: str) -> str:
+    """The name of the day, or of the item without a day of its own, that an entry is about."""
+    each = journey.library.item(text, journey.state)
+    if each is not None and not each.item.day:
+        return each.item.id
+    return day_name(journey.library.resolve(text, journey.state))
 
 
 def _for_programs(file: str, entry: LogEntry) -> dict[str, object]:

@@ -52,6 +52,7 @@ def _name(each: ItemState) -> str:
 def _headline(each: ItemState) -> str:
     minutes = each.item.minutes
     span = f"  {terminal.span(minutes)}" if minutes else ""
+    span += f"  due {each.item.due}" if each.item.due else ""
     name = _name(each)
     room = terminal.columns() - terminal.width(name) - terminal.width(span) - len("Next    ")
     title = terminal.fit(each.item.title, max(8, room)).rstrip()

@@ -32,6 +32,7 @@ _STATE = re.compile(r"status|state|done|progress|tick|check|[✓✔✅☑]", re.
 _MINUTES = re.compile(
     r"[(~≈]\s*(\d{1,3}(?:\.\d)?)(?:\s*[-–]\s*(\d{1,3}(?:\.\d)?))?\s*(h|hours?|hrs?|min|minutes?)\b"
 )
+_NUMBER = re.compile(r"\d{1,3}(?!\d)")
 _ISO = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
 _WORDS = re.compile(r"\b(?:(\d{1,2})\.? ([A-Z][a-z]+)|([A-Z][a-z]+) (\d{1,2})),? (\d{4})\b")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -265,7 +266,7 @@ def _rows(table: SyntaxTreeNode) -> Iterator[Found]:
         if not any(texts):
             continue
         labels = [
-            text if _STEP.match(text) or not text[:1].isdigit() else f"{name} {text}"
+            f"{name} {text}" if _NUMBER.match(text) else text
             for place, (name, text) in enumerate(zip(head, texts, strict=False))
             if place in when and text
         ]
