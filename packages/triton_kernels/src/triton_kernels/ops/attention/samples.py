@@ -186,6 +186,7 @@ def cost(
 def _case(size: int, length: int, group: int = 1, bias: bool = False, **options: Any) -> Case:
     """16384 tokens of 2048 channels, as in most papers."""
     batch, heads = 16384 // length, 2048 // size
+    options["deterministic"] = False  # as everybody else's backward by default
 
     def make(device: torch.device) -> Sample:
         def some(*shape: int) -> torch.Tensor:
@@ -197,7 +198,8 @@ def _case(size: int, length: int, group: int = 1, bias: bool = False, **options:
 
     words = [f"d{size} {length // 1024}k", "causal" if options.get("causal") else "full"]
     words += [f"GQA {group}"] * (group > 1) + ["bias"] * bias
-    words += [f"{key} {value}" for key, value in options.items() if key != "causal"]
+    said = (key for key in options if key not in ("causal", "deterministic"))
+    words += [f"{key} {options[key]}" for key in said]
     return Case(", ".join(words), make)
 
 
