@@ -2,10 +2,13 @@
 
     python packages/roadmap_log/examples/screenshots.py
 
-It needs the autodiff track installed. `assets/status.svg` is what `roadmap status` prints;
-`assets/site.png` is the built site, photographed if a Chromium is found on this machine.
+It needs the autodiff track installed. `assets/status.svg` is what `roadmap status` prints and
+`experiment.svg` what an experiment's table looks like; `tui.svg` is the terminal interface if
+textual is installed; `site.png` and `phone.png` are the built site by day and, on a phone, by
+night, photographed if a Chromium is found on this machine.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -52,6 +55,29 @@ NOTES: list[tuple[int, str, int, str, str]] = [
 ]
 """Day of the journey, title, minutes, tag and text of each log entry."""
 
+PAPERS = [
+    (
+        1,
+        "1502.05767",
+        "Automatic differentiation in machine learning: a survey",
+        "Atilim Baydin",
+        1,
+    ),
+    (4, "1706.03762", "Attention Is All You Need", "Ashish Vaswani", 1),
+    (8, "2205.14135", "FlashAttention: exact attention with IO-awareness", "Tri Dao", 0),
+]
+"""Day, arXiv id, title, first author, and whether it was read."""
+
+RUNS = [
+    ("forward differences", 1.9e-8, 41.0),
+    ("forward differences", 2.3e-8, 43.5),
+    ("central differences", 3.1e-11, 80.2),
+    ("central differences", 2.8e-11, 82.9),
+    ("dual numbers", 1.1e-16, 12.4),
+    ("dual numbers", 1.3e-16, 12.1),
+]
+"""Variant, error and microseconds of the runs of the experiment."""
+
 
 def roadmap(folder: Path, day: int, *arguments: str, minute: int = 0) -> str:
     """Run the command as if it were some days after the start."""
@@ -89,6 +115,19 @@ def walk(place: Path) -> tuple[Path, int]:
         about = f"autodiff/{min(ready[-1], 1 if day < 3 else 2 if day < 7 else 3)}"
         options = ("--title", title, "--minutes", str(minutes), "--tag", tag, "--day", about)
         roadmap(folder, day, "log", "-m", text, *options, minute=50)
+    for day, paper, title, author, read in PAPERS:
+        roadmap(folder, day, "paper", "add", paper, "--title", title, "--author", author)
+        if read:
+            roadmap(folder, day, "paper", "read", paper, minute=40)
+    claim = "Dual numbers are exact and cheaper than two evaluations."
+    metrics = ("--metric", "error:lower", "--metric", "us:lower")
+    baseline = ("--baseline", "forward differences")
+    named = ("--hypothesis", claim, *metrics, *baseline)
+    roadmap(folder, 8, "experiment", "new", "Three ways to a slope", *named)
+    for seed, (variant, error, time) in enumerate(RUNS):
+        values = (f"variant={variant}", f"seed={seed % 2}", f"error={error}", f"us={time}")
+        roadmap(folder, 8, "experiment", "run", "three-ways-to-a-slope", *values)
+    roadmap(folder, 9, "experiment", "conclude", "three", "confirmed", "-m", "They are.")
     return folder, NOTES[-1][0]
 
 
@@ -134,7 +173,7 @@ def _style(codes: str) -> str:
     return attributes
 
 
-def photograph(page: Path, target: Path) -> bool:
+def photograph(page: Path, target: Path, size: str, *, dark: bool = False) -> bool:
     """A picture of a page by a Chromium without a window, if there is one."""
     browser = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -143,9 +182,32 @@ def photograph(page: Path, target: Path) -> bool:
         return False
     with tempfile.TemporaryDirectory() as profile:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        size = ["--hide-scrollbars", "--window-size=960,1010", f"--user-data-dir={profile}"]
-        command = [browser, *flags, *size, f"--screenshot={target}", page.as_uri()]
+        flags += ["--hide-scrollbars", f"--window-size={size}", f"--user-data-dir={profile}"]
+        flags += ["--blink-settings=preferredColorScheme=0"] if dark else []
+        command = [browser, *flags, f"--screenshot={target}", page.as_uri()]
         return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def interface(folder: Path, target: Path) -> bool:
+    """A picture of the terminal interface, if textual is installed."""
+    try:
+        from roadmap_log.tui.app import RoadmapApp
+    except ModuleNotFoundError:
+        return False
+    from roadmap_log.journey import Journey
+
+    async def draw() -> str:
+        app = RoadmapApp(Journey(folder))
+        async with app.run_test(size=(100, 28)) as pilot:
+            await pilot.press("3")
+            await pilot.pause()
+            await pilot.pause()
+            return app.export_screenshot()
+
+    os.environ["ROADMAP_NOW"] = (START + timedelta(days=NOTES[-1][0], minutes=55)).isoformat()
+    picture = re.sub(r"@font-face \{.*?\}", "", asyncio.run(draw()), flags=re.DOTALL)
+    target.write_text(picture, encoding="utf-8")  # without fonts from elsewhere
+    return True
 
 
 def main() -> None:
@@ -155,9 +217,16 @@ def main() -> None:
         screen = roadmap(folder, last, "status", minute=55)
         (ASSETS / "status.svg").write_text(svg(screen, "roadmap status"), encoding="utf-8")
         print(f"wrote {ASSETS.name}/status.svg")
+        shown = roadmap(folder, last, "experiment", "show", "three", minute=55)
+        (ASSETS / "experiment.svg").write_text(svg(shown, "roadmap experiment show three"))
+        print(f"wrote {ASSETS.name}/experiment.svg")
+        if interface(folder, ASSETS / "tui.svg"):
+            print(f"wrote {ASSETS.name}/tui.svg")
         roadmap(folder, last, "site", "build", minute=55)
-        if photograph(folder / "_site" / "index.html", ASSETS / "site.png"):
-            print(f"wrote {ASSETS.name}/site.png")
+        site = folder / "_site"
+        if photograph(site / "index.html", ASSETS / "site.png", "960,1010"):
+            photograph(site / "progress.html", ASSETS / "phone.png", "500,1010", dark=True)
+            print(f"wrote {ASSETS.name}/site.png and phone.png")
         else:
             print("no Chromium found: site.png was not drawn again")
 

@@ -27,7 +27,8 @@ class RoadmapApp(App[None]):
     CSS = """
     TodayPane, .beside { padding: 1 2; }
     .figures { height: auto; margin-bottom: 1; }
-    .list { width: 45%; height: 100%; border-right: solid $panel; }
+    .list { width: 45%; height: 100%; overflow-x: hidden; }
+    .list { border-right: solid $panel; }
     .beside { width: 1fr; }
     #query { margin: 1 2; }
     Writing { align: center middle; }

@@ -223,19 +223,12 @@ class _ListPane(Horizontal):
 class LogPane(_ListPane):
     """The entries, newest first."""
 
-    COLUMNS = ("Date", "Title", "Time")
+    COLUMNS = ("Date", "Title")
 
     def rows(self) -> list[tuple[str, tuple[str, ...]]]:
         """The entries that events tell of."""
         return [
-            (
-                str(self.journey.root / each.file),
-                (
-                    f"{each.when:%d %b %Y}",
-                    each.title[:40],
-                    terminal.duration(each.minutes) if each.minutes else "",
-                ),
-            )
+            (str(self.journey.root / each.file), (f"{each.when:%d %b %Y}", each.title))
             for each in self.journey.state.entries[::-1]
         ]
 
@@ -245,6 +238,7 @@ class LogPane(_ListPane):
 
         entry = read_entry(Path(key))
         words = " ".join(f"`{tag}`" for tag in (*entry.topics, *entry.tags))
+        words += f" {terminal.duration(entry.minutes)}" if entry.minutes else ""
         return f"# {_escaped(entry.title)}\n\n{words}\n\n{entry.text}"
 
 
