@@ -15,7 +15,7 @@ from ..registry import op
 from ..tensor import wrap
 from . import init
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, weight_and_bias
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -145,9 +145,8 @@ class _Forward(_Conv):
         padding = self.padding
         if self.padding_mode != "zeros":
             input, padding = op.pad(input, self._around(), self.padding_mode), 0
-        fields = self._parameters
         place = (self.stride, padding, self.dilation, self.groups)
-        return self._convolve(input, fields["weight"], fields["bias"], *place)
+        return self._convolve(input, *weight_and_bias(self), *place)
 
 
 class Conv1d(_Forward):
@@ -225,9 +224,9 @@ class _Transposed(_Conv):
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
         """Apply the layer; `output_size` chooses among the sizes that the stride leaves open."""
-        fields, extra = self._parameters, self._extra(input, output_size)
+        extra = self._extra(input, output_size)
         place = (self.stride, self.padding, extra, self.groups, self.dilation)
-        return self._convolve(input, fields["weight"], fields["bias"], *place)
+        return self._convolve(input, *weight_and_bias(self), *place)
 
 
 class ConvTranspose1d(_Transposed):

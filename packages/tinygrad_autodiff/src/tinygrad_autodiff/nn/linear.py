@@ -13,7 +13,7 @@ from ..registry import op
 from ..tensor import wrap
 from . import init
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, weight_and_bias
 
 
 class Linear(Module):
@@ -58,8 +58,7 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         """Apply the layer."""
-        parameters = self._parameters
-        return op.linear(input, parameters["weight"], parameters["bias"])
+        return op.linear(input, *weight_and_bias(self))
 
     def extra_repr(self) -> str:
         """Sizes."""

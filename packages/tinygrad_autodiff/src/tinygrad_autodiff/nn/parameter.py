@@ -33,6 +33,14 @@ class Buffer(Tensor):
         self.persistent = persistent
 
 
+def weight_and_bias(module: Any) -> tuple[Any, Any]:
+    """The weight and bias of a layer: parameters, or tensors that have taken their place."""
+    fields = module._parameters
+    if "weight" in fields and "bias" in fields:
+        return fields["weight"], fields["bias"]
+    return module.weight, module.bias
+
+
 def uninitialized(*shape: int, dtype: Any = None) -> Parameter:
     """A parameter whose values are still to be drawn, by default of the default dtype."""
     return Parameter(wrap(np.empty(shape, as_dtype(dtype or get_default_dtype()))))

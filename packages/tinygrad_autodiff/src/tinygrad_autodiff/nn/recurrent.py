@@ -130,7 +130,7 @@ class RNNBase(Module):
             for reverse, suffix in enumerate(self._suffixes(layer)):
                 place = layer * directions + reverse
                 names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-                weights = [self._parameters.get(name + suffix) for name in names]
+                weights = [getattr(self, name + suffix, None) for name in names]
                 output, last = run(input, [s[place] for s in states], weights, bool(reverse))
                 outputs.append(output)
                 for final, value in zip(finals, last, strict=True):
