@@ -1,7 +1,8 @@
 """Timing shared by the benchmarks: interleaved rounds, medians, one table, then JSON lines.
 
 Import this before NumPy: it reads ``--threads N`` (2 by default) and holds every library's matrix
-products to that number. On a machine that is busy with other things, 1 is the honest choice.
+products to that number. On a machine that is busy with other things, one thread and ``--processor``
+are the honest choice: what is counted is the processor time of this program alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from collections.abc import Callable
 
 _options = argparse.ArgumentParser()
 _options.add_argument("--threads", type=int, default=2)
-THREADS = _options.parse_args().threads
+_options.add_argument("--processor", action="store_true", help="processor time, not the clock's")
+_given = _options.parse_args()
+THREADS = _given.threads
+now = time.process_time if _given.processor else time.perf_counter
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = str(THREADS)
 os.environ |= {"DEV": "CPU", "NUM_CPU_THREADS": str(THREADS)}  # tinygrad's
@@ -41,6 +45,7 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "cores": str(os.cpu_count()),
         "threads": str(THREADS),
+        "time": "processor" if _given.processor else "clock",
     }
     peers = ("torch", "autograd", "mygrad", "pyborch", "tinygrad")
     for name in ("numpy", *peers, "tinygrad-autodiff"):
@@ -70,16 +75,16 @@ def compare(
     for name, step in steps.items():
         for _ in range(5):
             step()
-        start = time.perf_counter()
+        start = now()
         step()
-        repeats[name] = max(1, int(seconds / max(time.perf_counter() - start, 1e-7)))
+        repeats[name] = max(1, int(seconds / max(now() - start, 1e-7)))
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start = now()
             for _ in range(repeats[name]):
                 step()
-            times[name].append((time.perf_counter() - start) / repeats[name] * 1e6)
+            times[name].append((now() - start) / repeats[name] * 1e6)
     medians = {name: statistics.median(values) for name, values in times.items()}
     base = medians.get(reference)
     print(f"\n{case}")
