@@ -1,6 +1,8 @@
 """Files of others: what is taken from them, what is mended, and the same file given back."""
 
 import json
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,41 @@ def test_the_forms_of_a_tick() -> None:
     assert (
         ticked("| Day | What |\n|--|--|\n| 1 | a |\n") == "| Day | What |\n|--|--|\n| 1 ✅ | a |\n"
     )
+
+
+PIECES = (
+    *("- [ ] ", "- [x] ", "* ", "1. ", "  - [ ] ", "    - ", "> - [ ] ", "- []  z", "+ [ ] q"),
+    *("# ", "## Day 3: ", "### Week 1 ", "---\n", "\n", "\n\n", "\r", "```\n", "<!-- c -->", "[ ]"),
+    *("| Week | Topic | Status |\n|--|--|--|\n", "| 1 | a | ✅ |\n", "| 2 | b\\|c | |\n", "|"),
+    *("`code ✅`", "[link](a.ipynb)", "Label: foo", "\u202e", "\u2028", "\x0b", "日本", "<b>x</b>"),
+    *("✅", "⏳ ", "\\", "2026-13-40"),
+)
+
+
+def test_pieces_in_any_order_are_ticked_and_given_back(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    path = tmp_path / "p.md"
+    ticked = 0
+    for _ in range(60):
+        drawn = (chance.choice(PIECES) + chance.choice(("", "\n", "word")) for _ in range(20))
+        text = "".join(drawn)
+        found = [each for heading in outline(text) for each in heading.found]
+        assert importing.export(text, {each.line: each.done for each in found}) == text
+        assert len({each.line for each in found}) == len(found)
+        for each in found:
+            ticked += 1
+            now = importing.export(text, {each.line: not each.done})
+            lines = zip(*(re.split(r"\r\n?|\n", whole) for whole in (text, now)), strict=True)
+            assert [n for n, (a, b) in enumerate(lines, 1) if a != b] == [each.line], text
+            after = {e.line: e for h in outline(now, frozenset(KINDS)) for e in h.found}
+            after |= {e.line: e for h in outline(now) for e in h.found}
+            assert after[each.line].done != each.done, text
+        path.write_text(text, encoding="utf-8", newline="")
+        if found:
+            made = importing.read(path, "p")
+            again = roadmaps.parse_text(made.render("p.md"), path)
+            assert [item.id for item in again.items()] == list(made.ids.values())
+    assert ticked > 100
 
 
 def misread(text: str, codec: str) -> str:

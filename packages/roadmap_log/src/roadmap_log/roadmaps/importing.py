@@ -190,21 +190,28 @@ def export_own(roadmap: Roadmap, done: Iterable[str]) -> str:
 
 
 def _ticked(line: str, found: Found, wanted: bool) -> str:
-    if match := BOX.match(line):
+    if found.kind == "box" and (match := BOX.match(line)):
         return f"{match[1]}{'x' if wanted else ' '}{match[3]}{line[match.end() :]}"
     if found.kind == "row" and found.column >= 0:
         return _ticked_cell(line, found.column, wanted)
-    if wanted:
-        if (match := _MARK.search(line)) and match[1] in OPEN:
-            return line[: match.start()] + "✅" + line[match.end() :]
-        if found.kind == "bullet":
-            return re.sub(r"^((?:[>\s]*)(?:[-*+]|\d{1,9}[.)])\s+)", r"\1[x] ", line, count=1)
-        if found.kind == "row":
-            return _cells(line, 0, lambda text: f"{text} ✅" if text else "✅")
-        closing = re.search(r"(\s+#+)?\s*$", line) if found.kind == "heading" else None
-        cut = closing.start() if closing else len(line.rstrip())
-        return f"{line[:cut]} ✅{line[cut:]}"
-    return re.sub(rf"[{DONE}]\ufe0f?", "⬜", line, count=1)
+    if found.signed and (match := _sign_in(line)):
+        return line[: match.start()] + ("✅" if wanted else "⬜") + line[match.end() :]
+    if found.kind == "bullet":
+        return re.sub(r"^((?:[>\s]*)(?:[-*+]|\d{1,9}[.)])\s+)", r"\1[x] ", line, count=1)
+    if found.kind == "row":
+        return _cells(line, 0, lambda text: f"{text} ✅" if text else "✅")
+    closing = re.search(r"(\s+#+)?\s*$", line) if found.kind == "heading" else None
+    cut = closing.start() if closing else len(line.rstrip())
+    return f"{line[:cut]} ✅{line[cut:]}"
+
+
+def _sign_in(line: str) -> "re.Match[str] | None":
+    """The sign that says a line's state: before its first word, or the last one in it."""
+    signs = list(_MARK.finditer(line))
+    if not signs:
+        return None
+    early = re.fullmatch(r"[>\s]*(?:[-*+]|\d{1,9}[.)]|#{1,6})?[\s*_`~|]*", line[: signs[0].start()])
+    return signs[0] if early else signs[-1]
 
 
 def _ticked_cell(line: str, column: int, wanted: bool) -> str:
@@ -221,13 +228,22 @@ def _cells(line: str, column: int, change: Callable[[str], str]) -> str:
     """`line` of a table with one of its cells changed and its padding kept."""
     parts = re.split(r"((?<!\\)\|)", line)  # texts and bars take turns
     place = 2 * column + (2 if not parts[0].strip() else 0)
-    if place >= len(parts):
-        return line
+    if place >= len(parts) or (place == len(parts) - 1 and not parts[place].strip() and place):
+        return _longer(line, column, change(""))
     text = parts[place]
     inner = text.strip()
     start = text.index(inner) if inner else min(1, len(text))
     parts[place] = text[:start] + change(inner) + text[start + len(inner) :]
     return "".join(parts)
+
+
+def _longer(line: str, column: int, text: str) -> str:
+    """`line` of a table that ends too early, with cells up to the given one."""
+    bare = line.rstrip()
+    closed = bare.endswith("|") and not bare.endswith("\\|")
+    there = len(re.split(r"(?<!\\)\|", bare.strip().strip("|")))
+    added = [""] * (column - there) + [text]
+    return f"{bare}{'' if closed else ' |'} {' | '.join(added)}{' |' if closed else ''}"
 
 
 def _ids(name: str, headings: list[Heading]) -> dict[int, str]:
@@ -278,7 +294,7 @@ def _flat(text: str) -> str:
     """`text` on one line, without what would end a comment or begin a box."""
     text = "".join(char if char.isprintable() else " " for char in text)
     text = " ".join(text.replace("<!--", " ").replace("-->", " ").split())
-    return re.sub(r"^\[([ xX])\]", r"(\1)", text)
+    return re.sub(r"^\[([ xX])\]", r"(\1)", re.sub(r"^(?:[-*+] +)+", "", text))
 
 
 def _short(text: str) -> str:

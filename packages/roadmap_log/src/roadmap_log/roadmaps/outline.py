@@ -52,6 +52,7 @@ class Found:
         links: addresses in it, of notebooks and pages.
         due: the date it names, or "".
         minutes: the time it names, least and most.
+        signed: whether a sign as ✅ or ⏳ says its state.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Found:
     links: list[str] = field(default_factory=list)
     due: str = ""
     minutes: tuple[int, int] | None = None
+    signed: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class Heading:
     found: list[Found] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
     done: bool = False
+    signed: bool = False
 
 
 def outline(text: str, take: frozenset[Kind] | None = None) -> list[Heading]:
@@ -122,7 +125,7 @@ def _holds(headings: list[Heading], place: int) -> bool:
 
 
 def _as_item(heading: Heading) -> Found:
-    found = Found("heading", heading.title, heading.line, heading.done)
+    found = Found("heading", heading.title, heading.line, heading.done, signed=heading.signed)
     found.details = heading.prose
     _take_time(found, " ".join((heading.title, *heading.prose)))
     return found
@@ -145,8 +148,9 @@ class _Reader:
     def _block(self, node: SyntaxTreeNode) -> None:
         here = self.headings[-1]
         if node.type == "heading":
-            title, _, done = _plain(node.children[0])
-            heading = Heading(title, int(node.tag[1]), _line(node), done=done is True)
+            title, _, sign = _plain(node.children[0])
+            heading = Heading(title, int(node.tag[1]), _line(node), done=sign is True)
+            heading.signed = sign is not None
             self.headings.append(heading)
         elif node.type in ("bullet_list", "ordered_list"):
             for item in node.children:
@@ -167,13 +171,15 @@ class _Reader:
             return
         line = _line(node)
         box = BOX.match(self.lines[line - 1])
-        title, links, sign = _plain(first.children[0])
+        rows = [_plain(*row) for row in _split(first.children[0])]
+        title = " ".join(text for text, _, _ in rows if text)
+        links, sign = [link for _, found, _ in rows for link in found], rows[0][2]
         if box:
             title = re.sub(r"^\[.?\]\s*", "", title)
             found = Found("box", title, line, box[2] not in ("", " "), links=links)
         else:
             kind: Kind = "bullet" if sign is None else "box"
-            found = Found(kind, title, line, sign is True, links=links)
+            found = Found(kind, title, line, sign is True, links=links, signed=sign is not None)
         _take_time(found, title)
         if found.kind == "box" or above is None:
             here.found.append(found)
@@ -196,11 +202,14 @@ class _Reader:
         rows = list(_split(node.children[0]))
         texts = [_plain(*row) for row in rows]
         here.prose += [text for text, _, _ in texts if text]
-        listed = all(text[:1].isupper() or text[:1].isdigit() for text, _, _ in texts)
+        assert node.map is not None
+        whole = len(rows) == node.map[1] - node.map[0]  # else odd blanks were taken away
+        listed = whole and all(text[:1].isupper() or text[:1].isdigit() for text, _, _ in texts)
         labelled = re.match(r"[A-Z][\w /+&-]{1,40}: \S", texts[0][0]) is not None
         if listed and (len(texts) > 1 or labelled):
             for offset, (text, links, sign) in enumerate(texts):
                 found = Found("line", text, _line(node) + offset, sign is True, links=links)
+                found.signed = sign is not None
                 _take_time(found, text)
                 here.found.append(found)
 
@@ -209,7 +218,7 @@ def _without_front_matter(text: str) -> str:
     """`text` with a header between lines of --- blanked, so that no line moves."""
     end = r"[ \t]*(?:\r\n?|\n|\Z)"
     found = re.match(rf"---{end}(?:.*?(?:\r\n?|\n))??---{end}", text, re.DOTALL)
-    return re.sub(r"[^\r\n]+", "", found[0]) + text[found.end() :] if found else text
+    return re.sub(r"[^\r\n]+", " ", found[0]) + text[found.end() :] if found else text
 
 
 def _line(node: SyntaxTreeNode) -> int:
@@ -281,6 +290,9 @@ def _rows(table: SyntaxTreeNode) -> Iterator[Found]:
         found.links = [link for _, links, _ in cells for link in links]
         state = cells[column] if column >= 0 else ("", [], None)
         found.done = state[2] is True or state[0].lower() in ("x", "[x]", "done", "yes")
+        if column < 0:
+            found.done = any(sign is True for _, _, sign in cells)
+            found.signed = any(sign is not None for _, _, sign in cells)
         _take_time(found, " ".join(texts))
         yield found
 
