@@ -330,3 +330,17 @@ def test_all_rows_and_columns_at_once(function):
 
 
 MATRIX64 = tg.tensor([[1.0, 2.0, 0.5, -1.0], [0.3, -1.0, 1.0, 2.0]], dtype=tg.float64)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 6, 9])
+def test_chunks_of_a_batch_are_computed_one_after_the_other(chunk):
+    x, y = tg.tensor(RANDOM.uniform(-1, 1, (2, 6))), tg.tensor(RANDOM.uniform(-1, 1, 2))
+    function = counted(lambda a, b: {"sum": a + b, "product": (a * b).sum()})
+    out = {"sum": 1, "product": 0}
+    found = func.vmap(function, in_dims=(1, None), out_dims=out, chunk_size=chunk)(x, y)
+    assert function.calls == -(-6 // chunk)
+    close(found["sum"], x + y[:, None])
+    close(found["product"], (x * y[:, None]).sum(0))
+    close(func.jacrev(vector, chunk_size=chunk)(X), func.jacrev(vector)(X))
+    with pytest.raises(ValueError, match="chunk_size of at least 1"):
+        func.vmap(function, chunk_size=0)

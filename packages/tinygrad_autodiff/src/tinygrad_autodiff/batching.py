@@ -332,7 +332,12 @@ _RULES: dict[str, Callable[..., Any]] = {
 
 
 def vmap(
-    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error"
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """`func` over a further dimension of its arguments.
 
@@ -343,11 +348,14 @@ def vmap(
         out_dims: Where the batch dimension goes in the results, likewise.
         randomness: "error", "different" or "same" as in torch; random numbers are drawn once for
             all samples where an op computes them at once.
+        chunk_size: How many samples to compute at once, for the sake of memory; None for all.
 
     Where no batching rule is known, samples run one by one and are stacked; see `batching`.
     """
     if randomness not in ("error", "different", "same"):
         raise ArgumentError(f"vmap: randomness is error, different or same, not {randomness!r}")
+    if chunk_size is not None and chunk_size < 1:
+        raise ArgumentError(f"vmap: expected a chunk_size of at least 1, got {chunk_size}")
 
     def batched(*args: Any, **kwargs: Any) -> Any:
         level, size = next_sequence(), None
@@ -390,7 +398,26 @@ def vmap(
             mode.batches = outer
         return tree.rebuild(result, final)
 
-    return batched
+    def in_chunks(*args: Any, **kwargs: Any) -> Any:
+        flat, dims = tree.leaves(args), _spread(in_dims, args)
+        dims = [dim if isinstance(v, Tensor) else None for v, dim in zip(flat, dims, strict=True)]
+        size = next((v.shape[d] for v, d in zip(flat, dims, strict=True) if d is not None), 0)
+        results = []
+        for start in range(0, max(size, 1), chunk_size or size):
+            parts = [
+                v if d is None else op.tensor_split(v, (start, start + (chunk_size or 0)), d)[1]
+                for v, d in zip(flat, dims, strict=True)
+            ]
+            results.append(batched(*tree.rebuild(args, parts), **kwargs))
+        places = _spread(out_dims, results[0])
+        columns = zip(*(tree.leaves(result) for result in results), strict=True)
+        joined = [
+            column[0] if place is None else op.cat(list(column), place)
+            for column, place in zip(columns, places, strict=True)
+        ]
+        return tree.rebuild(results[0], joined)
+
+    return batched if chunk_size is None else in_chunks
 
 
 def _spread(dims: Any, values: Any) -> list[Any]:

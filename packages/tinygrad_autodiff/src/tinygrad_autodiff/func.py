@@ -232,9 +232,15 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
 
 
 def jacrev(
-    func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False
+    func: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """The function that computes the Jacobian of `func`, all rows at once in reverse mode.
+
+    With `chunk_size` so many rows at once, which takes less memory.
 
     For each result of shape s and each argument of shape t, a tensor of shape s + t, in the
     structure of the results and, within, of the arguments.
@@ -257,7 +263,7 @@ def jacrev(
             if not out.numel():
                 parts = [wrap(np.zeros(shape, out.dtype)) for shape in shapes]
             else:
-                rows = vmap(partial(row, i))(_basis(out))
+                rows = vmap(partial(row, i), chunk_size=chunk_size)(_basis(out))
                 parts = [op.reshape(r, shape) for r, shape in zip(rows, shapes, strict=True)]
             found.append(tree.rebuild(run.wanted, parts))
         jacobian = _graft(run.result, found)
