@@ -5,9 +5,10 @@ dz = rstd·(g - n·mean(g·n) - mean(g)), the last term for layer_norm only. As 
 GPU runs at once stride over the rows and add up d(weight) = Σ dy·n and d(bias) = Σ dy in float32;
 a second, small kernel adds the programs' sums, always in the same order.
 
-A row that is too long for one program's registers is shared by several, which meet for its sums
-(see meeting.py), so that z and dy are read once at any length. Where programs cannot meet, dz is
-made first, a row at a time; then programs walk down stripes of columns for the sums.
+Rows to come are on their way to shared memory meanwhile. A row that is too long for one program is
+shared by several, which meet for its sums (see meeting.py), so that z and dy are read once at any
+length. Where programs cannot meet, dz is made first, a row at a time; then programs walk down
+stripes of columns for the sums.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -15,13 +16,16 @@ made first, a row at a time; then programs walk down stripes of columns for the 
 
 from __future__ import annotations
 
+import functools
+from typing import Any, NamedTuple
+
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
 from triton_kernels.ops.norms import shapes
-from triton_kernels.ops.norms.forward import rows_of
-from triton_kernels.ops.norms.meeting import gather, meeting, publish
+from triton_kernels.ops.norms.forward import rows_of, sum_both
+from triton_kernels.ops.norms.meeting import gather, look, meeting, publish
 
 
 @triton.jit
@@ -51,94 +55,148 @@ def _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED: tl.constexpr):
 
 
 @triton.jit
-def _publish_tile(
-    shares_ptr, arrivals_ptr, row, part, z, dy, rstd, mean, scale, within,
-    CENTERED: tl.constexpr, PARTS: tl.constexpr,
+def _finish_tile(
+    dsum_ptr, dz_ptr, normal, g, rstd, along, across, rows, columns, mask, n_columns, dsum_row,
 ):  # fmt: skip
-    normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
-    level = 0.0
-    if CENTERED:
-        level = tl.sum(g)
-    publish(shares_ptr, arrivals_ptr, row, part, tl.sum(g * normal), level, PARTS)
+    dz = (g - normal * (along / n_columns) - across / n_columns) * rstd
+    if dsum_ptr is not None:
+        dz += tl.load(dsum_ptr + rows * dsum_row + columns, mask=mask, other=0.0).to(tl.float32)
+    tl.store(dz_ptr + rows * n_columns + columns, dz, mask=mask, cache_modifier=".cs")
 
 
 @triton.jit
-def _backward_rows(
-    dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr,
-    shares_ptr, arrivals_ptr, n_rows, n_columns, dy_row, dsum_row, z_row, offset,
-    CENTERED: tl.constexpr, ROUNDED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
-    PARTS: tl.constexpr, POWER: tl.constexpr,
-):  # fmt: skip
-    part = tl.program_id(0) % PARTS
-    stride = tl.num_programs(0) // PARTS * ROWS
-    start = tl.program_id(0) // PARTS * ROWS
-    columns = part * COLUMNS + tl.arange(0, COLUMNS)[None, :]
-    within = columns < n_columns
-    scale = 1.0
-    if weight_ptr is not None:
-        scale = tl.load(weight_ptr + columns, mask=within, other=0.0).to(tl.float32) + offset
-    dweight = tl.zeros((ROWS, COLUMNS), tl.float32)
-    dbias = tl.zeros((ROWS, COLUMNS), tl.float32)
-
-    # Two tiles ahead: one on its way from memory, one whose sums are on their way to the partners.
-    rows = (start + tl.arange(0, ROWS)[:, None]).to(tl.int64)
-    z, dy, rstd, mean = _load_tile(
-        dy_ptr, z_ptr, statistics_ptr, rows, columns, within, n_rows, dy_row, z_row, CENTERED
-    )
-    next_z, next_dy, next_rstd, next_mean = z, dy, rstd, mean
-    if PARTS > 1:
-        next_z, next_dy, next_rstd, next_mean = _load_tile(
-            dy_ptr, z_ptr, statistics_ptr, rows + stride, columns, within, n_rows, dy_row, z_row,
-            CENTERED,
-        )  # fmt: skip
-        _publish_tile(
-            shares_ptr, arrivals_ptr, start, part, z, dy, rstd, mean, scale, within,
-            CENTERED, PARTS,
-        )  # fmt: skip
-    for first in tl.range(start, n_rows, stride):
-        rows = (first + tl.arange(0, ROWS)[:, None]).to(tl.int64)
-        ahead = rows + (2 * stride if PARTS > 1 else stride)
-        last_z, last_dy, last_rstd, last_mean = _load_tile(
-            dy_ptr, z_ptr, statistics_ptr, ahead, columns, within, n_rows, dy_row, z_row, CENTERED
-        )
-        mask = (rows < n_rows) & within
-        if dsum_ptr is not None:
-            dsum = tl.load(dsum_ptr + rows * dsum_row + columns, mask=mask, other=0.0)
-        if PARTS > 1 and first + stride < n_rows:
-            _publish_tile(
-                shares_ptr, arrivals_ptr, first + stride, part, next_z, next_dy, next_rstd,
-                next_mean, scale, within, CENTERED, PARTS,
-            )  # fmt: skip
-        normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
-        if PARTS > 1:
-            alongs, acrosses = gather(shares_ptr, arrivals_ptr, first, PARTS, POWER)
-            along, across = tl.sum(alongs), tl.sum(acrosses)
-        else:
-            along, across = tl.sum(g * normal, axis=1, keep_dims=True), 0.0
-            if CENTERED:
-                across = tl.sum(g, axis=1, keep_dims=True)
-        dz = (g - normal * (along / n_columns) - across / n_columns) * rstd
-        if dsum_ptr is not None:
-            dz += dsum.to(tl.float32)
-        tl.store(dz_ptr + rows * n_columns + columns, dz, mask=mask, cache_modifier=".cs")
-        if dweight_ptr is not None:
-            if ROUNDED:
-                normal = normal.to(z_ptr.dtype.element_ty).to(tl.float32)
-            dweight += dy.to(tl.float32) * normal
-        if dbias_ptr is not None:
-            dbias += dy.to(tl.float32)
-        if PARTS > 1:
-            z, dy, rstd, mean = next_z, next_dy, next_rstd, next_mean
-            next_z, next_dy, next_rstd, next_mean = last_z, last_dy, last_rstd, last_mean
-        else:
-            z, dy, rstd, mean = last_z, last_dy, last_rstd, last_mean
-    line = (tl.program_id(0) // PARTS).to(tl.int64) * n_columns
+def _store_line(dweight_ptr, dbias_ptr, dweight, dbias, line, n_columns, columns, within):
+    line = line.to(tl.int64) * n_columns
     if dweight_ptr is not None:
         total = tl.sum(dweight, axis=0, keep_dims=True)
         tl.store(dweight_ptr + line + columns, total, mask=within)
     if dbias_ptr is not None:
         total = tl.sum(dbias, axis=0, keep_dims=True)
         tl.store(dbias_ptr + line + columns, total, mask=within)
+
+
+@triton.jit
+def _backward_rows(
+    dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr,
+    n_rows, n_columns, dy_row, dsum_row, z_row, offset,
+    CENTERED: tl.constexpr, ROUNDED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    STAGES: tl.constexpr,
+):  # fmt: skip
+    columns = tl.arange(0, COLUMNS)[None, :]
+    within = columns < n_columns
+    scale = 1.0
+    if weight_ptr is not None:
+        scale = tl.load(weight_ptr + columns, mask=within, other=0.0).to(tl.float32) + offset
+    dweight = tl.zeros((ROWS, COLUMNS), tl.float32)
+    dbias = tl.zeros((ROWS, COLUMNS), tl.float32)
+    stride = tl.num_programs(0) * ROWS
+    for first in tl.range(tl.program_id(0) * ROWS, n_rows, stride, num_stages=STAGES):
+        rows = (first + tl.arange(0, ROWS)[:, None]).to(tl.int64)
+        mask = (rows < n_rows) & within
+        z, dy, rstd, mean = _load_tile(
+            dy_ptr, z_ptr, statistics_ptr, rows, columns, within, n_rows, dy_row, z_row, CENTERED
+        )
+        normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
+        if CENTERED:
+            along, across = sum_both(g * normal, g, 1, True)
+        else:
+            along, across = tl.sum(g * normal, axis=1, keep_dims=True), 0.0
+        _finish_tile(
+            dsum_ptr, dz_ptr, normal, g, rstd, along, across, rows, columns, mask, n_columns,
+            dsum_row,
+        )  # fmt: skip
+        if dweight_ptr is not None:
+            if ROUNDED:
+                normal = normal.to(z_ptr.dtype.element_ty).to(tl.float32)
+            dweight += dy.to(tl.float32) * normal
+        if dbias_ptr is not None:
+            dbias += dy.to(tl.float32)
+    _store_line(
+        dweight_ptr, dbias_ptr, dweight, dbias, tl.program_id(0), n_columns, columns, within
+    )
+
+
+@triton.jit
+def _load_statistics(statistics_ptr, row, n_rows, CENTERED: tl.constexpr):
+    at = tl.minimum(row, n_rows - 1).to(tl.int64) + tl.arange(0, 1)
+    rstd = tl.load(statistics_ptr + at)
+    mean = rstd
+    if CENTERED:
+        mean = tl.load(statistics_ptr + n_rows + at)
+    return rstd, mean
+
+
+@triton.jit
+def _publish_sums(
+    shares_ptr, row, part, z, dy, rstd, mean, scale, within,
+    CENTERED: tl.constexpr, PARTS: tl.constexpr,
+):  # fmt: skip
+    normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
+    if CENTERED:
+        along, across = sum_both(g * normal, g, 0, False)
+        publish(shares_ptr, row, part, along, across, PARTS)
+    else:
+        publish(shares_ptr, row, part, tl.sum(g * normal, axis=0), 0.0, PARTS)
+
+
+@triton.jit
+def _backward_shared_rows(
+    dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr,
+    shares_ptr, n_rows, n_columns, dy_row, dsum_row, z_row, offset,
+    CENTERED: tl.constexpr, ROUNDED: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    PARTS: tl.constexpr, POWER: tl.constexpr,
+):  # fmt: skip
+    part = tl.program_id(0) % PARTS
+    stride = tl.num_programs(0) // PARTS
+    start = tl.program_id(0) // PARTS
+    columns = part * COLUMNS + tl.arange(0, COLUMNS)
+    within = columns < n_columns
+    scale = 1.0
+    if weight_ptr is not None:
+        scale = tl.load(weight_ptr + columns, mask=within, other=0.0).to(tl.float32) + offset
+    dweight = tl.zeros((COLUMNS,), tl.float32)
+    dbias = tl.zeros((COLUMNS,), tl.float32)
+
+    # One row ahead: while its sums are on their way to the partners the last one is finished.
+    at = start.to(tl.int64)
+    z = tl.load(z_ptr + at * z_row + columns, mask=within, other=0.0)
+    dy = tl.load(dy_ptr + at * dy_row + columns, mask=within, other=0.0)
+    rstd, mean = _load_statistics(statistics_ptr, start, n_rows, CENTERED)
+    _publish_sums(shares_ptr, start, part, z, dy, rstd, mean, scale, within, CENTERED, PARTS)
+    for row in tl.range(start, n_rows, stride, num_stages=STAGES):
+        at = (row + stride).to(tl.int64)
+        mask = within & (at < n_rows)
+        next_z = tl.load(
+            z_ptr + at * z_row + columns, mask=mask, other=0.0, eviction_policy="evict_first"
+        )
+        next_dy = tl.load(
+            dy_ptr + at * dy_row + columns, mask=mask, other=0.0, eviction_policy="evict_first"
+        )
+        seen = look(shares_ptr, row, PARTS, POWER)
+        next_rstd, next_mean = _load_statistics(statistics_ptr, row + stride, n_rows, CENTERED)
+        # Past the last row there is a place to leave what no one reads.
+        _publish_sums(
+            shares_ptr, tl.minimum(row + stride, n_rows), part, next_z, next_dy, next_rstd,
+            next_mean, scale, within, CENTERED, PARTS,
+        )  # fmt: skip
+        normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
+        alongs, acrosses = gather(shares_ptr, seen, row, PARTS, POWER)
+        _finish_tile(
+            dsum_ptr, dz_ptr, normal, g, rstd, tl.sum(alongs), tl.sum(acrosses), row.to(tl.int64),
+            columns, within, n_columns, dsum_row,
+        )  # fmt: skip
+        if dweight_ptr is not None:
+            if ROUNDED:
+                normal = normal.to(z_ptr.dtype.element_ty).to(tl.float32)
+            dweight += dy.to(tl.float32) * normal
+        if dbias_ptr is not None:
+            dbias += dy.to(tl.float32)
+        z, dy, rstd, mean = next_z, next_dy, next_rstd, next_mean
+    line = start.to(tl.int64) * n_columns
+    if dweight_ptr is not None:
+        tl.store(dweight_ptr + line + columns, dweight, mask=within)
+    if dbias_ptr is not None:
+        tl.store(dbias_ptr + line + columns, dbias, mask=within)
 
 
 @triton.jit
@@ -193,14 +251,16 @@ def _backward_two_passes(
 
 @triton.jit
 def _parameter_sums(
-    dy_ptr, z_ptr, statistics_ptr, dweight_ptr, dbias_ptr, n_rows, n_columns, dy_row, z_row,
+    dy_ptr, z_ptr, statistics_ptr, dweight_ptr, dbias_ptr,
+    programs, n_rows, n_columns, dy_row, z_row,
     CENTERED: tl.constexpr, ROUNDED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+    program = tl.program_id(0) % programs
+    columns = tl.program_id(0) // programs * COLUMNS + tl.arange(0, COLUMNS)[None, :]
     within = columns < n_columns
     dweight = tl.zeros((ROWS, COLUMNS), tl.float32)
     dbias = tl.zeros((ROWS, COLUMNS), tl.float32)
-    for first in tl.range(tl.program_id(0) * ROWS, n_rows, tl.num_programs(0) * ROWS):
+    for first in tl.range(program * ROWS, n_rows, programs * ROWS):
         rows = (first + tl.arange(0, ROWS)[:, None]).to(tl.int64)
         in_rows = rows < n_rows
         mask = in_rows & within
@@ -215,38 +275,95 @@ def _parameter_sums(
             if ROUNDED:
                 normal = normal.to(z_ptr.dtype.element_ty).to(tl.float32)
             dweight += dy * normal
-    line = tl.program_id(0).to(tl.int64) * n_columns
-    if dweight_ptr is not None:
-        total = tl.sum(dweight, axis=0, keep_dims=True)
-        tl.store(dweight_ptr + line + columns, total, mask=within)
-    if dbias_ptr is not None:
-        total = tl.sum(dbias, axis=0, keep_dims=True)
-        tl.store(dbias_ptr + line + columns, total, mask=within)
+    _store_line(dweight_ptr, dbias_ptr, dweight, dbias, program, n_columns, columns, within)
 
 
 @triton.jit
 def _sum_lines(
     lines_ptr, total_ptr, n_lines, n_columns, LINES: tl.constexpr, COLUMNS: tl.constexpr
 ):
-    columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
-    lines_ptr += tl.program_id(1).to(tl.int64) * n_lines * n_columns
+    stripes = tl.cdiv(n_columns, COLUMNS)
+    parameter = tl.program_id(0) // stripes
+    columns = tl.program_id(0) % stripes * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+    lines_ptr += parameter.to(tl.int64) * n_lines * n_columns
     sums = tl.zeros((LINES, COLUMNS), tl.float32)
     for first in range(0, n_lines, LINES):
         lines = first + tl.arange(0, LINES)[:, None]
         mask = (lines < n_lines) & (columns < n_columns)
         sums += tl.load(lines_ptr + lines.to(tl.int64) * n_columns + columns, mask=mask, other=0.0)
     total = tl.sum(sums, axis=0, keep_dims=True)
-    tl.store(total_ptr + tl.program_id(1) * n_columns + columns, total, mask=columns < n_columns)
+    tl.store(total_ptr + parameter * n_columns + columns, total, mask=columns < n_columns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sum_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Launch:
+    n_parameters, n_lines, n_columns = shape
+    return Launch(
+        _sum_lines, triton.cdiv(n_columns, 32) * n_parameters, (n_lines, n_columns),
+        {"LINES": 64, "COLUMNS": 32}, {"num_warps": 4},
+    )  # fmt: skip
 
 
 def sum_lines(lines: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """(parameters, programs, columns) in float32 to (parameters, columns), in a fixed order."""
-    n_parameters, n_lines, n_columns = lines.shape
-    total = torch.empty((n_parameters, n_columns), dtype=dtype, device=lines.device)
+    total = torch.empty((lines.shape[0], lines.shape[2]), dtype=dtype, device=lines.device)
     if total.numel():
-        grid = (triton.cdiv(n_columns, 32), n_parameters)
-        _sum_lines[grid](lines, total, n_lines, n_columns, LINES=64, COLUMNS=32, num_warps=4)
+        _sum_plan(lines.shape, dtype, lines.device)(lines, total)
     return total
+
+
+class _Plan(NamedTuple):
+    """The launches for one gradient, and what memory they take beside it."""
+
+    rows: Launch
+    alone: bool
+    """Whether that launch leaves the parameters' gradients to the next."""
+    sums: Launch | None
+    lines: tuple[int, int, int]
+    """Parameters, programs that leave a sum for each, columns."""
+    meeting: tuple[int, int] | None
+    """Rows and parts, where programs share rows."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    z: Layout, dy_row: int, dsum_row: int | None, weight: torch.dtype | None, offset: float,
+    casting: str, centered: bool, wanted: tuple[bool, bool], aligned: bool,
+    tile: shapes.Tile | None,
+) -> _Plan:  # fmt: skip
+    n_rows, n_columns = z.shape
+    device = _compat.device_of(z.device)
+    tile = tile or shapes.backward_tile(n_rows, n_columns, z.dtype, centered, device)
+    strides = (dy_row, dsum_row or 0, z.strides[0])
+    sizes = (n_rows, n_columns, *strides, offset)
+    constants: dict[str, Any] = {"CENTERED": centered, "ROUNDED": casting == "llama"}
+    options = {"num_warps": tile.warps}
+    if n_columns > tile.columns * tile.parts:
+        stripe, programs = shapes.stripe(n_rows, n_columns, device)
+        dz = Launch(
+            _backward_two_passes, n_rows, sizes,
+            {"CENTERED": centered, "COLUMNS": tile.columns}, options,
+        )  # fmt: skip
+        sums = Launch(
+            _parameter_sums, programs * triton.cdiv(n_columns, stripe.columns),
+            (programs, n_rows, n_columns, dy_row, z.strides[0]),
+            {**constants, "ROWS": stripe.rows, "COLUMNS": stripe.columns},
+            {"num_warps": stripe.warps},
+        )  # fmt: skip
+        lines = (sum(wanted), programs, n_columns)
+        return _Plan(dz, True, sums if any(wanted) else None, lines, None)
+    if tile.parts > 1:
+        kernel: Any = _backward_shared_rows
+        constants |= {"COLUMNS": tile.columns, "STAGES": tile.stages, "PARTS": tile.parts}
+        constants |= {"POWER": triton.next_power_of_2(tile.parts)}
+    else:
+        kernel = _backward_rows
+        constants |= {"ROWS": tile.rows, "COLUMNS": tile.columns, "STAGES": tile.stages}
+    return _Plan(
+        Launch(kernel, tile.programs, sizes, constants, options), False, None,
+        (sum(wanted), tile.programs // tile.parts, n_columns),
+        (n_rows + 1, tile.parts) if tile.parts > 1 else None,
+    )  # fmt: skip
 
 
 def norm_backward(
@@ -256,39 +373,29 @@ def norm_backward(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """d(x + residual), and d(weight) above d(bias), as far as they are wanted."""
     dz = torch.empty(z.shape, dtype=z.dtype, device=z.device)
-    n_parameters, n_columns = weight_wanted + bias_wanted, z.shape[-1]
     dtype = z.dtype if weight is None else weight.dtype
     if not dz.numel():
-        return dz, torch.zeros((n_parameters, n_columns), dtype=dtype, device=z.device)
-    n_rows = dz.numel() // n_columns
+        shape = (weight_wanted + bias_wanted, z.shape[-1])
+        return dz, torch.zeros(shape, dtype=dtype, device=z.device)
     dy, z = rows_of(grad), rows_of(z)
     dsum = None if grad_sum is None else rows_of(grad_sum)
     weight = None if weight is None else weight.contiguous()
-    device = _compat.device_of(z.device)
-    tile = tile or shapes.backward_tile(n_rows, n_columns, z.dtype, device)
-    whole = n_columns <= tile.columns * tile.parts
-    stripe, programs = shapes.stripe(n_rows, n_columns, device)
-    n_lines = tile.programs // tile.parts if whole else programs
-    lines = torch.empty((n_parameters, n_lines, n_columns), dtype=torch.float32, device=z.device)
+    aligned = all(starts_aligned(x) for x in (dy, dsum, weight) if x is not None)
+    plan = _plan(
+        Layout.of(z), dy.stride(0), None if dsum is None else dsum.stride(0),
+        None if weight is None else weight.dtype, offset, casting, centered,
+        (weight_wanted, bias_wanted), aligned, tile,
+    )  # fmt: skip
+    lines = torch.empty(plan.lines, dtype=torch.float32, device=z.device)
     dweight = lines[0] if weight_wanted else None
     dbias = lines[-1] if bias_wanted else None
-    constants = {"CENTERED": centered, "ROUNDED": casting == "llama"}
-    strides = (dy.stride(0), 0 if dsum is None else dsum.stride(0), z.stride(0))
-    if whole:
-        _backward_rows[(tile.programs,)](
-            dy, dsum, z, weight, statistics, dz, dweight, dbias,
-            *meeting(n_rows, tile.parts, z.device), n_rows, n_columns, *strides, offset,
-            **constants, ROWS=tile.rows, COLUMNS=tile.columns, PARTS=tile.parts,
-            POWER=triton.next_power_of_2(tile.parts), num_warps=tile.warps,
-        )  # fmt: skip
-        return dz, sum_lines(lines, dtype)
-    _backward_two_passes[(n_rows,)](
-        dy, dsum, z, weight, statistics, dz, n_rows, n_columns, *strides, offset,
-        CENTERED=centered, COLUMNS=tile.columns, num_warps=tile.warps,
-    )  # fmt: skip
-    if n_parameters:
-        _parameter_sums[(programs, triton.cdiv(n_columns, stripe.columns))](
-            dy, z, statistics, dweight, dbias, n_rows, n_columns, dy.stride(0), z.stride(0),
-            **constants, ROWS=stripe.rows, COLUMNS=stripe.columns, num_warps=stripe.warps,
-        )  # fmt: skip
+    tensors = (dy, dsum, z, weight, statistics, dz)
+    if plan.alone:
+        plan.rows(*tensors)
+        if plan.sums is not None:
+            plan.sums(dy, z, statistics, dweight, dbias)
+    elif plan.meeting is not None:
+        plan.rows(*tensors, dweight, dbias, meeting(*plan.meeting, z.device))
+    else:
+        plan.rows(*tensors, dweight, dbias)
     return dz, sum_lines(lines, dtype)
