@@ -14,6 +14,10 @@ from triton_kernels.ops import vector_add
 from triton_kernels.ops.attention import launching
 from triton_kernels.ops.gemm import portable as gemm_portable
 from triton_kernels.ops.gemm import tma
+from triton_kernels.ops.norms import backward as norms_backward
+from triton_kernels.ops.norms import forward as norms_forward
+from triton_kernels.ops.quantised import digits, integer
+from triton_kernels.ops.quantised.codes import LEVELS
 from triton_kernels.ops.softmax import portable as softmax_portable
 
 SHARED_MEMORY = {80: 163 * 1024, 90: 227 * 1024}
@@ -58,8 +62,9 @@ def compiled(request, monkeypatch):
     monkeypatch.setattr(_compat, "interpreting", lambda: True)  # so that CPU tensors are let in
     monkeypatch.setattr(_compat, "interpreter_fault", lambda: None)
     monkeypatch.setattr(driver, "_active", _TargetOnly(request.param))
-    rooms = (vector_add, softmax_portable, gemm_portable, tma, launching)
-    for plan in (room._plan for room in rooms):
+    rooms = (vector_add, softmax_portable, gemm_portable, tma, norms_forward, norms_backward)
+    rooms = (*rooms, launching, digits, integer)
+    for plan in (*(room._plan for room in rooms), norms_backward._sum_plan):
         plan.cache_clear()  # of launches made for another target
     return kernels
 
@@ -123,7 +128,8 @@ def test_layer_norm(compiled, columns, passes):
     op.function(x, weight, weight, backend="portable").sum().backward()
     apart = {"_backward_two_passes", "_parameter_sums"}
     rows_fit = passes == 1 or compiled.arch == 90  # where programs can share a row
-    backward = {"_backward_rows"} if rows_fit else apart
+    shared = {"_backward_shared_rows" if passes == 2 else "_backward_rows"}
+    backward = shared if rows_fit else apart
     assert names(compiled) == {"_forward_one_pass", "_sum_lines"} | backward
     fits(compiled)
 
@@ -158,3 +164,25 @@ def test_latent_decode_attention(compiled):
     op.function(query, latents, 512, scale=0.1, backend="portable")
     assert names(compiled) == {"_share", "_merge"}
     fits(compiled)
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+@pytest.mark.parametrize("nf4", [True, False])
+def test_matvec_in_whole_numbers(compiled, rows, nf4):
+    x = torch.zeros(rows, 1024, dtype=BF16)
+    if nf4:
+        codes, scale = torch.zeros(40, 512, dtype=torch.uint8), torch.zeros(40, 16)
+        integer.matvec_nf4(x, codes, scale)
+    else:
+        integer.matvec_int8(x, torch.zeros(40, 1024, dtype=torch.int8), torch.zeros(40))
+    fits(compiled)
+    assert names(compiled) == {"_digits", "_matvec_nf4" if nf4 else "_matvec_int8"}
+    assert "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32" in compiled[1].asm["ptx"]
+
+
+def test_digits_of_levels_have_no_sign_bit_and_stand_for_the_levels():
+    for (high, low), level in zip(integer.table(), LEVELS, strict=True):
+        assert 0 <= high < 128
+        assert 0 <= low < 128
+        value = (128 * (high - 64) + low) / integer.UNIT
+        assert abs(value - level) <= 2**-12 * abs(level)  # as good as float16

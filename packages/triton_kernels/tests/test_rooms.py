@@ -340,6 +340,7 @@ def test_embedding_of_ids_out_of_range_is_nan():
     assert dw[:, 0].tolist() == [1, 0, 0, 1]
 
 
+CROSS_ENTROPY = {"losses_of_rows", "sum_losses", "gradient_of_rows"}
 ROW_NORM = {
     "_forward_one_pass", "_forward_two_passes", "_backward_rows", "_backward_two_passes",
     "_parameter_sums", "_sum_lines",
@@ -362,8 +363,8 @@ INTERPRETED = {
     "lora_linear": {"_two_products", "_matmul", "_dropout", "_dequantise"},
     "dropout_add_rms_norm": {"_dropout_add_norm", "_dropout"} | ROW_NORM - {"_forward_one_pass"},
     "dropout_add_layer_norm": {"_dropout_add_norm", "_dropout"} | ROW_NORM - {"_forward_one_pass"},
-    "kl_divergence": {"_rows", "_reduce", "_row_terms", "_gradient"},
-    "js_divergence": {"_rows", "_reduce", "_row_terms", "_gradient"},
+    "kl_divergence": {"_rows", "sum_losses", "_row_terms", "_gradient"},
+    "js_divergence": {"_rows", "sum_losses", "_row_terms", "_gradient"},
     "rope_qk": {"_rope_qk"},
     "masked_softmax": {"_forward", "_backward"},
     "log_softmax": {"_forward", "_backward"},
@@ -380,16 +381,16 @@ INTERPRETED = {
     "dropout": {"_dropout"},
     "cumsum": {"_cumsum"},
     "linear": {"_matmul", "_activation_backward"},
-    "linear_cross_entropy": {"_rows", "_reduce", "_denominator", "_gradient", "_scale"},
+    "linear_cross_entropy": {*CROSS_ENTROPY, "sum_weights", "_scale"},
     "matmul_fp8": {"_matmul"},
     "relu": {"_activation", "_activation_backward"},
     "gelu": {"_activation", "_activation_backward"},
     "silu": {"_activation", "_activation_backward"},
-    "swiglu": {"_gated", "_gated_backward"},
-    "geglu": {"_gated", "_gated_backward"},
+    "swiglu": {"_gated", "_gated_flat", "_gated_backward"},
+    "geglu": {"_gated", "_gated_flat", "_gated_backward"},
     "bias_activation": {"_biased", "_biased_backward"},
     "group_norm": {"_forward", "_backward", "_sum_lines"},
-    "cross_entropy": {"_rows", "_reduce", "_gradient"},
+    "cross_entropy": CROSS_ENTROPY,
     "rms_norm": ROW_NORM,
     "layer_norm": ROW_NORM,
     "add_rms_norm": ROW_NORM,

@@ -9,12 +9,13 @@ packed tensor are rows apart, read where they lie.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, starts_aligned, tl, triton
 from triton_kernels.ops.activations import shapes
 from triton_kernels.ops.activations.maths import activate, activate_and_derivative
 
@@ -48,6 +49,16 @@ def _activation_backward(dy_ptr, x_ptr, dx_ptr, n, ACTIVATION: tl.constexpr, BLO
     x = tl.load(x_ptr + start + offsets, mask=mask).to(tl.float32)
     _, slope = activate_and_derivative(x, ACTIVATION)
     tl.store(dx_ptr + start + offsets, dy * slope, mask=mask)
+
+
+@triton.jit
+def _gated_flat(gate_ptr, up_ptr, y_ptr, n, ACTIVATION: tl.constexpr, BLOCK: tl.constexpr):
+    start = tl.program_id(0).to(tl.int64) * BLOCK
+    offsets = tl.arange(0, BLOCK)
+    mask = offsets < n - start
+    gate = tl.load(gate_ptr + start + offsets, mask=mask).to(tl.float32)
+    up = tl.load(up_ptr + start + offsets, mask=mask).to(tl.float32)
+    tl.store(y_ptr + start + offsets, activate(gate, ACTIVATION) * up, mask=mask)
 
 
 @triton.jit
@@ -130,53 +141,71 @@ def _variant(name: str, dtype: torch.dtype) -> str:
     return "gelu_16" if name == "gelu" and dtype.itemsize == 2 else name
 
 
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    kernel: Any, shape: torch.Size, strides: tuple[int, ...], dtype: torch.dtype,
+    device: torch.device, aligned: bool, name: str,
+) -> Launch:  # fmt: skip
+    """The launch over all tiles of tensors of one shape with such row strides."""
+    n_rows, n_columns = shape
+    tile = shapes.elementwise_tile(n_rows, n_columns, dtype)
+    return Launch(
+        kernel, triton.cdiv(n_rows, tile.rows) * triton.cdiv(n_columns, tile.columns),
+        (n_rows, n_columns, *strides),
+        {"ACTIVATION": _variant(name, dtype), "ROWS": tile.rows, "COLUMNS": tile.columns},
+        {"num_warps": tile.warps},
+    )  # fmt: skip
+
+
 def _launch(kernel: Any, tensors: tuple[Any, ...], strides: tuple[int, ...], name: str) -> None:
     """Runs a kernel over all tiles of its first tensor."""
-    n_rows, n_columns = tensors[0].shape
-    tile = shapes.elementwise_tile(n_rows, n_columns, tensors[0].dtype)
-    grid = (triton.cdiv(n_rows, tile.rows) * triton.cdiv(n_columns, tile.columns),)
-    kernel[grid](
-        *tensors, n_rows, n_columns, *strides, ACTIVATION=_variant(name, tensors[0].dtype),
-        ROWS=tile.rows, COLUMNS=tile.columns, num_warps=tile.warps,
-    )  # fmt: skip
+    first = tensors[0]
+    aligned = all(map(starts_aligned, tensors))
+    _plan(kernel, first.shape, strides, first.dtype, first.device, aligned, name)(*tensors)
+
+
+@functools.lru_cache(maxsize=4096)
+def _flat_plan(
+    kernel: Any, n: int, dtype: torch.dtype, device: torch.device, aligned: bool, name: str
+) -> Launch:
+    block, warps = shapes.flat_block(dtype)
+    constants = {"ACTIVATION": _variant(name, dtype), "BLOCK": block}
+    return Launch(kernel, triton.cdiv(n, block), (n,), constants, {"num_warps": warps})
+
+
+def _launch_flat(kernel: Any, name: str, *tensors: torch.Tensor) -> None:
+    """Runs a kernel over tensors without gaps, the last of which it writes."""
+    out = tensors[-1]
+    aligned = all(map(starts_aligned, tensors))
+    if n := out.numel():
+        _flat_plan(kernel, n, out.dtype, out.device, aligned, name)(*tensors)
 
 
 def activation(x: torch.Tensor, name: str) -> torch.Tensor:
     """f(x); the result is contiguous."""
     y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    if n := y.numel():
-        block, warps = shapes.flat_block(x.dtype)
-        grid = (triton.cdiv(n, block),)
-        _activation[grid](
-            x.contiguous(), y, n, ACTIVATION=_variant(name, x.dtype), BLOCK=block, num_warps=warps
-        )
+    _launch_flat(_activation, name, x.contiguous(), y)
     return y
 
 
 def activation_backward(grad: torch.Tensor, x: torch.Tensor, name: str) -> torch.Tensor:
     """dy · f'(x); reads both once."""
     dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    if n := dx.numel():
-        block, warps = shapes.flat_block(x.dtype)
-        _activation_backward[(triton.cdiv(n, block),)](
-            grad.contiguous(),
-            x.contiguous(),
-            dx,
-            n,
-            ACTIVATION=_variant(name, x.dtype),
-            BLOCK=block,
-            num_warps=warps,
-        )
+    _launch_flat(_activation_backward, name, grad.contiguous(), x.contiguous(), dx)
     return dx
 
 
 def gated(gate: torch.Tensor, up: torch.Tensor | None, name: str) -> torch.Tensor:
     """f(gate) · up; without ``up``, of the halves of gate's rows, without a copy."""
+    if up is not None and gate.is_contiguous() and up.is_contiguous():
+        y = torch.empty_like(gate)
+        _launch_flat(_gated_flat, name, gate, up, y)
+        return y
     first, second = gate.chunk(2, -1) if up is None else (gate, up)
     y = torch.empty(first.shape, dtype=gate.dtype, device=gate.device)
     if y.numel():
-        first, second, flat = _as_one_row(_rows_of(first), _rows_of(second), _rows_of(y))
-        _launch(_gated, (first, second, flat), (first.stride(0), second.stride(0)), name)
+        first, second, rows = map(_rows_of, (first, second, y))
+        _launch(_gated, (first, second, rows), (first.stride(0), second.stride(0)), name)
     return y
 
 

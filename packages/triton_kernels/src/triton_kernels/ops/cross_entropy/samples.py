@@ -52,7 +52,7 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
         target[::4] = options.get("ignore_index", -100)
         return Sample(name, (logits,), {"target": target, **options})
 
-    for classes in (2, 7, 64, 65, 1000):
+    for classes in (1, 2, 7, 64, 65, 1000):
         yield call(f"5x{classes}", make(5, classes))
     for reduction in ("sum", "none"):
         yield call(reduction, make(9, 40), reduction=reduction)

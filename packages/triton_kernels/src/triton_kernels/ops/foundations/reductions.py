@@ -52,7 +52,7 @@ def _sortable(x):
 @triton.jit
 def _reduce(
     x_ptr, value_ptr, index_ptr, n_rows, n_columns, part, x_outer, x_row, x_column, scale,
-    WHAT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    WHAT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     row_tiles = tl.cdiv(n_rows, ROWS)
     outer = (tl.program_id(0) // row_tiles).to(tl.int64)
@@ -60,25 +60,29 @@ def _reduce(
     x_rows = x_ptr + outer * x_outer + rows * x_row
     first = tl.program_id(1) * part
     last = tl.minimum(first + part, n_columns)
-    values = tl.zeros((ROWS, COLUMNS), tl.float32)
-    keys = tl.full((ROWS, COLUMNS), -2147483648, tl.int32)
-    places = tl.zeros((ROWS, COLUMNS), tl.int32)
-    for start in range(first, last, COLUMNS):
+    nothing = 0.0 if WHAT == "sum" else -float("inf")
+    values = tl.full((ROWS, COLUMNS), nothing, tl.float32)
+    columns = first + tl.arange(0, COLUMNS)[None, :]
+    places = tl.zeros((ROWS, COLUMNS), tl.int32) + tl.where(columns < last, columns, 0x7FFFFFFF)
+    for start in tl.range(first, last, COLUMNS, num_stages=STAGES):
         columns = start + tl.arange(0, COLUMNS)[None, :]
         mask = (rows < n_rows) & (columns < last)
-        x = tl.load(x_rows + columns.to(tl.int64) * x_column, mask=mask, other=0.0).to(tl.float32)
+        at = x_rows + columns.to(tl.int64) * x_column
+        x = tl.load(at, mask=mask, other=nothing).to(tl.float32)
         if WHAT == "sum":
             values += x
+        elif WHAT == "max":
+            values = tl.maximum(values, x, propagate_nan=tl.PropagateNan.ALL)
         else:
-            key = tl.where(mask, _sortable(x), -2147483648)
-            if WHAT == "argmax":
-                places = tl.where(key > keys, columns, places)
-            keys = tl.maximum(keys, key)
+            better = ((x <= values) == 0) & (values == values)  # larger, or the first NaN
+            values = tl.where(better, x, values)
+            places = tl.where(better, columns, places)
     at = (tl.program_id(1) * (tl.num_programs(0) // row_tiles) + outer) * n_rows + rows
     if WHAT == "sum":
         total = tl.sum(values, axis=1, keep_dims=True) * scale
         tl.store(value_ptr + at, total, mask=rows < n_rows)
     else:
+        keys = _sortable(values)
         best = tl.max(keys, axis=1, keep_dims=True)
         if WHAT == "max":
             bits = tl.where(best >= 0, best, best ^ 0x7FFFFFFF)
@@ -116,7 +120,8 @@ def portable(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
     places = torch.empty_like(values) if what == "argmax" else None
     _reduce[(outer * triton.cdiv(inner, tile_rows), parts)](
         rows, values, places, inner, n, part, *strides, 1 / n if what == "mean" else 1.0,
-        WHAT=kind, ROWS=tile_rows, COLUMNS=tile_columns, num_warps=4,
+        WHAT=kind, ROWS=tile_rows, COLUMNS=tile_columns,
+        STAGES=1 if what == "argmax" else 3, num_warps=4,
     )  # fmt: skip
     if places is not None:
         best = values.amax(0)

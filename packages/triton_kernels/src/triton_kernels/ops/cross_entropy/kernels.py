@@ -1,0 +1,270 @@
+"""The Triton kernels of cross_entropy, for any GPU and the interpreter.
+
+One program a row gives the row's loss and log Σ exp, reading the logits once, a chunk at a time
+with a running maximum (Milakov and Gimelshein 2018, arXiv:1805.02867). Given log Σ exp the gradient
+is elementwise: any tile will do. Exponents are taken of differences, not differences of products:
+of one class the loss is 0, not nearly 0.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (triton.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+from triton_kernels._compat import tl, triton
+
+_LOG2_E = tl.constexpr(1.4426950408889634)
+_LN_2 = tl.constexpr(0.6931471805599453)
+
+
+@triton.jit
+def _capped(x, soft_cap, CAPPED: tl.constexpr):
+    """cap·tanh(x / cap), by the logistic function of 2x / cap."""
+    x = x.to(tl.float32)
+    if CAPPED:
+        x = (tl.sigmoid(x * (2 / soft_cap)) * 2 - 1) * soft_cap
+    return x
+
+
+@triton.jit
+def _row_coefficients(
+    target, weight_ptr, weight_sum_ptr, lse, n_classes, ignore_index, smoothing, z_loss,
+    SMOOTHED: tl.constexpr,
+):  # fmt: skip
+    """Factors of -onehot, of softmax and of -weight in a row's gradient; NaN if out of range."""
+    counts = target != ignore_index
+    wrong = counts & ((target < 0) | (target >= n_classes))
+    along = tl.where(counts, 1.0, 0.0)
+    if weight_ptr is not None:
+        along = tl.load(weight_ptr + target, mask=counts & (wrong == 0), other=0.0).to(tl.float32)
+    share = 0.0
+    total = along
+    if SMOOTHED:
+        share = tl.where(counts, smoothing / n_classes, 0.0)
+        weight_sum = n_classes * 1.0
+        if weight_ptr is not None:
+            weight_sum = tl.load(weight_sum_ptr)
+        along = along * (1 - smoothing)
+        total = along + share * weight_sum
+    total += tl.where(counts, lse * z_loss * 2, 0.0)
+    total = tl.where(wrong, float("nan"), total)
+    return along, total, share
+
+
+@triton.jit
+def _gradient_of(
+    x, columns, target, along, total, share, dloss, dlse, lse, weight_ptr, mask, soft_cap,
+    SMOOTHED: tl.constexpr, CAPPED: tl.constexpr,
+):  # fmt: skip
+    """A chunk's gradient from its (capped) logits."""
+    p = tl.exp2((x - lse) * _LOG2_E)
+    dx = p * (total * dloss + dlse)
+    if SMOOTHED:
+        if weight_ptr is not None:
+            weight = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
+            dx -= weight * (share * dloss)
+        else:
+            dx -= share * dloss
+    dx = tl.where(columns == target, dx - along * dloss, dx)
+    if CAPPED:
+        t = x / soft_cap
+        dx *= 1 - t * t
+    return dx
+
+
+@triton.jit
+def losses_of_rows(
+    logits_ptr, target_ptr, weight_ptr, weight_sum_ptr, loss_ptr, row_weight_ptr, lse_ptr,
+    gradient_ptr, denominator_ptr, n_classes, logits_row, gradient_row,
+    ignore_index, smoothing, z_loss, soft_cap,
+    SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, ONE_PASS: tl.constexpr,
+    CLASSES: tl.constexpr, STAGES: tl.constexpr, GROUP: tl.constexpr,
+):  # fmt: skip
+    """Each row's loss, weight and log Σ exp and, where wanted, its gradient."""
+    row = tl.program_id(0).to(tl.int64)
+    logits_ptr += row * logits_row
+    target = tl.load(target_ptr + row)
+    counts = target != ignore_index
+    wrong = counts & ((target < 0) | (target >= n_classes))
+    # Read before any gradient is written: it may lie in the same place.
+    x_target = tl.load(logits_ptr + target, mask=counts & (wrong == 0), other=0.0)
+    x_target = _capped(x_target, soft_cap, CAPPED)
+
+    spread = 0.0
+    if ONE_PASS:
+        columns = tl.arange(0, CLASSES)
+        mask = columns < n_classes
+        x = tl.load(logits_ptr + columns, mask=mask, other=-float("inf"))
+        x = _capped(x, soft_cap, CAPPED)
+        if CAPPED:
+            x = tl.where(mask, x, -float("inf"))
+        maximum = tl.max(x, axis=0)
+        # Where all is -inf the difference would be NaN: subtract 0 instead.
+        shift = tl.where(maximum == -float("inf"), 0.0, maximum)
+        sums = tl.sum(tl.exp2((x - shift) * _LOG2_E), axis=0)
+        if SMOOTHED:
+            scale = 1.0
+            if weight_ptr is not None:
+                scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
+            spread = tl.sum(tl.where(mask, x * scale, 0.0), axis=0)
+    else:
+        # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
+        # between threads until the row is read.
+        maxima = tl.full((CLASSES // GROUP,), -float("inf"), tl.float32)
+        lanes = tl.zeros((CLASSES // GROUP,), tl.float32)
+        spreads = tl.zeros((CLASSES,), tl.float32)
+        for start in tl.range(0, n_classes, CLASSES, num_stages=STAGES):
+            columns = start + tl.arange(0, CLASSES)
+            mask = columns < n_classes
+            x = tl.load(logits_ptr + columns, mask=mask, other=-float("inf"))
+            x = _capped(x, soft_cap, CAPPED)
+            if CAPPED:
+                x = tl.where(mask, x, -float("inf"))
+            grouped = tl.reshape(x, (CLASSES // GROUP, GROUP))
+            new_maxima = tl.maximum(maxima, tl.max(grouped, axis=1))
+            shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
+            powers = tl.exp2((grouped - shift[:, None]) * _LOG2_E)
+            lanes = lanes * tl.exp2((maxima - shift) * _LOG2_E) + tl.sum(powers, axis=1)
+            maxima = new_maxima
+            if SMOOTHED:
+                scale = 1.0
+                if weight_ptr is not None:
+                    scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
+                spreads += tl.where(mask, x * scale, 0.0)
+        maximum = tl.max(maxima, axis=0)
+        shift = tl.where(maximum == -float("inf"), 0.0, maximum)
+        sums = tl.sum(lanes * tl.exp2((maxima - shift) * _LOG2_E), axis=0)
+        spread = tl.sum(spreads, axis=0)
+    shift = tl.where(maximum == -float("inf"), 0.0, maximum)
+    lse = shift + tl.log2(sums) * _LN_2
+
+    along, total, share = _row_coefficients(
+        target,
+        weight_ptr,
+        weight_sum_ptr,
+        lse,
+        n_classes,
+        ignore_index,
+        smoothing,
+        z_loss,
+        SMOOTHED,
+    )
+    loss = along * (lse - x_target)
+    if SMOOTHED:
+        weight_sum = n_classes * 1.0
+        if weight_ptr is not None:
+            weight_sum = tl.load(weight_sum_ptr)
+        loss += share * (weight_sum * lse - spread)
+    loss += tl.where(counts, lse * lse * z_loss, 0.0)
+    loss = tl.where(counts, loss, 0.0)
+    tl.store(loss_ptr + row, tl.where(wrong, float("nan"), loss))
+    tl.store(lse_ptr + row, lse)
+    row_weight = tl.where(counts, 1.0, 0.0)
+    if weight_ptr is not None:
+        row_weight = tl.load(weight_ptr + target, mask=counts & (wrong == 0), other=0.0)
+    tl.store(row_weight_ptr + row, row_weight.to(tl.float32))
+
+    if gradient_ptr is not None:
+        dloss = 1.0
+        if denominator_ptr is not None:
+            dloss = 1 / tl.load(denominator_ptr)
+        dloss = tl.where(counts, dloss, 0.0)
+        gradient_ptr += row * gradient_row
+        if ONE_PASS:
+            dx = _gradient_of(
+                x, columns, target, along, total, share, dloss, 0.0, lse, weight_ptr, mask,
+                soft_cap, SMOOTHED, CAPPED,
+            )  # fmt: skip
+            tl.store(gradient_ptr + columns, dx, mask=mask)
+        else:
+            # Backwards: what was read last is surest to be in the cache.
+            chunks = tl.cdiv(n_classes, CLASSES)
+            for chunk in tl.range(0, chunks):
+                columns = (chunks - 1 - chunk) * CLASSES + tl.arange(0, CLASSES)
+                mask = columns < n_classes
+                x = tl.load(logits_ptr + columns, mask=mask, other=0.0)
+                x = _capped(x, soft_cap, CAPPED)
+                dx = _gradient_of(
+                    x, columns, target, along, total, share, dloss, 0.0, lse, weight_ptr, mask,
+                    soft_cap, SMOOTHED, CAPPED,
+                )  # fmt: skip
+                tl.store(gradient_ptr + columns, dx, mask=mask)
+
+
+@triton.jit
+def sum_losses(
+    loss_ptr, row_weight_ptr, total_ptr, denominator_ptr, n_rows, MEAN: tl.constexpr,
+    ROWS: tl.constexpr,
+):  # fmt: skip
+    """The sum of the losses, or their mean by weight, by one program."""
+    losses = tl.zeros((ROWS,), tl.float32)
+    weights = tl.zeros((ROWS,), tl.float32)
+    for start in range(0, n_rows, ROWS):
+        rows = start + tl.arange(0, ROWS)
+        losses += tl.load(loss_ptr + rows, mask=rows < n_rows, other=0.0)
+        weights += tl.load(row_weight_ptr + rows, mask=rows < n_rows, other=0.0)
+    total = tl.sum(losses, axis=0)
+    denominator = tl.sum(weights, axis=0)
+    tl.store(denominator_ptr, denominator)
+    if MEAN:
+        total = total / denominator
+    tl.store(total_ptr, total)
+
+
+@triton.jit
+def sum_weights(
+    target_ptr, weight_ptr, denominator_ptr, n_rows, n_classes, ignore_index, ROWS: tl.constexpr
+):
+    """What a mean divides by, by one program."""
+    weights = tl.zeros((ROWS,), tl.float32)
+    for start in range(0, n_rows, ROWS):
+        rows = start + tl.arange(0, ROWS)
+        target = tl.load(target_ptr + rows, mask=rows < n_rows, other=ignore_index)
+        counts = target != ignore_index
+        if weight_ptr is not None:
+            inside = counts & (target >= 0) & (target < n_classes)
+            weights += tl.load(weight_ptr + target, mask=inside, other=0.0).to(tl.float32)
+        else:
+            weights += tl.where(counts, 1.0, 0.0)
+    tl.store(denominator_ptr, tl.sum(weights, axis=0))
+
+
+@triton.jit
+def gradient_of_rows(
+    dloss_ptr, dlse_ptr, logits_ptr, target_ptr, weight_ptr, weight_sum_ptr, lse_ptr,
+    denominator_ptr, gradient_ptr, n_classes, dloss_row, dlse_row, logits_row,
+    ignore_index, smoothing, z_loss, soft_cap,
+    SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, CLASSES: tl.constexpr,
+):  # fmt: skip
+    """The gradient, given log Σ exp; a program takes a chunk of a row."""
+    chunks = tl.cdiv(n_classes, CLASSES)
+    row = (tl.program_id(0) // chunks).to(tl.int64)
+    columns = (tl.program_id(0) % chunks) * CLASSES + tl.arange(0, CLASSES)
+    mask = columns < n_classes
+    x = tl.load(logits_ptr + row * logits_row + columns, mask=mask, other=0.0)
+    target = tl.load(target_ptr + row)
+    lse = tl.load(lse_ptr + row)
+    dloss = tl.load(dloss_ptr + row * dloss_row).to(tl.float32)
+    if denominator_ptr is not None:
+        dloss = dloss / tl.load(denominator_ptr)
+    dloss = tl.where(target != ignore_index, dloss, 0.0)
+    dlse = 0.0
+    if dlse_ptr is not None:
+        dlse = tl.load(dlse_ptr + row * dlse_row).to(tl.float32)
+    along, total, share = _row_coefficients(
+        target,
+        weight_ptr,
+        weight_sum_ptr,
+        lse,
+        n_classes,
+        ignore_index,
+        smoothing,
+        z_loss,
+        SMOOTHED,
+    )
+    x = _capped(x, soft_cap, CAPPED)
+    dx = _gradient_of(
+        x, columns, target, along, total, share, dloss, dlse, lse, weight_ptr, mask, soft_cap,
+        SMOOTHED, CAPPED,
+    )  # fmt: skip
+    tl.store(gradient_ptr + row * n_classes + columns, dx, mask=mask)
