@@ -1,8 +1,9 @@
 """Speed of every op against its peers, on one GPU, in one run.
 
-    python benchmarks/bench.py [op …] [--output results.jsonl]
+    python benchmarks/bench.py [op …] [--cases REGEX] [--output results.jsonl]
 
-Prints the copy limit, a table, then JSON lines. Each row: the op's case, forward or backward, the
+Rows of the output file that are not measured again stay as they are. Prints the copy limit, a
+table, then JSON lines. Each row: the op's case, forward or backward, the
 backend taken, its rate (GB/s on the bytes that must move, or TFLOP/s), that rate's share of the
 limit (the copy limit, or the best torch rate of the run for products), and the ratio to the best
 peer (above 1: ahead). Peers: torch eager (cuBLAS for matmul), torch.compile, and Liger where it is
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -190,9 +192,43 @@ def line(row: dict[str, Any]) -> str:
     )
 
 
+def key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["op"], row["case"], row["direction"]
+
+
+def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The old rows with those measured again in their places, others after the last of their op.
+
+    What an op no longer offers is dropped.
+    """
+    offered = {
+        (op.name, case.name)
+        for op in map(registry.get, {row["op"] for row in old} & set(registry.op_names()))
+        for case in (*op.cases, Case("eager call", lambda _: Sample("", ())))
+    }
+    rows = [row for row in old if (row["op"], row["case"]) in offered]
+    for row in new:
+        places = [i for i, other in enumerate(rows) if key(other) == key(row)]
+        if places:
+            rows[places[0]] = row
+            continue
+        same = [i for i, other in enumerate(rows) if other["op"] == row["op"]]
+        rows.insert(same[-1] + 1 if same else len(rows), row)
+    return rows
+
+
+def write(path: Path, facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    old = path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
+    lines = (facts, *merged(list(map(json.loads, old)), rows))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ops", nargs="*", help=f"of {', '.join(registry.op_names())}; all if none")
+    parser.add_argument("--cases", default="", help="only those whose name this matches")
     parser.add_argument("--output", type=Path, help="also write the JSON lines to this file")
     options = parser.parse_args()
     entries = [registry.get(name) for name in options.ops or registry.op_names()]
@@ -201,19 +237,21 @@ def main() -> int:
     limit = copy_limit(device)
     facts = environment(device, limit)
     print(", ".join(f"{key} {value}" for key, value in facts.items()), "\n", flush=True)
-    rows = []
+    rows: list[dict[str, Any]] = []
+
+    def add(new: list[dict[str, Any]]) -> None:
+        rows.extend(new)
+        print("\n".join(map(line, new)), flush=True)
+        if options.output:  # row by row: a run cut short keeps what it measured
+            write(options.output, facts, rows)
+
     for op in entries:
         for case in op.cases:
-            for new in rows_of(op, case, device, limit):
-                rows.append(new)
-                print(line(new), flush=True)
-            torch.cuda.empty_cache()
-        rows.append(host_row(op, device))
-        print(line(rows[-1]), flush=True)
-        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in (facts, *rows))
-        if options.output:  # op by op: a run cut short keeps what it measured
-            options.output.parent.mkdir(parents=True, exist_ok=True)
-            options.output.write_text(text + "\n", encoding="utf-8")
+            if re.search(options.cases, case.name):
+                add(rows_of(op, case, device, limit))
+                torch.cuda.empty_cache()
+        add([host_row(op, device)])
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in (facts, *rows))
     print(f"\n{text}")
     return 0
 
