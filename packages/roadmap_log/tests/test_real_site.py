@@ -225,6 +225,9 @@ def test_feeds_and_calendars_are_read_back(walked: Journey, roadmap: Command) ->
     assert {entry.title for entry in walked.state.entries} <= titles
     done = sum(each.done for each in walked.state.items.values())
     assert len(appointments) == len(walked.state.entries) + done
+    roadmap("plan", "--ical", str(site.parent / "plan.ics"))
+    plan = icalendar.Calendar.from_ical((site.parent / "plan.ics").read_bytes())
+    assert len(plan.walk("VEVENT")) >= len(walked.state.items) - done
     (long,) = [each for each in appointments if str(each["SUMMARY"]) == "Everything"]
     assert (long.decoded("DTEND") - long.decoded("DTSTART")).total_seconds() == 95 * 60
 

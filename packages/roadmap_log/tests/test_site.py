@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from roadmap_log.journey import Journey
 from roadmap_log.site.build import MARKER, build
 from roadmap_log.site.check import Page, check
 from roadmap_log.site.journal import named
+from roadmap_log.site.pages import shown_date
 from roadmap_log.site.serve import server, watch
 from roadmap_log.site.text import to_html
 from sample import Command
@@ -65,6 +67,9 @@ def test_the_site_says_what_status_says(journey: Journey, roadmap: Command) -> N
     assert "Learnt" in day
     progress = pages[folder / "progress.html"].text
     assert "4 items. The line begins tomorrow." in progress
+    likely = date.fromisoformat(roadmap("plan", "--json").json["finish"]["likely"])
+    assert f"Likely done on {shown_date(likely)}" in progress, "the same finish as plan's"
+    assert re.search(r"sample\s*40 min", progress), "time by topic"
     assert len(list(pages[folder / "topics.html"].all("a", "href"))) > 3
     assert "planned" in pages[folder / "days" / "sample-03.html"].text
 

@@ -76,9 +76,10 @@ def _standing(journey: "Journey", index: Index) -> tuple["State", dict[str, list
     if journey.__dict__.get("state") is not state:  # something was recorded
         state, runs, origin = _without_history(journey)
     journey.__dict__.pop("state", None)
-    shared = {each.minutes: each for each in state.entries}  # their number and minutes are shown
-    entries = [shared[each.minutes] for each in state.entries]
-    return replace(state, entries=entries), runs, origin
+    # Their number, minutes and topics are shown: of entries alike in these one is kept.
+    alike = [(each.minutes, each.topics, each.tags, each.day) for each in state.entries]
+    kept = dict(zip(alike, state.entries, strict=True))
+    return replace(state, entries=[kept[key] for key in alike]), runs, origin
 
 
 def _without_history(journey: "Journey") -> tuple["State", dict[str, list[Event]], str]:

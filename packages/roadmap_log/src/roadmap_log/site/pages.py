@@ -16,8 +16,9 @@ from uuid import NAMESPACE_URL, uuid5
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from roadmap_log.course import finished, remaining
+from roadmap_log.course import finished, minutes_by_topic, remaining
 from roadmap_log.events import Event
+from roadmap_log.planning import project
 from roadmap_log.site.charts import burn_down, heat_map, progress_bar
 from roadmap_log.site.journal import Journal, Post, named
 from roadmap_log.site.output import Output
@@ -292,6 +293,8 @@ class Pages:
             "counted": DONE,
             "points": points,
             "burn": burn_down(points, len(state.items)) if len(points) > 1 else "",
+            "ahead": project(state, self.journey.settings.cadence, started),
+            "topics": minutes_by_topic(state),
             "read": sum(paper.status == "read" for paper in self.shelf),
             "built": self.journey.now(),
         }
