@@ -11,12 +11,13 @@ arXiv:2405.04434, section 2.1.2) the values are the first columns of the keys, r
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.attention import shapes
 from triton_kernels.ops.attention.features import UNBOUNDED
@@ -190,6 +191,52 @@ def _merge(
     tl.store(lse_ptr + number + tl.arange(0, 1), lse)
 
 
+@functools.lru_cache(maxsize=4096)
+def _share_plan(
+    query: Layout, keys: Layout, values: Layout | None, beside: tuple[Layout | None, ...],
+    shares: Layout, scale: float, soft_cap: float, left: int, tile: shapes.DecodeTile,
+) -> Launch:  # fmt: skip
+    """The launch that makes the shares; ``beside`` are lengths, page table and sinks."""
+    batch, heads, tokens, size = query.shape
+    key_heads, page = keys.shape[1:3]
+    table = beside[1]
+    capacity = page if table is None else page * table.shape[1]
+    group, value_size = heads // key_heads, shares.shape[-1]
+    row_tiles = triton.cdiv(group * tokens, tile.rows)
+    d0, d1 = shapes.latent_parts(size, value_size) if values is None else shapes.parts(size)
+    v0, v1 = (d0, 0) if values is None else shapes.parts(value_size)
+    factors = (scale * _LOG2_E, 0.0)
+    if soft_cap:
+        factors = (scale / soft_cap, soft_cap * _LOG2_E)
+    return Launch(
+        _share, batch * key_heads * row_tiles * tile.splits,
+        (
+            key_heads, group, tokens, page, capacity, row_tiles, tile.splits,
+            *query.strides, *keys.strides, *(keys if values is None else values).strides,
+            0 if table is None else table.strides[0], *factors, left,
+        ),
+        {
+            "SIZE": size, "D0": d0, "D1": d1, "VALUE_SIZE": value_size, "V0": v0, "V1": v1,
+            "LATENT": values is None, "ROWS": tile.rows, "KEYS": tile.keys,
+            "CAPPED": soft_cap > 0, "LEFT": left != UNBOUNDED, "SINGLE": tile.splits == 1,
+            "PRECISION": "ieee", "EXACT": query.dtype is torch.float32,
+            "UPCAST": _compat.upcasts_dot(query.dtype),
+        },
+        {"num_warps": tile.warps, "num_stages": tile.stages},
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def _merge_plan(shares: Layout, output: Layout, sinks: Layout | None) -> Launch:
+    """The launch that merges them."""
+    _batch, heads, tokens, value_size = output.shape
+    rows, width = output.shape[:3].numel(), min(_WIDTH, shapes.parts(output.shape[3])[0])
+    return Launch(
+        _merge, rows * triton.cdiv(value_size, width), (shares.shape[0], rows, heads, tokens),
+        {"VALUE_SIZE": value_size, "WIDTH": width, "MERGED": _MERGED}, {"num_warps": 4},
+    )  # fmt: skip
+
+
 def decode(
     query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor | None,
     lengths: torch.Tensor | None, page_table: torch.Tensor | None, sinks: torch.Tensor | None,
@@ -199,48 +246,32 @@ def decode(
     """Output (B, H, tokens, Dv) and lse (B, H, tokens), both contiguous."""
     batch, heads, tokens, size = query.shape
     key_heads, page = keys.shape[1:3]
-    capacity = page * page_table.shape[1] if page_table is not None else page
     output = query.new_empty((batch, heads, tokens, value_size))
     lse = query.new_empty((batch, heads, tokens), dtype=torch.float32)
     if not output.numel():
         return output, lse
-    group = heads // key_heads
-    device = _compat.device_of(query.device)
     if tile is None:
+        pages = 1 if page_table is None else page_table.shape[1]
         tile = shapes.decode_tile(
-            group * tokens, batch * key_heads, capacity, size, page_table is not None,
-            query.dtype, device,
+            heads // key_heads * tokens, batch * key_heads, page * pages, size,
+            page_table is not None, query.dtype, _compat.device_of(query.device),
         )  # fmt: skip
-    single = tile.splits == 1
     shares, lses = output, lse
-    if not single:
+    if tile.splits > 1:
         shares = output.new_empty((tile.splits, *output.shape), dtype=torch.float32)
         lses = lse.new_empty((tile.splits, *lse.shape))
-    row_tiles = triton.cdiv(group * tokens, tile.rows)
     sinks = None if sinks is None else sinks.contiguous()
-    latent = values is None
-    v = keys if values is None else values
-    d0, d1 = shapes.latent_parts(size, value_size) if latent else shapes.parts(size)
-    v0, v1 = (d0, 0) if latent else shapes.parts(value_size)
-    factors = (scale * _LOG2_E, 0.0)
-    if soft_cap:
-        factors = (scale / soft_cap, soft_cap * _LOG2_E)
-    _share[(batch * key_heads * row_tiles * tile.splits,)](
-        query, keys, v, shares, lses, lengths, page_table, sinks,
-        key_heads, group, tokens, page, capacity, row_tiles, tile.splits,
-        *query.stride(), *keys.stride(), *v.stride(),
-        0 if page_table is None else page_table.stride(0), *factors, left,
-        SIZE=size, D0=d0, D1=d1, VALUE_SIZE=value_size, V0=v0, V1=v1, LATENT=latent,
-        ROWS=tile.rows, KEYS=tile.keys, CAPPED=soft_cap > 0, LEFT=left != UNBOUNDED,
-        SINGLE=single, PRECISION="ieee", EXACT=query.dtype is torch.float32,
-        UPCAST=_compat.upcasts_dot(query.dtype), num_warps=tile.warps, num_stages=tile.stages,
+    beside = (lengths, page_table, sinks)
+    launch = _share_plan(
+        Layout.of(query), Layout.of(keys), None if values is None else Layout.of(values),
+        tuple(None if x is None else Layout.of(x) for x in beside), Layout.of(shares),
+        scale, soft_cap, left, tile,
     )  # fmt: skip
-    if not single:
-        width = min(_WIDTH, max(16, 1 << (value_size - 1).bit_length()))
-        _merge[(lse.numel() * triton.cdiv(value_size, width),)](
-            shares, lses, sinks, output, lse, tile.splits, lse.numel(), heads, tokens,
-            VALUE_SIZE=value_size, WIDTH=width, MERGED=_MERGED, num_warps=4,
-        )  # fmt: skip
+    launch(query, keys, keys if values is None else values, shares, lses, *beside)
+    if tile.splits > 1:
+        its = None if sinks is None else Layout.of(sinks)
+        launch = _merge_plan(Layout.of(shares), Layout.of(output), its)
+        launch(shares, lses, sinks, output, lse)
     return output, lse
 
 

@@ -11,11 +11,12 @@ five, but no program waits for another and the bits are the same in every run.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.ops.attention import launching, shapes
 from triton_kernels.ops.attention.features import Features, empty_like_dense, empty_lse
 from triton_kernels.ops.attention.masking import LOG2_E, kept, scores
@@ -461,18 +462,27 @@ def _bias_backward(
     tl.store(ptrs, sums.to(db_ptr.dtype.element_ty), mask=exist)
 
 
+@functools.lru_cache(maxsize=4096)
+def _delta_plan(grad: Layout, grad_lse: Layout | None, output: Layout) -> Launch:
+    """The launch of ``_delta``."""
+    rows, size = output.shape[:3].numel(), output.shape[3]
+    width = max(16, 1 << (size - 1).bit_length())
+    block = max(1, min(4096 // width, 1 << (rows - 1).bit_length()))
+    lse_strides = (0, 0, 0) if grad_lse is None else grad_lse.strides
+    return Launch(
+        _delta, triton.cdiv(rows, block),
+        (rows, *output.shape[1:3], *grad.strides, *output.strides, *lse_strides),
+        {"SIZE": size, "WIDTH": width, "BLOCK": block}, {"num_warps": 4},
+    )  # fmt: skip
+
+
 def delta(grad: torch.Tensor, grad_lse: torch.Tensor | None, output: torch.Tensor) -> torch.Tensor:
     """Σ grad·output - grad_lse a row."""
     result = empty_lse(output)
-    if rows := result.numel():
-        width = max(16, 1 << (output.shape[-1] - 1).bit_length())
-        block = max(1, min(4096 // width, 1 << (rows - 1).bit_length()))
-        lse_strides = (0, 0, 0) if grad_lse is None else grad_lse.stride()
-        _delta[(triton.cdiv(rows, block),)](
-            grad, grad_lse, output, result, rows, output.shape[1], output.shape[2],
-            *grad.stride(), *output.stride(), *lse_strides,
-            SIZE=output.shape[-1], WIDTH=width, BLOCK=block, num_warps=4,
-        )  # fmt: skip
+    if result.numel():
+        of_lse = None if grad_lse is None else Layout.of(grad_lse)
+        launch = _delta_plan(Layout.of(grad), of_lse, Layout.of(output))
+        launch(grad, grad_lse, output, result)
     return result
 
 
