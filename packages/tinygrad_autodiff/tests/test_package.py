@@ -73,6 +73,9 @@ def test_all_is_true():
 
 
 def test_names_that_programs_for_torch_begin_with():
+    assert tg.utils.data.DataLoader is tg.data.DataLoader
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = tg.utils.no_such_name
     device = tg.device("cuda" if tg.cuda.is_available() else "cpu")
     assert tg.zeros(2, device=device).device == device
     assert tg.cuda.device_count() == 0
