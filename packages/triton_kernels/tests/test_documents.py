@@ -1,6 +1,7 @@
 """The documents' tables are those that the registry and the benchmark's results give."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def test_the_documents_are_up_to_date(table):
     for document in table.documents():
         text = document.read_text(encoding="utf-8")
         assert text == table.filled(text), f"{document.name}: python benchmarks/table.py --write"
+
+
+def test_every_op_has_its_place_in_a_page(table):
+    def marked(document):
+        return re.findall(r"<!-- (\w+): made by", document.read_text(encoding="utf-8"))
+
+    readme, *pages = table.documents()
+    assert marked(readme) == ["ops", "speed"]
+    if pages:  # they are the repository's, not the source distribution's
+        assert sorted(name for page in pages for name in marked(page)) == sorted(op_names())
 
 
 def test_a_stale_table_is_made_anew(table):
