@@ -78,7 +78,7 @@ def test_the_ends_of_js_divergence_are_kl_both_ways(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("columns", [64, 30, 600])
+@pytest.mark.parametrize("columns", [64, 30])
 @pytest.mark.parametrize("name", ["dropout_add_rms_norm", "dropout_add_layer_norm"])
 def test_fused_dropout_drops_what_dropout_drops_there_and_back(name, columns, device):
     op = registry.get(name).function

@@ -76,7 +76,7 @@ def _masked(
 def softmax_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     """With and without masks; ragged, strided, empty, long."""
     make = _maker(device, dtype)
-    yield Sample("no mask", (make(5, 13),))
+    yield Sample("no mask", (make(5, 13),), {"causal": False})
     yield Sample("1000 columns", (make(3, 1000),))
     yield Sample("small, additive", (make(2, 3, 5), make(3, 1)))
     yield Sample("small, causal", (make(4, 6),), {"causal": True})
@@ -89,11 +89,11 @@ def softmax_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample
 def log_softmax_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     """Every dimension without masks, the last one with them."""
     make = _maker(device, dtype)
-    yield Sample("no mask", (make(5, 13),))
+    yield Sample("no mask", (make(5, 13),), {"dim": 1})
     yield Sample("1000 columns", (make(3, 1000),))
-    yield Sample("vector", (make(40), 0))
+    yield Sample("vector", (make(40),), {"dim": 0})
     yield Sample("middle", (make(2, 7, 5), 1))
-    yield Sample("transposed", (make(33, 65).t(), -1))
+    yield Sample("transposed", (make(33, 65).t(),), {"dim": -1})
     yield Sample("no columns", (make(4, 0),))
     for name, args, options in _masked(device, dtype):
         x, *masks = args

@@ -334,10 +334,10 @@ def dropout_add_layer_norm(
 
 
 def _torch_rms(
-    x: torch.Tensor, residual: torch.Tensor, p: float, seed: int, *options: Any
+    x: torch.Tensor, residual: torch.Tensor, p: float, seed: int, *parameters: Any, **options: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     dropped = dropout.dropout_reference(x, p, seed)
-    return samples.torch_add_rms_norm(dropped, residual, *options)
+    return samples.torch_add_rms_norm(dropped, residual, *parameters, **options)
 
 
 def _torch_layer(
@@ -358,19 +358,23 @@ def _samples(parameters: int) -> Callable[[torch.device, torch.dtype], Iterator[
             scales = (make(x.shape[-1]) for _ in range(parameters))
             return Sample(name, (x, r, p, 2**40 + 7, *scales))
 
-        yield call("5x7", make(5, 7), 0.5)
-        yield call("2x3x64", make(2, 3, 64), 0.25)
-        yield call("nothing dropped", make(2, 12), 0.0)
-        yield call("all dropped", make(2, 12), 1.0)
-        yield call("vector", make(50), 0.1)
+        def plain(name: str, x: torch.Tensor, p: float, r: Any = None) -> Sample:
+            r = make(*x.shape) if r is None else r
+            return Sample(name, (x, r), {"p": p, "seed": 3})
+
+        yield (call if parameters == 1 else plain)("2x3x64", make(2, 3, 64), 0.25)
+        yield plain("5x7", make(5, 7), 0.5)
+        yield plain("nothing dropped", make(2, 12), 0.0)
+        yield plain("all dropped", make(2, 12), 1.0)
+        yield plain("vector", make(50), 0.1)
         yield call("0x4", make(0, 4), 0.5)
-        yield call("transposed", make(9, 33).t(), 0.1, make(1, 9).expand(33, 9))
+        yield plain("transposed", make(9, 13).t(), 0.1, make(1, 9).expand(13, 9))
         long = longest_row(device.type == "cuda") * 2 + 13
         yield call("long", make(2, long), 0.5)
-        yield Sample("no parameters", (make(4, 12), make(4, 12), 0.5, 3))
         if parameters == 1:
-            gemma = (make(3, 40), make(3, 40), 0.5, 0, make(40), 1e-5, 1.0, "llama")
-            yield Sample("1 + weight, rounded", gemma)
+            options = {"eps": 1e-5, "offset": 1.0, "casting": "llama"}
+            gemma = (make(3, 40), make(3, 40), 0.5, 0, make(40))
+            yield Sample("1 + weight, rounded", gemma, options)
 
     return found
 
