@@ -377,6 +377,16 @@ def test_several_roadmaps_are_taken_up_and_left(journey: Journey, roadmap: Comma
     assert own.replace("[x] Day 007", "[ ] Day 007") == built_in
 
 
+def test_a_list_without_ids_is_sent_to_import(
+    journey: Journey, roadmap: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "list.md").write_text("- [ ] a\n")
+    refused = roadmap("roadmaps", "add", str(tmp_path / "list.md"))
+    assert refused.code == 4
+    assert "roadmap import list.md" in refused.err
+    assert roadmap("import", str(tmp_path / "list.md")).code == 0
+
+
 def test_settings_that_cannot_be_edited_safely_are_left(journey: Journey, roadmap: Command) -> None:
     settings = journey.root / "journey.toml"
     text = settings.read_text().replace('["sample"]', '[\n  "sample", # mine ]\n]')

@@ -303,7 +303,12 @@ class _Reader:
     def _item(self, line: int, title: str, comment: str, below: list[str]) -> Item:
         pairs = dict(_PAIR.findall(comment))
         if "id" not in pairs:
-            raise _broken(self.path, line, "a box without an id", "- [ ] Text <!-- id: name -->")
+            raise UnknownItemError(
+                f"{self.path}:{line}: a box without an id",
+                expected="- [ ] Text <!-- id: name -->",
+                fix="give it one; or, inside a journey, take the file as it is: roadmap import "
+                + self.path.name,
+            )
         self._claim(pairs["id"], line)
         days = self._days(line, "day", pairs)
         practice = self._days(line, "with", pairs)
