@@ -197,7 +197,7 @@ def key(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The old rows with those measured again in their places, others after the last of their op.
+    """The old rows, with the new ones in their places.
 
     What an op no longer offers is dropped.
     """
@@ -206,15 +206,16 @@ def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[st
         for op in map(registry.get, {row["op"] for row in old} & set(registry.op_names()))
         for case in (*op.cases, Case("eager call", lambda _: Sample("", ())))
     }
-    rows = [row for row in old if (row["op"], row["case"]) in offered]
-    for row in new:
-        places = [i for i, other in enumerate(rows) if key(other) == key(row)]
-        if places:
-            rows[places[0]] = row
-            continue
-        same = [i for i, other in enumerate(rows) if other["op"] == row["op"]]
-        rows.insert(same[-1] + 1 if same else len(rows), row)
-    return rows
+    found = {key(row): row for row in old if (row["op"], row["case"]) in offered}
+    found |= {key(row): row for row in new}
+    ops = list(dict.fromkeys(row["op"] for row in (*old, *new)))
+
+    def place(row: dict[str, Any]) -> tuple[int, int]:
+        cases = [case.name for case in registry.get(row["op"]).cases]
+        at = cases.index(row["case"]) if row["case"] in cases else len(cases)
+        return ops.index(row["op"]), at
+
+    return sorted(found.values(), key=place)
 
 
 def write(path: Path, facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
