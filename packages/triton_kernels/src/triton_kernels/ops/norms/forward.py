@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.ops.norms import shapes
 from triton_kernels.ops.norms.meeting import gather, look, meeting, publish
 
@@ -208,6 +208,8 @@ def _forward_two_passes(
 
 def rows_of(x: torch.Tensor) -> torch.Tensor:
     """As (rows, columns) with neighbouring columns; a copy only where the strides forbid."""
+    if x.dim() == 2 and x.stride(1) == 1:
+        return x
     if x.stride(-1) != 1 and x.shape[-1] > 1:
         x = x.contiguous()
     return x.reshape(-1, x.shape[-1])
@@ -215,8 +217,9 @@ def rows_of(x: torch.Tensor) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=4096)
 def _plan(
-    x: Layout, residual_row: int | None, parameters: tuple[torch.dtype | None, ...], eps: float,
-    offset: float, casting: str, centered: bool, aligned: bool, tile: shapes.Tile | None,
+    x: Layout, residual_row: int | None, weight: torch.dtype | None, bias: torch.dtype | None,
+    eps: float, offset: float, casting: str, centered: bool, aligned: bool,
+    tile: shapes.Tile | None,
 ) -> tuple[Launch, int]:  # fmt: skip
     """The launch, and how many programs share a row."""
     n_rows, n_columns = x.shape
@@ -243,7 +246,7 @@ def norm(
     eps: float, offset: float, casting: str, centered: bool, tile: shapes.Tile | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """The normalised rows of x + residual, that sum (empty without residual), its statistics."""
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = torch.empty_like(x, memory_format=torch.contiguous_format)
     total = y.new_empty(0) if residual is None else torch.empty_like(y)
     shape = (1 + centered, x.shape[:-1].numel())
     statistics = torch.empty(shape, dtype=torch.float32, device=x.device)
@@ -254,10 +257,13 @@ def norm(
     weight = None if weight is None else weight.contiguous()
     bias = None if bias is None else bias.contiguous()
     others = (residual, weight, bias)
+    addresses = 0
+    for other in others:
+        addresses |= 0 if other is None else other.data_ptr()
     launch, parts = _plan(
         Layout.of(x), None if residual is None else residual.stride(0),
-        tuple(None if p is None else p.dtype for p in (weight, bias)), eps, offset, casting,
-        centered, all(starts_aligned(p) for p in others if p is not None), tile,
+        None if weight is None else weight.dtype, None if bias is None else bias.dtype,
+        eps, offset, casting, centered, addresses % 16 == 0, tile,
     )  # fmt: skip
     tensors = (x, *others, y, None if residual is None else total, statistics)
     if parts > 1:

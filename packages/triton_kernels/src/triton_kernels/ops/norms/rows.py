@@ -58,6 +58,10 @@ def check_parameters(
     weight: torch.Tensor | None, bias: torch.Tensor | None,
 ) -> None:  # fmt: skip
     """Weight and bias, where given, have that shape and one dtype: x's, or float32."""
+    if all(p is None or _is_parameter(p, x, shape) for p in (weight, bias)) and (
+        weight is None or bias is None or weight.dtype is bias.dtype
+    ):
+        return  # the common case, without a dict and a loop over names
     given = {"weight": weight, "bias": bias}
     tensors = {name: t for name, t in given.items() if t is not None}
     if tensors:
@@ -73,6 +77,16 @@ def check_parameters(
                 op, f"x on {x.device} and {name} on {tensor.device}", "one device",
                 f"move one: {name}.to(x.device)",
             )  # fmt: skip
+
+
+def _is_parameter(p: Any, x: torch.Tensor, shape: torch.Size) -> bool:
+    return (
+        isinstance(p, torch.Tensor)
+        and p.shape == shape
+        and (p.dtype is x.dtype or p.dtype is torch.float32)
+        and p.layout is torch.strided
+        and p.device == x.device
+    )
 
 
 def check_eps(op: str, eps: float) -> None:
