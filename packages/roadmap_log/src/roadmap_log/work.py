@@ -54,7 +54,9 @@ def hand_out(journey: "Journey", day: Day, *, notebook: bool = False) -> Handout
     started = journey.state.work_on(day).started
     # Started once more after work on another day, it is the day in hand again.
     if new or started is None or worked_last(journey.state) != day:
-        journey.record("day.started", day=day_name(day), file=str(file.relative_to(journey.root)))
+        journey.record(
+            "day.started", day=day_name(day), file=file.relative_to(journey.root).as_posix()
+        )
     return Handout(parsed, file, task, new)
 
 
@@ -79,7 +81,9 @@ def begin(journey: "Journey", each: ItemState) -> Begun:
     task = journey.task_file(each.item.id)
     with suppress(FileExistsError):
         write_new(task, task_text(each))
-    journey.record("item.started", item=each.item.id, file=str(task.relative_to(journey.root)))
+    journey.record(
+        "item.started", item=each.item.id, file=task.relative_to(journey.root).as_posix()
+    )
     library, state = journey.library, journey.state
     for day in each.item.practice:
         if not state.work_on(day).passes and library.available(day)[0] == "todo":
@@ -164,7 +168,9 @@ def reset(journey: "Journey", day: Day) -> Path:
     skeleton = skeleton_for(journey.library.day(day), file)
     backup = _backed_up(journey, file)
     write_whole(file, skeleton)
-    journey.record("day.reset", day=day_name(day), backup=str(backup.relative_to(journey.root)))
+    journey.record(
+        "day.reset", day=day_name(day), backup=backup.relative_to(journey.root).as_posix()
+    )
     return backup
 
 
@@ -200,8 +206,8 @@ def undo_reset(journey: "Journey", day: Day) -> tuple[Path, Path]:
     journey.record(
         "day.reset",
         day=name,
-        backup=str(before.relative_to(journey.root)),
-        restored=str(source.relative_to(journey.root)),
+        backup=before.relative_to(journey.root).as_posix(),
+        restored=source.relative_to(journey.root).as_posix(),
     )
     return source, before
 
