@@ -19,6 +19,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from roadmap_log.entries import LogEntry, render
 from roadmap_log.events import Event, encode, new_id
@@ -73,15 +74,24 @@ def written(folder: Path, entries: int) -> Journey:
     return journey
 
 
-def run(command: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds and MiB at the peak of a process."""
+class Run(NamedTuple):
+    """What a process took: seconds by the clock and of the processor, MiB at its peak."""
+
+    seconds: float
+    cpu: float
+    peak: float
+
+
+def run(command: list[str], folder: Path) -> Run:
+    """Run a process and say what it took."""
     begin = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(time.perf_counter() - begin, cpu, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -91,7 +101,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     roadmap, jekyll = [sys.executable, "-m", "roadmap_log"], shutil.which("jekyll")
-    rows: dict[str, list[tuple[float, float]]] = {}
+    rows: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as place:
         journey = written(Path(place), chosen.entries)
         root, site = journey.root, journey.root / "_site"
@@ -116,20 +126,23 @@ def main() -> None:
             rows[name] = [run([*roadmap, "site", "build"], many.root)]
             rows[f"{name}, nothing changed"] = [run([*roadmap, "site", "build"], many.root)]
     print(f"{chosen.entries} entries, median of {chosen.rounds}; peak memory is the largest")
-    print(f"{'':<42}{'s':>8}{'MiB':>8}")
+    print(f"{'':<42}{'s':>8}{'cpu s':>8}{'MiB':>8}")
     for name, each in rows.items():
-        seconds, peak = statistics.median(s for s, _ in each), max(m for _, m in each)
-        print(f"{name:<42}{seconds:8.2f}{peak:8.0f}")
-    first = max(m for _, m in rows["site build, from nothing"])
+        seconds, cpu = (
+            statistics.median(x) for x in ([r.seconds for r in each], [r.cpu for r in each])
+        )
+        print(f"{name:<42}{seconds:8.2f}{cpu:8.2f}{max(r.peak for r in each):8.0f}")
+    first = max(r.peak for r in rows["site build, from nothing"])
     if many:
-        ratio = rows[f"site build, {chosen.many} entries"][0][1] / first
+        ratio = rows[f"site build, {chosen.many} entries"][0].peak / first
         print(f"peak at {chosen.many} entries / at {chosen.entries}: {ratio:.2f}")
     for name, each in rows.items():
         row = {
             "benchmark": "site",
             "what": name,
-            "seconds": round(statistics.median(s for s, _ in each), 3),
-            "peak_mib": round(max(m for _, m in each), 1),
+            "seconds": round(statistics.median(r.seconds for r in each), 3),
+            "cpu_seconds": round(statistics.median(r.cpu for r in each), 3),
+            "peak_mib": round(max(r.peak for r in each), 1),
             "entries": chosen.entries,
             "python": platform.python_version(),
             "system": platform.system(),

@@ -42,7 +42,7 @@ class Output:
         self.pages = self.written = 0
         out.parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.new-"))
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
         self._sources: dict[str, tuple[Path, str]] = {}
         self._before = _manifest(out / MARKER) if (out / MARKER).is_file() else None
         self._now = sqlite3.connect(self.folder / MARKER, isolation_level=None)
@@ -65,21 +65,26 @@ class Output:
         """
         told = json.dumps([self.version, inputs], ensure_ascii=False, default=str)
         key = blake2b(told.encode("utf-8", "replace"), digest_size=16).hexdigest()
-        target = self.folder / address
-        if target.parent not in self._folders:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(target.parent)
+        target = f"{self.folder}/{address}"  # a Path a page would take longer than all else
+        folder = target.rpartition("/")[0]
+        if folder not in self._folders:
+            os.makedirs(folder, exist_ok=True)
+            self._folders.add(folder)
         self.pages += 1
         sources = self._kept(address, key, target)
         if sources is None:
             self._sources = {}
-            _write(target, render())
+            _write(Path(target), render())
             sources = json.dumps(
                 {name: [str(path), stamp] for name, (path, stamp) in self._sources.items()}
             )
             self.written += 1
         stamp = _stamp(target)
         self._now.execute("INSERT INTO pages VALUES (?, ?, ?, ?)", (address, key, stamp, sources))
+
+    def text(self, address: str) -> str:
+        """A page of this site that is already there."""
+        return (self.folder / address).read_text(encoding="utf-8")
 
     def source(self, name: str, path: Path) -> None:
         """Copy a file that the page being rendered shows; the page is made anew if it changes."""
@@ -96,21 +101,22 @@ class Output:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
 
-    def _kept(self, address: str, key: str, target: Path) -> str | None:
+    def _kept(self, address: str, key: str, target: str) -> str | None:
         """Link the page from the old site if it is the same; gives its sources, else None."""
         if self._before is None:
             return None
         find = "SELECT stamp, sources FROM pages WHERE address = ? AND key = ?"
         row = self._before.execute(find, (address, key)).fetchone()
-        if row is None or _stamp(self.out / address) != row[0]:
+        old = f"{self.out}/{address}"
+        if row is None or _stamp(old) != row[0]:
             return None
         sources = json.loads(row[1])
-        if any(_stamp(Path(path)) != stamp for path, stamp in sources.values()):
+        if any(_stamp(path) != stamp for path, stamp in sources.values()):
             return None
         try:
-            os.link(self.out / address, target)
+            os.link(old, target)
         except OSError:  # file systems without hard links
-            shutil.copy2(self.out / address, target)
+            shutil.copy2(old, target)
         for name, (path, _) in sources.items():
             self._copy(name, Path(path))
         return str(row[1])
@@ -161,9 +167,9 @@ def _write(target: Path, content: str | Iterable[str]) -> None:
             stream.write(piece)
 
 
-def _stamp(path: Path) -> str:
+def _stamp(path: str | Path) -> str:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return ""
     return f"{status.st_mtime_ns}-{status.st_size}"

@@ -42,6 +42,9 @@ FEED_LENGTH = 30
 RUNS = 50
 """Runs of its tests that the page of a day shows."""
 
+_PROSE, _AFTER = '<div class="prose" dir="auto">\n', "\n</div>\n</article>"
+"""What stands around the text of an entry in its page."""
+
 LISTED = 200
 """Entries on one page of a topic."""
 
@@ -365,6 +368,12 @@ class Pages:
 
     # What is no page
 
+    def _prose(self, post: Post) -> Markup:
+        """The HTML of an entry, out of its page, which is there already."""
+        assert isinstance(self.out, Output)
+        html = self.out.text(post.address).partition(_PROSE)[2].rpartition(_AFTER)[0]
+        return Markup(html)
+
     def _feed(self) -> None:
         newest = list(self.journal.posts(FEED_LENGTH))
         base = uuid5(NAMESPACE_URL, f"roadmap:{self.origin}")
@@ -373,7 +382,7 @@ class Pages:
         def render() -> str:
             feed = self.jinja.get_template("feed.xml").render(
                 base=base,
-                posts=[(uuid5(base, post.address), post, self._html(post)) for post in newest],
+                posts=[(uuid5(base, post.address), post, self._prose(post)) for post in newest],
                 updated=updated.replace(microsecond=0),
             )
             return strip_controls(feed)
