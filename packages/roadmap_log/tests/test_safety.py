@@ -21,7 +21,11 @@ from sample import ROADMAP, Command
 STEPS = ("open", "write", "fsync", "ftruncate", "replace", "rename", "link", "unlink", "mkdir")
 """The calls that change something on the disk."""
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+def forks(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test that forks; from 3.12 on Python warns of it where threads run (xdist's)."""
+    warned = pytest.mark.filterwarnings("ignore:This process .*fork:DeprecationWarning")
+    return pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")(warned(test))
 
 
 def killed_at(step: int, action: Callable[[], object]) -> bool:
