@@ -21,8 +21,7 @@ def _by(backend: SDPBackend) -> Function:
         causal: bool = False, scale: float | None = None,
         **features: Any,
     ) -> torch.Tensor:  # fmt: skip
-        for ours in ("backend", "deterministic"):
-            features.pop(ours, None)
+        features.pop("backend", None)
         if features or bias is not None or sinks is not None:
             raise NotImplementedError(f"no {', '.join(features) or 'bias or sinks'}")
         if causal and query.shape[2] != key.shape[2]:
@@ -38,7 +37,6 @@ def _by(backend: SDPBackend) -> Function:
 
 def _eager(*args: Any, backend: str | None = None, causal: bool = False, **features: Any) -> Any:
     """The definition, for what nothing else can do: it holds the scores."""
-    features.pop("deterministic", None)
     if len(args) == 3 and not features:
         raise NotImplementedError("torch's kernels can do it")
     return registry.get("flash_attention").torch_function(*args, causal=causal, **features)

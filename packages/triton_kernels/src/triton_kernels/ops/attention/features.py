@@ -71,7 +71,7 @@ class Features(NamedTuple):
     """Chooses which: see ``kept``."""
     precision: str = "ieee"
     """How float32 is multiplied: ``ieee`` or ``tf32``."""
-    deterministic: bool = True
+    deterministic: bool = False
     """Whether the backward must give the same bits in every run."""
 
     @property

@@ -29,7 +29,7 @@ def _checked(
     mask: torch.Tensor | None = None, causal: bool = False, window: checks.Window = (None, None),
     scale: float | None = None, soft_cap: float | None = None,
     alibi_slopes: torch.Tensor | None = None, dropout: float = 0.0, seed: int = 0,
-    precision: str = "ieee", deterministic: bool = True, return_lse: bool = False,
+    precision: str = "ieee", deterministic: bool = False, return_lse: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     checks.check_heads(_NAME, query, key, value)
     features = checks.checked_features(
@@ -67,7 +67,7 @@ def flash_attention(
     dropout: float = 0.0,
     seed: int = 0,
     precision: str = "ieee",
-    deterministic: bool = True,
+    deterministic: bool = False,
     return_lse: bool = False,
     backend: str | None = None,
 ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
@@ -94,7 +94,8 @@ def flash_attention(
         dropout: probability, below 1, that a weight is dropped; the others grow by 1/(1 - p).
         seed: decides which, the same for every backend; pass another at every step.
         precision: how float32 is multiplied: ``ieee`` or ``tf32``; other dtypes ignore it.
-        deterministic: False lets a backend add gradients in an order that changes from run to run.
+        deterministic: gradients the same bit for bit from run to run; else a backend may add them
+            up in an order that changes.
         return_lse: return each row's log Σ exp too; differentiable.
         backend: one of ``explain("flash_attention", query, key, value).reasons``; None: the first
             that can.
@@ -139,7 +140,7 @@ def flash_attention_varlen(
     dropout: float = 0.0,
     seed: int = 0,
     precision: str = "ieee",
-    deterministic: bool = True,
+    deterministic: bool = False,
     return_lse: bool = False,
     check: bool | None = None,
     backend: str | None = None,
