@@ -217,3 +217,14 @@ def test_halves_are_added_in_single_precision():
         half[tg.zeros(3000, dtype=i64)].float().sum().backward()
         assert half.grad.dtype == tg.float16
         assert half.grad.reshape(-1)[0].item() == 3000  # where float16 alone would stop at 2048
+
+
+def test_where_as_a_method_and_of_a_condition_alone():
+    x = tg.tensor([[1.0, 2.0], [3.0, 0.5]], requires_grad=True)
+    found = x.where(x > 1, tg.zeros(2))
+    assert found.tolist() == [[0.0, 2.0], [3.0, 0.0]]
+    found.sum().backward()
+    assert x.grad.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert [places.tolist() for places in tg.where(x > 1)] == [[0, 1], [1, 0]]
+    with pytest.raises(TypeError, match="missing argument 'other'"):
+        tg.where(x > 1, x)

@@ -79,6 +79,9 @@ def test_names_that_programs_for_torch_begin_with():
     device = tg.device("cuda" if tg.cuda.is_available() else "cpu")
     assert tg.zeros(2, device=device).device == device
     assert tg.cuda.device_count() == 0
+    for moved in (tg.ones(1), tg.nn.Linear(1, 1)):
+        with pytest.raises(RuntimeError, match="live on the CPU"):
+            moved.cuda()
     assert tg.finfo(tg.float32).eps == 2**-23
     assert tg.iinfo(tg.int8).max == 127
     assert isinstance(tg.float32, tg.dtype)

@@ -47,6 +47,10 @@ def test_what_does_not_go_without_saying_is_said():
     assert repr(wide).endswith("1.2500],\n       grad_fn=<ExpandBackward>)")
 
 
+def test_formats():
+    assert f"{tg.tensor(2.5)} {tg.tensor(2.5):.2f} {tg.tensor([1])}" == "2.5 2.50 tensor([1])"
+
+
 def test_options():
     x = tg.tensor([1.23456, 100.0])
     try:

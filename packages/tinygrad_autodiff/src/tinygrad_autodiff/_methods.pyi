@@ -1492,8 +1492,8 @@ class Methods:
         """Parts along the first dimension of at least two; a number has to divide it."""
         ...
 
-    def where(self, input: _Operand, other: _Operand) -> Tensor:
-        """`input` where `condition` holds, else `other`; the side not taken passes no NaN."""
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """`input` where `condition` holds, else `other`."""
         ...
 
     def xlogy(self, other: _Operand) -> Tensor:

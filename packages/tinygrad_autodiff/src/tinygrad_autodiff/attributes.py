@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .dtypes import Array, Dtype
-from .errors import ArgumentTypeError, ShapeError
+from .errors import ArgumentTypeError, RangeError, ShapeError
 from .registry import op
 from .versions import owner
 
@@ -123,6 +123,14 @@ class Attributes:
     def get_device(self) -> int:
         """-1, which is what torch says of the CPU."""
         return -1
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Any:
+        """Not to be had.
+
+        Raises:
+            RangeError: Always.
+        """
+        raise RangeError("cuda: tensors live on the CPU; ask cuda.is_available() first")
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in row-major order."""

@@ -227,6 +227,8 @@ def general(cls: type[Op]) -> Callable[..., Any]:
         if kwargs or len(args) != total:
             if not KEYWORDS.isdisjoint(kwargs):
                 return redirected(cls, call, args, kwargs)
+            if cls.alone is not None and len(args) + len(kwargs) == 1:
+                return getattr(op, cls.alone)(*args, *kwargs.values())
             args = cls.bind(args, kwargs)
         inputs = args[0] if variadic else args[:count]
         if variadic and not isinstance(inputs, (list, tuple)):

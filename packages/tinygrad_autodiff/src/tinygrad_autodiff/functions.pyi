@@ -1817,8 +1817,11 @@ def vstack(tensors: Any, *, out: Any = None) -> Tensor:
     """Tensors below each other; vectors count as rows."""
     ...
 
-def where(condition: _Operand, input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """`input` where `condition` holds, else `other`; the side not taken passes no NaN."""
+def where(condition: _Operand, input: _Operand = ..., other: _Operand = ..., *, out: Any = None) -> Any:
+    """`input` where `condition` holds, else `other`; the side not taken passes no NaN.
+
+    Of a condition alone the indices where it holds, one vector per dimension.
+    """
     ...
 
 def xlogy(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:

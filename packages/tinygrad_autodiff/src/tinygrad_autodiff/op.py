@@ -71,6 +71,7 @@ class Op(Node):
     ordered: ClassVar[bool] = False  # whether it compares, and so refuses complex numbers
     holomorphic: ClassVar[bool] = True  # whether the engine conjugates around the rules
     scales: ClassVar[bool] = False  # whether the call takes alpha, a factor of `other`
+    alone: ClassVar[str | None] = None  # the op that a call with one argument leads to
     variants: ClassVar[dict[str, str]] = {}  # keywords of a binary op that lead to another op
     promote: ClassVar[str | None] = None  # None, "same" or "float"
     promoted: ClassVar[slice] = slice(None)

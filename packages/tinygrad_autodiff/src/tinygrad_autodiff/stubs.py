@@ -132,7 +132,11 @@ def _function(name: str, cls: Any, method: bool, out: bool = False) -> str:
         shown += [*([] if starred else ["*"]), "out: Any = None"]
     if not method and cls.name in OPTIONAL:
         shown.append("inplace: _Bool = False")
-    returns = "Any" if name in _LOOSE else _RETURNS.get(cls.name, "Tensor")
+    if cls.alone:
+        shown[1:] = [
+            part if part.startswith("*") or "=" in part else f"{part} = ..." for part in shown[1:]
+        ]
+    returns = "Any" if name in _LOOSE or cls.alone else _RETURNS.get(cls.name, "Tensor")
     text = inspect.getdoc(cls) or ""
     doc = textwrap.indent(f'"""{text}' + ("\n" if "\n" in text else "") + '"""', "    ")
     return f"def {name}({', '.join(shown)}) -> {returns}:\n{doc}\n    ...\n"

@@ -278,7 +278,7 @@ class Tensor(Attributes, Interop, Methods):
         return bool(op.eq(self, value)._data.any())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
+        return format(self.item(), spec) if spec or not self._data.ndim else repr(self)
 
     def __repr__(self) -> str:
         return shown(self)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..dtypes import as_dtype
-from ..errors import ArgumentTypeError, MissingForwardError
+from ..errors import ArgumentTypeError, MissingForwardError, RangeError
 from ..tensor import Tensor
 from .hooks import Hooked
 from .parameter import Buffer, Parameter
@@ -268,6 +268,14 @@ class Module(Hooked, Stateful):
                 if gradient is not None:
                     value.grad = gradient.detach().to(dtype)
         return self
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Any:
+        """Not to be had.
+
+        Raises:
+            RangeError: Always.
+        """
+        raise RangeError("cuda: modules live on the CPU; ask cuda.is_available() first")
 
     def cpu(self: _M) -> _M:
         """The module itself: everything is on the CPU."""

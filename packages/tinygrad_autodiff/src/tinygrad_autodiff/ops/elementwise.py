@@ -295,10 +295,13 @@ def _share(t: Any, wins: Any, ties: Any) -> Any:
     return op.masked(t, wins) + op.masked(t / 2, ties)
 
 
-class Where(Elementwise, name="where"):
-    """`input` where `condition` holds, else `other`; the side not taken passes no NaN."""
+class Where(Elementwise, name="where", spaces=("",)):
+    """`input` where `condition` holds, else `other`; the side not taken passes no NaN.
 
-    promoted = slice(1, 3)
+    Of a condition alone the indices where it holds, one vector per dimension.
+    """
+
+    promoted, alone = slice(1, 3), "where_true"
     partials = (
         None,
         lambda t, condition: op.masked(t, condition),

@@ -223,6 +223,22 @@ def argwhere(input: Any) -> Any:
     return op.nonzero(input)
 
 
+@compose(Sample((np.array([[0, 1], [2, 0]]),)), spaces=())
+def where_true(condition: Any) -> Any:
+    """The indices of the elements that are not 0, one vector per dimension."""
+    return op.nonzero(condition, True)
+
+
+@compose(
+    Sample((array((2, 3)), array((2, 3), seed=1) > 0, array((3,), seed=2))),
+    aliases=("Tensor.where",),
+    spaces=(),
+)
+def where_method(input: Any, condition: Any, other: Any) -> Any:
+    """`input` where `condition` holds, else `other`."""
+    return op.where(condition, input, other)
+
+
 @compose(Sample((np.array([[0, 1], [2, 0]]),), {"size": 3, "fill_value": -1}))
 def nonzero_static(input: Any, size: int, fill_value: int = -1) -> Any:
     """`nonzero` with `size` rows: cut off, or filled up with `fill_value`."""
