@@ -9,6 +9,7 @@ import torch
 from triton_kernels import (
     FlashAttention,
     _compat,
+    decode_attention,
     explain,
     flash_attention,
     flash_attention_varlen,
@@ -308,6 +309,38 @@ def test_models_of_transformers_agree_with_their_own_attention(family):
     assert [name for name, _ in record] == ["flash_attention"] * 2
     real = padding.bool()
     torch.testing.assert_close(actual[real], expected[real], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(_compat.interpreting(), reason="says nothing of kernels")
+@pytest.mark.parametrize(
+    ("device", "compiler"),
+    [("cpu", "aot_eager"), pytest.param("cuda", "inductor", marks=pytest.mark.gpu)],
+)
+def test_every_face_compiles_whole(device, compiler):
+    q, k, v = heads(2, 4, 9, 9, 8, device=device)
+    bias = torch.randn(1, 4, 9, 9, device=device, requires_grad=True)
+    sinks = torch.randn(4, device=device, requires_grad=True)
+    cu = torch.tensor([0, 4, 9], dtype=torch.int32, device=device)
+    slopes = torch.rand(4, device=device)
+
+    def program(q, k, v, bias, sinks):
+        features = {"window": (3, None), "soft_cap": 4.0, "dropout": 0.2, "seed": 3}
+        first, lse = flash_attention(
+            q, k, v, bias, sinks, causal=True, alibi_slopes=slopes, return_lse=True, **features
+        )
+        packed = flash_attention_varlen(*(x[0].transpose(0, 1) for x in (q, k, v)), cu, cu, 5, 5)
+        torchs = scaled_dot_product_attention(q, k, v, bias)
+        decoded = decode_attention(q[:, :, :1], k, v)
+        return first.sum() + lse.sum() + packed.square().sum() + (torchs * decoded).sum()
+
+    wanted = (q, k, v, bias, sinks)
+    torch._dynamo.reset()
+    expected = program(*wanted)
+    actual = torch.compile(program, fullgraph=True, backend=compiler, dynamic=True)(*wanted)
+    torch.testing.assert_close(actual, expected)
+    pairs = zip(*(torch.autograd.grad(y, wanted) for y in (actual, expected)), strict=True)
+    for a, e in pairs:
+        torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")

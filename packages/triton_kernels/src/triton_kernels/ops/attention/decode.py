@@ -127,6 +127,13 @@ def _check_tokens(op: str, query: torch.Tensor) -> None:
         )  # fmt: skip
 
 
+def _detached(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Without a gradient's track: torch.compile would look for the rule that there is not."""
+    return tuple(
+        x.detach() if isinstance(x, torch.Tensor) and x.requires_grad else x for x in inputs
+    )
+
+
 def _left(op: str, window: int | None) -> int:
     return checks.checked_window(op, True, (window, None))[0]
 
@@ -211,7 +218,7 @@ def decode_attention(
         query, key_cache, value_cache, lengths, page_table, sinks, scale=scale,
         soft_cap=soft_cap, window=window, check=check,
     )  # fmt: skip
-    output, lse = kernel.outputs(*inputs, backend=backend)
+    output, lse = kernel.outputs(*_detached(inputs), backend=backend)
     return (output, lse) if return_lse else output
 
 
@@ -282,7 +289,7 @@ def mla_decode_attention(
     inputs = _checked_latent(
         query, cache, value_size, lengths, page_table, scale=scale, check=check
     )
-    output, lse = latent_kernel.outputs(*inputs, backend=backend)
+    output, lse = latent_kernel.outputs(*_detached(inputs), backend=backend)
     return (output, lse) if return_lse else output
 
 
