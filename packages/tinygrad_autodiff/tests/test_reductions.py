@@ -69,6 +69,7 @@ VALUES = {
     "argmin": (tg.argmin, X.argmin()),
     "histc": (lambda t: tg.histc(t, 5), np.histogram(X, 5)[0]),
     "histc in a range": (lambda t: tg.histc(t, 4, -3, 3), np.histogram(X, 4, (-3, 3))[0]),
+    "histc in no range": (lambda t: tg.histc(t, 5, 2, 2), np.histogram(X, 5)[0]),
     "bucketize": (
         lambda t: tg.bucketize(t, tg.tensor([-1.3, 2.7])),
         np.digitize(X, [-1.3, 2.7], True),

@@ -601,7 +601,7 @@ class Methods:
     def histc(self, bins: _Number = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
         """Number of elements in each of `bins` bins of equal width from `min` to `max`.
 
-        If both are 0, from the least to the largest element. Elements outside are not counted.
+        If they are equal, from the least to the largest element. Elements outside are not counted.
         """
         ...
 

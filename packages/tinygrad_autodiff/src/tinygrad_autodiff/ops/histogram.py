@@ -25,7 +25,7 @@ class Histogram(NamedTuple):
 class Histc(Op, name="histc"):
     """Number of elements in each of `bins` bins of equal width from `min` to `max`.
 
-    If both are 0, from the least to the largest element. Elements outside are not counted.
+    If they are equal, from the least to the largest element. Elements outside are not counted.
     """
 
     differentiable = False
@@ -34,7 +34,7 @@ class Histc(Op, name="histc"):
         """Counts, in the input's dtype."""
         if bins <= 0 or min > max:
             raise RangeError(f"expected bins > 0 and min <= max, got {bins}, {min} and {max}")
-        if min == max == 0 and input.size:
+        if min == max and input.size:
             min, max = input.min(), input.max()
         if not (np.isfinite(min) and np.isfinite(max)):
             raise RangeError(f"the range of [{min}, {max}] is not finite")
