@@ -56,6 +56,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axes[i, 0].set_ylabel(COSTS[cost])
     axes[0, 0].legend()
     figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -58,13 +58,14 @@ def test_a_script_is_cut_into_cells(program):
 @pytest.mark.examples
 @pytest.mark.filterwarnings("default")  # other packages' warnings are not ours
 def test_the_digits_run_cell_by_cell(examples):
+    from matplotlib import pyplot
+
+    pyplot.close("all")
     cells = json.loads((examples / "digits_mlp.ipynb").read_text())["cells"]
     names = {"__name__": "__main__"}
     for cell in cells:
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), names)
-    from matplotlib import pyplot
-
     (figure,) = (pyplot.figure(number) for number in pyplot.get_fignums())
     pyplot.close(figure)
     assert names["share"] >= 0.97
