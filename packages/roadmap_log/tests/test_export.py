@@ -56,7 +56,9 @@ def test_tables_read_back_and_run_nothing(walked: Journey, roadmap: Command) -> 
 
 
 def test_a_calendar_is_folded_escaped_and_stays(walked: Journey, roadmap: Command) -> None:
+    roadmap("log", "-m", "x", "-t", "Ω" * 70, "--day", "1")
     text = roadmap("export", "ical").out
+    assert f"SUMMARY:{'Ω' * 70}\r\n" in text.replace("\r\n ", "")
     assert text == roadmap("export", "ical").out
     assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
     lines = text.replace("\r\n ", "").split("\r\n")
@@ -65,7 +67,7 @@ def test_a_calendar_is_folded_escaped_and_stays(walked: Journey, roadmap: Comman
     assert "DTEND:20261120T080000Z" in lines
     assert 'SUMMARY:Börse\\, "x"\\; <b> & \\\\n {{ }} =1+1' in lines
     uids = [line for line in lines if line.startswith("UID:")]
-    assert len(uids) == len(set(uids)) == 2
+    assert len(uids) == len(set(uids)) == 3
 
 
 def test_a_feed_and_an_outline_are_xml(walked: Journey, roadmap: Command) -> None:

@@ -448,6 +448,25 @@ def test_two_builds_of_one_text_are_the_same(
 
 
 @pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a <b>x *y</b> z* <kbd>C</kbd> <i>open", "a x <em>y z</em> <kbd>C</kbd> open"),
+        ("*a <sub>b* c</sub>", "<em>a b</em> c"),
+        ("<div><p><b>open\n\nnext", "<div><p><b>open </b></p></div> <p>next</p>"),
+        (
+            "<details><summary>More</summary>\n\n*md*\n\n</details>",
+            "<details><summary>More</summary> <p><em>md</em></p> </details>",
+        ),
+        ("> <details>\n> x\n\nout", "</details> </blockquote> <p>out</p>"),
+    ],
+)
+def test_html_in_markdown_stays_well_formed(text: str, html: str) -> None:
+    made = to_html(text)
+    assert Page(made).unmatched == []
+    assert "".join(html.split()) in "".join(made.split())
+
+
+@pytest.mark.parametrize(
     ("page", "told"),
     [
         ("<p><b>x</p></b>", "no partner"),
@@ -460,6 +479,7 @@ def test_two_builds_of_one_text_are_the_same(
         ("<iframe></iframe>", "no place"),
         ("<a href='javascript:x'>x</a>", "javascript:x"),
         ("<a href='gone.html'>x</a>", "leads nowhere"),
+        ("<a href='//e.org/x'>x</a>", "hides it"),
         ("<a href='../../x'>x</a>", "out of the site"),
         ("<a href='#none'>x</a>", "no element 'none'"),
         ("<meta http-equiv=Refresh content='0'>", "sends its reader away"),

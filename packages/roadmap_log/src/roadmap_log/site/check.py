@@ -165,6 +165,8 @@ def _faults(page: Page) -> Iterator[str]:
             "mailto",
         ):
             yield f"a link to {attributes['href']}"
+        if tag == "a" and attributes.get("href", "").lstrip().replace("\\", "/").startswith("//"):
+            yield f"a link elsewhere that hides it: {attributes['href']}"
         refresh = attributes.get("http-equiv", "").lower() == "refresh"
         if tag == "meta" and refresh:
             yield "the page sends its reader away"
