@@ -242,7 +242,13 @@ def test_edits_by_hand_reach_the_state(journey: Journey, roadmap: Command) -> No
     assert Journey(journey.root).state.minutes == 5
 
 
-def test_a_draft_tells_the_day(journey: Journey, roadmap: Command) -> None:
+def test_a_draft_tells_the_day(
+    journey: Journey, roadmap: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROADMAP_NOW", "2026-11-19T09:00:00+01:00")
+    roadmap("tick", "other/01")
+    monkeypatch.setenv("ROADMAP_NOW", "2026-11-20T09:00:00+01:00")
+
     def git(*arguments: str) -> None:
         names = ("-c", "user.name=A", "-c", "user.email=a@example.org")
         subprocess.run(["git", *names, *arguments], cwd=journey.root, check=True, env=environment)
@@ -262,6 +268,7 @@ def test_a_draft_tells_the_day(journey: Journey, roadmap: Command) -> None:
     assert entry.text.startswith("\nFirst.\n") or entry.text.startswith("First.\n")
     assert "Day 01: One (sample/1): did not pass yet after one run, 1 hint" in entry.text
     assert "Ticked reading/paper" in entry.text
+    assert "other/01" not in entry.text, "that was yesterday"
     assert "Chain <rule> done" in entry.text
     assert "Tomorrow" not in entry.text
 
@@ -300,3 +307,8 @@ def test_headers_of_our_own_are_the_same_to_yaml(value: str) -> None:
 )
 def test_other_headers_are_left_to_yaml(head: str) -> None:
     assert frontmatter.plain(head) is None
+
+
+@pytest.mark.parametrize("head", ["a: true", "a: null", "a: 12", 'a: ["x", 1]', "a: word"])
+def test_plain_words_mean_what_yaml_means(head: str) -> None:
+    assert frontmatter.plain(head) == yaml.safe_load(head)
