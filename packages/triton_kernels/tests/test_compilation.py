@@ -134,6 +134,16 @@ def test_layer_norm(compiled, columns, passes):
     fits(compiled)
 
 
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (2, 64, 64, 64)])
+def test_group_norm(compiled, shape):
+    x = torch.zeros(shape, dtype=BF16, requires_grad=True)
+    weight = torch.zeros(shape[1], dtype=BF16, requires_grad=True)
+    op = registry.get("group_norm")
+    op.function(x, 2, weight, weight, backend="portable").sum().backward()
+    assert names(compiled) == {"_forward", "_backward", "_sum_lines"}
+    fits(compiled)
+
+
 @hopper_only
 @pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
 def test_matmul_tma(compiled, transposed):

@@ -15,42 +15,38 @@ import torch
 from triton_kernels._compat import tl, triton
 from triton_kernels.ops.norms import shapes
 from triton_kernels.ops.norms.backward import sum_lines
-from triton_kernels.ops.norms.forward import sum_both
 
 
 @triton.jit
 def _forward(
     x_ptr, weight_ptr, bias_ptr, y_ptr, statistics_ptr, n_groups, channels, positions, groups, eps,
-    CHANNELS: tl.constexpr, POSITIONS: tl.constexpr, WHOLE: tl.constexpr,
+    CHANNELS: tl.constexpr, POSITIONS: tl.constexpr,
 ):  # fmt: skip
     group = tl.program_id(0).to(tl.int64)
     start = group * channels * positions
     size = channels * positions * 1.0
     first_channel = (group % groups).to(tl.int32) * channels
-    n = channels * positions
-    if WHOLE:
-        at = tl.arange(0, CHANNELS * POSITIONS)
-        x = tl.load(x_ptr + start + at, mask=at < n, other=0.0).to(tl.float32)
-        mean = tl.sum(x, axis=0) / size
-        apart = tl.where(at < n, x - mean, 0.0)
-        variance = tl.sum(apart * apart, axis=0) / size
-    else:
-        # Squares about a number near the mean: a mean far from zero costs them no digits.
-        some = tl.arange(0, 32)
-        about = tl.load(x_ptr + start + some, mask=some < n, other=0.0).to(tl.float32)
-        about = tl.sum(about, axis=0) / tl.minimum(n, 32)
-        sums = tl.zeros((CHANNELS * POSITIONS,), tl.float32)
-        squares = tl.zeros((CHANNELS * POSITIONS,), tl.float32)
-        for first in tl.range(0, n, CHANNELS * POSITIONS, num_stages=3):
-            at = first + tl.arange(0, CHANNELS * POSITIONS)
-            x = tl.load(x_ptr + start + at, mask=at < n, other=0.0).to(tl.float32)
-            apart = tl.where(at < n, x - about, 0.0)
-            sums += apart
-            squares += apart * apart
-        total, square = sum_both(sums, squares, 0, False)
-        mean = about + total / size
-        variance = tl.maximum(square / size - (total / size) * (total / size), 0.0)
-    rstd = 1 / tl.sqrt(variance + eps)
+    mean = 0.0
+    squares = 0.0
+    count = 0.0
+    for c in range(0, channels, CHANNELS):
+        rows = c + tl.arange(0, CHANNELS)[:, None]
+        for p in range(0, positions, POSITIONS):
+            columns = p + tl.arange(0, POSITIONS)[None, :]
+            mask = (rows < channels) & (columns < positions)
+            at = start + rows.to(tl.int64) * positions + columns
+            x = tl.load(x_ptr + at, mask=mask, other=0.0).to(tl.float32)
+            # Two sets' means and squared deviations make those of their union (Chan et al. 1979).
+            n = tl.minimum(channels - c, CHANNELS) * tl.minimum(positions - p, POSITIONS)
+            n = n.to(tl.float32)
+            tile_mean = tl.sum(x) / n
+            deviation = tl.where(mask, x - tile_mean, 0.0)
+            delta = tile_mean - mean
+            share = n / (count + n)
+            mean += delta * share
+            squares += tl.sum(deviation * deviation) + delta * delta * count * share
+            count += n
+    rstd = 1 / tl.sqrt(squares / size + eps)
     tl.store(statistics_ptr + group, rstd)
     tl.store(statistics_ptr + n_groups + group, mean)
 
@@ -137,14 +133,12 @@ def group_norm(
     if not y.numel():
         return y, statistics.zero_()
     channels, positions = x.shape[1] // groups, x.shape[2:].numel()
-    most = 8192 if channels * positions >= 2 * 8192 else 2048
-    tile = shapes.group_tile(channels, positions, most)
+    tile = shapes.group_tile(channels, positions)
     _forward[(n_groups,)](
         x.contiguous(), None if weight is None else weight.contiguous(),
         None if bias is None else bias.contiguous(), y, statistics,
         n_groups, channels, positions, groups, eps,
-        CHANNELS=tile.channels, POSITIONS=tile.positions,
-        WHOLE=channels * positions <= tile.channels * tile.positions, num_warps=tile.warps,
+        CHANNELS=tile.channels, POSITIONS=tile.positions, num_warps=tile.warps,
     )  # fmt: skip
     return y, statistics
 

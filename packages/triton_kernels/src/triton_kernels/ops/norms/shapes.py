@@ -123,13 +123,8 @@ class GroupTile(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def group_tile(channels: int, positions: int, most: int = 2048) -> GroupTile:
-    """The tile within one group, of at most so many elements: whole channels where they are small.
-
-    The forward takes 8192 of a group of twice that, since it reads neighbours whatever their
-    channel.
-    """
-    columns = min(most, _power(positions))
-    rows = min(most // columns, _power(channels))
-    elements = rows * columns
-    return GroupTile(rows, columns, max(1, min(8, elements // (512 if most == 2048 else 1024))))
+def group_tile(channels: int, positions: int) -> GroupTile:
+    """The tile within one group: whole channels where they are small."""
+    columns = min(2048, _power(positions))
+    rows = min(2048 // columns, _power(channels))
+    return GroupTile(rows, columns, max(1, min(8, rows * columns // 512)))
