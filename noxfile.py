@@ -262,7 +262,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the sources of all packages."""
-    sync(session, "--all-packages", "--group", "types")
+    sync(session, "--all-packages", "--extra", "tui", "--extra", "watch", "--group", "types")
     session.run("mypy", *(str(package.path / "src") for package in PACKAGES.values()))
 
 

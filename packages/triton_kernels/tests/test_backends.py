@@ -80,7 +80,9 @@ def test_unknown_names_are_refused():
         triton_kernels.softmax(torch.zeros(3), backend="cuda")
     with pytest.raises(BackendError, match="'fast'"), use_backend("softmax", "fast"):
         pass
-    with pytest.raises(BackendError, match=r"vector_add, multiply_add, .*, softmax, masked_softmax"):
+    with pytest.raises(
+        BackendError, match=r"vector_add, multiply_add, .*, softmax, masked_softmax"
+    ):
         explain("soft_max", torch.zeros(3))
     with pytest.raises(ShapeError):
         explain("softmax", torch.zeros(()))

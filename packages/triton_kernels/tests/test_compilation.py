@@ -166,6 +166,16 @@ def test_attention(compiled):
     assert all(instruction in k.asm["ptx"] for k in compiled if k.metadata.name != "_delta")
 
 
+def test_wide_attention_with_a_bias(compiled):
+    q = torch.zeros(1, 2, 300, 256, dtype=BF16, requires_grad=True)
+    bias = torch.zeros(1, 2, 1, 300, dtype=BF16, requires_grad=True)
+    op = registry.get("flash_attention")
+    output = op.function(q, q, q, bias, window=(60, 40), backend="portable")
+    output.backward(output.detach())
+    assert "_bias_backward" in names(compiled)
+    fits(compiled)
+
+
 @hopper_only
 def test_latent_decode_attention(compiled):
     query = torch.zeros(2, 128, 1, 576, dtype=BF16)

@@ -87,8 +87,7 @@ def _plan(
     device = _compat.device_of(query.device)
     if tile is None:
         widest = max(size, value_size)
-        kind = "rows" if work == "bias" else work
-        tile = shapes.tile_for(kind, widest, *longest, query.dtype, device)
+        tile = shapes.tile_for(work, widest, *longest, query.dtype, device)
     full = (batch, heads, queries, keys)
     tiles_m, tiles_n = triton.cdiv(longest[0], tile.m), triton.cdiv(longest[1], tile.n)
     group = heads // key.shape[1]

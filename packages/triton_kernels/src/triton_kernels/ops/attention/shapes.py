@@ -101,10 +101,13 @@ _FLOAT32 = (
 def tile_for(
     work: str, size: int, queries: int, keys: int, dtype: torch.dtype, device: Device
 ) -> Tile:
-    """The tile of ``forward``, ``keys`` (gradients of keys, values) or ``rows`` (of queries, bias).
+    """The tile of ``forward``, ``keys`` (gradients of keys, values), ``rows`` (queries), ``bias``.
 
     ``size`` is the wider head size, of queries and keys or of values.
     """
+    if work == "bias":  # it has all four operands in flight: as rows, and of wide ones one block
+        tile = tile_for("rows", size, queries, keys, dtype, device)
+        return replace(tile, stages=1) if size > 128 else tile
     hopper = device.capability >= (9, 0)
     if dtype is torch.float32:
         choices = _FLOAT32
