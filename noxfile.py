@@ -211,7 +211,7 @@ def npm_packages(session: nox.Session, folder: Path) -> Path:
         place.mkdir(exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copyfile(ROOT / folder / name, place / name)
-        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--fetch-retries=0")
         npm = ["npm", "ci", "--prefix", str(place), *quiet]
         subprocess.run(npm, check=False, stdin=subprocess.DEVNULL)  # what it lacks is told below
     return place / "node_modules"
