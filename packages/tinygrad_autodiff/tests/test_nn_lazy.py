@@ -42,6 +42,12 @@ def test_a_lazy_layer_becomes_the_ordinary_one(name, args, options, shape, size)
     np.testing.assert_allclose(other.eval()(x.double()).detach(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_what_is_held_meanwhile_is_zero(monkeypatch):
+    full = np.full
+    monkeypatch.setattr(np, "empty", lambda shape, dtype=float, **_: full(shape, np.nan, dtype))
+    assert nn.LazyConv2d(4, 2).bias.tolist() == [0.0] * 4
+
+
 def test_an_optimizer_may_come_first():
     model = nn.Sequential(nn.LazyLinear(4), nn.LazyLinear(1))
     optimizer = tg.optim.SGD(model.parameters(), lr=0.1)

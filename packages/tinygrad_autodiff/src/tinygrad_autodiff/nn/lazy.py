@@ -74,6 +74,7 @@ class LazyModuleMixin(Module):
         super().__init__(0, *args, **kwargs)  # type: ignore[call-arg]
         for value in self._parameters.values():
             if value is not None:
+                value._data[...] = 0  # what lies in the memory may be no number
                 value.__class__ = UninitializedParameter
         for value in self._buffers.values():
             if value is not None and value.ndim:
