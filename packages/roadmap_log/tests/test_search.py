@@ -54,8 +54,11 @@ def test_every_kind_is_found(written: Journey) -> None:
         "%_\\ a",
     ],
 )
-def test_no_query_is_an_error(written: Journey, query: str) -> None:
+def test_no_query_is_an_error_or_a_command(written: Journey, query: str) -> None:
+    before = names(written, "softmax")
     find(Index(written), query)
+    assert before
+    assert names(written, "softmax") == before
 
 
 @pytest.mark.parametrize("query", ["", "++", "-x", "kind:novel"])
