@@ -38,7 +38,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_key_value_heads": 2,
         "vocab_size": 512,
     },
-    "1b": {  # Llama 3.2 1B
+    "1b": {  # Llama 3.2 1B, with an output layer of its own
         "hidden_size": 2048,
         "intermediate_size": 8192,
         "num_hidden_layers": 16,
