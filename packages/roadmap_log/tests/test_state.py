@@ -124,6 +124,15 @@ def test_events_with_odd_data_do_no_harm(sample: roadmaps.Roadmap, data: dict[st
     assert state.minutes == 0
 
 
+@pytest.mark.parametrize(
+    "told",
+    [7, {"shares": 7}, {"shares": [7, {}, {"share": "much"}, {"share": float("inf")}]}, {}],
+)
+def test_shares_that_are_none_are_not_shown(sample: roadmaps.Roadmap, told: object) -> None:
+    passed = {"day": "sample/1", "passed": True, "tests": "present", "roofline": told}
+    assert standing(sample, ("day.tested", passed)).items["sample/01"].work.shares == {}
+
+
 def test_log_entries_are_edited_and_removed(sample: roadmaps.Roadmap) -> None:
     def written(kind: str, **data: object) -> tuple[str, dict[str, object]]:
         return kind, {"file": "log/a.md", **data}

@@ -1,4 +1,4 @@
-"""The days' solutions pass their own tests. The two-sided proof is `roadmap dev check`."""
+"""The days' solutions pass their own tests; what a GPU is timed by. Proof: `roadmap dev check`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from triton_kernels.track import roofline
 
 TRACK = Path(__file__).parents[1] / "src" / Path(__file__).parents[1].name / "track"
 DAYS = sorted(TRACK.glob("day*.py"))
@@ -30,3 +32,47 @@ def test_solutions_pass(day: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
+
+
+def test_a_result_is_copied_when_the_clock_stops_and_only_plain_ones() -> None:
+    x = torch.randn(4)
+    kept, times = roofline.copied((x, [x])), roofline.Interpreter()
+    x.zero_()
+    assert bool((kept[0] != 0).all())
+    assert bool((kept[1][0] != 0).all())
+    with pytest.raises(TypeError, match=r"Parameter; expected a torch\.Tensor"):
+        roofline.copied(torch.nn.Parameter(x))
+    assert times.small
+    assert times.why_unmeasured
+    drawn = [torch.randn(3, generator=times.generator(seed)).tolist() for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.gpu
+def test_the_gpu_s_clock() -> None:
+    gpu = roofline.GPU()
+    limit = gpu.bytes_per_second()
+    assert 5e10 < limit < 1e14
+    assert 1e12 < gpu.flops_per_second("float16") < 1e16
+    source = torch.randn(2**26, device="cuda")
+
+    class Copy:
+        def run(self, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+    class Elsewhere:
+        stream = torch.cuda.Stream()
+
+        def run(self, x: torch.Tensor) -> torch.Tensor:
+            y = torch.full_like(x, float("nan"))
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                torch.cuda._sleep(20_000_000)
+                y.copy_(x)
+            return y
+
+    for _ in range(3):
+        seconds, kept = gpu.timed(Copy(), (source,))
+    assert torch.equal(kept, source)
+    assert 0.5 < 2 * source.nbytes / seconds / limit < 1.25
+    assert not torch.equal(gpu.timed(Elsewhere(), (source,))[1], source), "it was still under way"

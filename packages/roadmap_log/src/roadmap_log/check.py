@@ -13,9 +13,9 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from roadmap_log.dayfile import DayFile
+from roadmap_log.dayfile import DayFile, split_upper
 from roadmap_log.machine import lacks
-from roadmap_log.runner import Limits, Report, RunnerError, TestOutcome
+from roadmap_log.runner import Limits, Report, RunnerError, TestOutcome, score
 from roadmap_log.runner.forks import Forks
 from roadmap_log.tracks import Track
 
@@ -90,6 +90,7 @@ def check_day(
     else:
         variants = list(_variants(day, seeds))
 
+        problems += rehearsed(track, day, limits)
     with Forks(day, limits, jobs or _processors()) as forks:
         reports = [
             forks.judge(v.source, v.seed, first_failure_ends=v.first_failure_ends, fresh=v.fresh)
@@ -111,6 +112,20 @@ def check_day(
         runs=len(variants),
         seconds=round(time.monotonic() - begun, 2),
     )
+
+
+def rehearsed(track: Track, day: DayFile, limits: Limits) -> Iterator[Problem]:
+    """What is wrong with the rooflines: the solution is checked as under the clock, without it."""
+    if not day.rooflines:
+        return
+    upper = split_upper(day.solution())
+    scores = score(day, upper, day.path, track.roofline, 0, rehearse=True, limits=limits)
+    names = {each.name: each.line for each in day.rooflines}
+    if scores.wrong:
+        where = f"{day.path}:{names.get(scores.wrong.id, 1)}"
+        yield Problem(where, f"{scores.wrong.id}: {scores.wrong.message}", "mend the roofline")
+    elif scores.unscored:
+        yield Problem(f"{day.path}:1", f"the rooflines: {scores.unscored}", "mend them")
 
 
 def _written(track: Track, day: DayFile) -> Iterator[Problem]:

@@ -36,8 +36,12 @@ class Verdict:
         return cell_of(self.judged.read_text(encoding="utf-8"), line)
 
 
-def judge(journey: "Journey", day: Day, *, seed: int | None = None) -> Verdict:
+def judge(
+    journey: "Journey", day: Day, *, seed: int | None = None, scored: bool = False
+) -> Verdict:
     """Judge the learner's work on a day; nothing is recorded.
+
+    With `scored` the kernels of a day that has rooflines are timed once its tests have passed.
 
     Raises:
         UnknownItemError: the day is not in hand, or its notebook is broken.
@@ -54,7 +58,10 @@ def judge(journey: "Journey", day: Day, *, seed: int | None = None) -> Verdict:
 
         judged = journey.local / "notebooks" / day[0] / f"{file.stem}.py"
         write_whole(judged, to_python(file))
-    return Verdict(day, parsed, file, judged, runner.run(parsed, judged, seed=seed))
+    report = runner.run(parsed, judged, seed=seed)
+    if scored and parsed.rooflines:
+        report = runner.scored(report, parsed, judged, journey.library.track(day[0]).roofline)
+    return Verdict(day, parsed, file, judged, report)
 
 
 def record(journey: "Journey", verdict: Verdict) -> None:
@@ -66,6 +73,7 @@ def record(journey: "Journey", verdict: Verdict) -> None:
     report = verdict.report
     if report.blocked:
         return
+    scores = {} if report.scores is None else {"roofline": report.scores.to_json()}
     journey.record(
         "day.tested",
         day=day_name(verdict.day),
@@ -81,4 +89,5 @@ def record(journey: "Journey", verdict: Verdict) -> None:
         tests=report.tests_hash,
         versions=dict(report.versions),
         hints=journey.state.work_on(verdict.day).hints_used,
+        **scores,
     )

@@ -1,6 +1,6 @@
 """Where the learner stands: a pure fold of events over roadmaps. Nothing here is ever stored."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -36,7 +36,8 @@ Availability = Callable[[Day], tuple[Status, str]]
 class Work:
     """What the events say about one day of a track, or one box ticked by hand.
 
-    `verified` is the time of the latest pass, `first_verified` of the first.
+    `verified` is the time of the latest pass, `first_verified` of the first. `shares` are those of
+    the roofline, by kernel, that were measured last.
     """
 
     started: datetime | None = None
@@ -52,6 +53,7 @@ class Work:
     ticked: datetime | None = None
     latest: datetime | None = None
     failed: tuple[str, ...] = ()
+    shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def hints_used(self) -> int:
@@ -253,6 +255,7 @@ def _together(works: list[Work]) -> Work:
         gave_up=any(work.gave_up for work in works),
         latest=max(times("latest"), default=None),
         failed=tuple(name for work in works for name in work.failed),
+        shares={name: share for work in works for name, share in work.shares.items()},
     )
 
 
@@ -324,6 +327,16 @@ def _tested(work: Work, data: Mapping[str, Any], when: datetime, moved: Activity
         work.passes += 1
         work.verified, work.tests_hash = when, str(data.get("tests", ""))
         work.first_verified = work.first_verified or when
+        work.shares.update(_shares(data.get("roofline")))
+
+
+def _shares(scores: object) -> Iterator[tuple[str, float]]:
+    """The shares of the roofline that an event tells of."""
+    told = scores.get("shares") if isinstance(scores, dict) else None
+    for each in told if isinstance(told, list) else []:
+        share = each.get("share") if isinstance(each, dict) else None
+        if isinstance(share, float | int) and 0 <= share < 100:
+            yield str(each.get("name", "")).removeprefix("Roofline").lower(), share
 
 
 def _whole(value: object) -> int:

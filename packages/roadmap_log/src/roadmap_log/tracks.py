@@ -37,7 +37,8 @@ class Track:
 
     `planned` is the number of days the finished track will have, `device` what its days run on
     ("cpu", "gpu", "gpu|interpreter"), `extra` the extra of `distribution` that brings what the
-    days need beyond the package itself, or "".
+    days need beyond the package itself, or "". `roofline` is the module that knows what the device
+    can do and times kernels on it (see `runner.timed.Device`), or "".
     """
 
     name: str
@@ -49,6 +50,7 @@ class Track:
     planned: int
     extra: str = ""
     device: str = "cpu"
+    roofline: str = ""
 
     @cached_property
     def days(self) -> tuple[int, ...]:
@@ -140,7 +142,8 @@ def load(folder: Path, *, name: str, distribution: str, version: str) -> Track:
         raise TrackError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrackError(f"{path} is not TOML: {error}") from error
-    known = {"name": str, "title": str, "summary": str, "planned": int, "extra": str, "device": str}
+    texts = ("name", "title", "summary", "extra", "device", "roofline")
+    known: dict[str, type] = {**dict.fromkeys(texts, str), "planned": int}
     if unknown := sorted(set(table) - set(known)):
         raise TrackError(f"{path}: unknown key {unknown[0]!r}", expected=", ".join(known))
     for key in ("name", "title", "summary", "planned"):

@@ -49,6 +49,7 @@ def item_json(each: ItemState) -> dict[str, Any]:
         "attempts": work.attempts,
         "hints": work.hints_used,
         "gave_up": work.gave_up,
+        "roofline": work.shares or None,
         "started": work.started,
         "verified": work.verified,
     }

@@ -13,7 +13,7 @@ from roadmap_log.work import first_open, work_in_hand
 if TYPE_CHECKING:
     from roadmap_log.journey import Journey
     from roadmap_log.judging import Verdict
-    from roadmap_log.runner import TestOutcome
+    from roadmap_log.runner import Scores, TestOutcome
 
 SHOWN_LINES = 12
 """Lines of a failure's message that are shown."""
@@ -27,7 +27,9 @@ SHOWN_LINES = 12
 def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool) -> None:
     """Check your work on a day; the day in hand if DAY is left out.
 
-    Exit status 0 means that every test of the day passed, 1 that they did not.
+    On a machine with a GPU the kernels that pass are timed, too, and their share of what the
+    machine can do at the most is shown. Exit status 0 means that every test of the day passed, 1
+    that they did not.
     """
     from roadmap_log.judging import judge, record
 
@@ -38,7 +40,7 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
     if not as_json:
         where = f"{journey.short(file)} against {day_name(chosen)}"
         terminal.say(f"Testing {where}: {title}", err=True)
-    verdict = judge(journey, chosen, seed=seed)
+    verdict = judge(journey, chosen, seed=seed, scored=True)
     report = verdict.report
     record(journey, verdict)
     if as_json:
@@ -63,6 +65,8 @@ def shown(journey: "Journey", verdict: "Verdict") -> list[str]:
             + f"  {passes} of {passes} tests in {report.seconds:.1f} s"
             + (f", {hints} hint{'s' * (hints != 1)} used" if hints else "")
         )
+        if report.scores is not None:
+            lines += ["", *_roofline(report.scores), ""]
         return [*lines, *_after_pass(journey)]
     reason, *more = report.reason.splitlines() or [""]
     lines.append(terminal.paint("Not yet: ", "bold red") + terminal.clean(reason))
@@ -101,6 +105,24 @@ def _tests(tests: Sequence["TestOutcome"], file: str, verdict: "Verdict") -> lis
             if len(told) > SHOWN_LINES:
                 lines.append(f"      … {len(told) - SHOWN_LINES} more lines")
     return lines
+
+
+def _roofline(scores: "Scores") -> list[str]:
+    """How near each kernel comes to what the machine can do at the most."""
+    heading = terminal.paint("Roofline", "bold")
+    if scores.unscored:
+        return terminal.wrap(f"Roofline: not scored, {scores.unscored}", 0)
+    rates = [f"copies {scores.bytes_per_second / 1e9:,.0f} GB/s"]
+    rates += [f"{name} {rate / 1e12:,.0f} TFLOP/s" for name, rate in scores.flops_per_second]
+    lines = [f"{heading}  {terminal.clean(scores.device)}: {', '.join(rates)}"]
+    for each in scores.shares:
+        name = terminal.fit(each.name.removeprefix("Roofline").lower(), 12)
+        bar = terminal.bar([(round(1000 * min(1.0, each.share)), "green")], 1000, 20)
+        told = f"{1e6 * each.seconds:.4g} µs; at the least {1e6 * each.least:.4g} ({each.bound})"
+        lines.append(f"  {name} {bar} {100 * each.share:3.0f} %  {terminal.paint(told, 'dim')}")
+    runs = scores.shares[0].runs if scores.shares else 0
+    note = f"median of {runs} runs, each with new inputs and its result checked"
+    return [*lines, terminal.paint(f"  {note}", "dim")]
 
 
 def _after_pass(journey: "Journey") -> list[str]:

@@ -35,7 +35,7 @@ def command(ctx: click.Context, day: str | None, poll: bool, as_json: bool) -> N
     changes = watch.changes(lambda text: terminal.say(text, err=True))
     solution = ""
     while True:
-        verdict = judge(journey, chosen)
+        verdict = judge(journey, chosen, scored=True)
         report = verdict.report
         if report.solution_hash != solution or report.passed:
             record(journey, verdict)  # saved without a change, it is no further attempt

@@ -1,6 +1,6 @@
 """The format of a day: one Python file from which skeleton, task, hints and checks are derived."""
 
-from roadmap_log.dayfile.day import DayFile, Exercise, Mutant, combine
+from roadmap_log.dayfile.day import DayFile, Exercise, Mutant, Roofline, combine
 from roadmap_log.dayfile.parse import parse
 from roadmap_log.dayfile.source import DayFileError, read, split_upper
 
@@ -9,6 +9,7 @@ __all__ = [
     "DayFileError",
     "Exercise",
     "Mutant",
+    "Roofline",
     "combine",
     "parse",
     "read",

@@ -42,6 +42,19 @@ class Mutant:
 
 
 @dataclass(frozen=True)
+class Roofline:
+    """A kernel that is timed on a GPU, by a class `name` below `# TESTS` (see `rooflines_in`).
+
+    `precision` is what its matrix products are counted in ("float16"), or "" where only bytes are.
+    """
+
+    name: str
+    title: str
+    precision: str
+    line: int
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where the author's comments stand: what is cut from the file before a learner sees it.
 
@@ -60,8 +73,9 @@ class DayFile:
 
     `test_ids` are the test functions below `# TESTS` ("test_x", "TestY::test_z"); `given` those
     that may pass before anything is solved (suffix `_given`). `requires` names what the machine
-    must have: "gpu", "interpreter", both (either will do) or nothing. `upper` is the author's
-    text above `# TESTS`, `tests_source` the text from there on.
+    must have: "gpu", "interpreter", both (either will do) or nothing. `rooflines` are the kernels
+    that are timed on a GPU once the tests pass. `upper` is the author's text above `# TESTS`,
+    `tests_source` the text from there on.
     """
 
     path: Path
@@ -77,6 +91,7 @@ class DayFile:
     exercises: tuple[Exercise, ...]
     test_ids: tuple[str, ...]
     given: frozenset[str]
+    rooflines: tuple[Roofline, ...]
     upper: str
     tests_source: str
     layout: Layout

@@ -9,6 +9,7 @@ from roadmap_log.dayfile.day import DayFile, Exercise, Layout, tests_in
 from roadmap_log.dayfile.docstring import Head, parse_head
 from roadmap_log.dayfile.markers import Kind, Marker, markers
 from roadmap_log.dayfile.regions import Change, Region, change, region
+from roadmap_log.dayfile.rooflines import rooflines_in
 from roadmap_log.dayfile.source import DayFileError, read, split
 
 _AUTHORS_ONLY = (Kind.SOLUTION, Kind.END, Kind.SKELETON, Kind.MUTANT, Kind.MORE)
@@ -31,6 +32,7 @@ def parse(path: Path) -> DayFile:
     tests_line = _tests_marker(found, source, path)
     above = tuple(m for m in found if m.line < tests_line)
     tests = tests_in(tree, tests_line)
+    rooflines = rooflines_in(tree, tests_line, path)
     tree.body = [node for node in tree.body if node.lineno < tests_line]
     regions = _regions(tree, above, path)
     exercises = _exercises(tree, above, regions, tests_line, path)
@@ -46,6 +48,7 @@ def parse(path: Path) -> DayFile:
         exercises=exercises,
         test_ids=tests,
         given=frozenset(name for name in tests if name.endswith("_given")),
+        rooflines=rooflines,
         upper=upper,
         tests_source=tests_source,
         layout=_layout(tree, above, exercises, path),

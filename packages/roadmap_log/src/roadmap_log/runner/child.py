@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 CANARY = "roadmap_canary"
-_LONGEST_MESSAGE = 2_000
+LONGEST_MESSAGE = 2_000
 _LONGEST_TRACEBACK = 8_000
 
 
@@ -166,7 +166,7 @@ class Judge:
     def pytest_internalerror(self, excinfo: Any) -> None:
         """SystemExit out of the file, or pytest broke, most often as its parts were replaced."""
         kind = "aborted" if excinfo.errisinstance(SystemExit) else "broken"
-        message = _clip(excinfo.exconly(), _LONGEST_MESSAGE)
+        message = clip(excinfo.exconly(), LONGEST_MESSAGE)
         self._records.write(kind, message=message, line=self._line(excinfo))
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
@@ -181,12 +181,12 @@ class Judge:
 
     def _failure(self, report: Any) -> dict[str, Any]:
         """What was raised, in short and at length, and the learner's own line on the way to it."""
-        long = _clip(report.longreprtext, _LONGEST_TRACEBACK)
+        long = clip(report.longreprtext, _LONGEST_TRACEBACK)
         if self._raised is None:
-            return {"message": _clip(long, _LONGEST_MESSAGE), "line": None, "traceback": long}
+            return {"message": clip(long, LONGEST_MESSAGE), "line": None, "traceback": long}
         said = self._raised.exconly().rpartition("_Returned: ")[2].removeprefix("AssertionError: ")
         return {
-            "message": _clip(said.strip(), _LONGEST_MESSAGE),
+            "message": clip(said.strip(), LONGEST_MESSAGE),
             "line": self._line(self._raised),
             "traceback": long,
         }
@@ -232,10 +232,11 @@ def _function(test_id: str) -> str:
 
 def _skip_reason(report: Any) -> str:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-    return _clip(str(reason), _LONGEST_MESSAGE)
+    return clip(str(reason), LONGEST_MESSAGE)
 
 
-def _clip(text: str, longest: int) -> str:
+def clip(text: str, longest: int) -> str:
+    """`text`, cut where it grows too long for a record."""
     return text if len(text) <= longest else f"{text[:longest]} …"
 
 
@@ -246,7 +247,7 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, str(getattr(sys.modules[name], "__version__", "unknown"))
 
 
-def _limit(file_bytes: int, cpu_seconds: int) -> None:
+def limit(file_bytes: int, cpu_seconds: int) -> None:
     """Bound what each process may write and, should the parent die, how long it may compute.
 
     RLIMIT_NPROC is left alone: it counts all that the user runs. RLIMIT_AS too: CUDA reserves
@@ -266,7 +267,7 @@ def _limit(file_bytes: int, cpu_seconds: int) -> None:
         resource.setrlimit(kind, (soft, hard))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Keep the pipe from the parent aside, and end the whole group when it closes.
 
     Standard input itself becomes empty: a program that reads it gets the end of the file.
@@ -285,7 +286,7 @@ def _die_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _unreadable(task: dict[str, Any]) -> dict[str, Any] | None:
+def unreadable(task: dict[str, Any]) -> dict[str, Any] | None:
     """Why the learner's part is not Python, or None; in its own lines."""
     lines = Path(task["file"]).read_text(encoding="utf-8").split("\n")
     try:
@@ -301,9 +302,9 @@ def main() -> int:
     """Do what the parent asks; 0 only if the session ended and the canary failed as it must."""
     task = json.loads(sys.stdin.buffer.readline())
     records = Records(task["records"], task["token"])
-    _die_with_parent()
-    _limit(task["file_bytes"], task["cpu_seconds"])
-    if problem := _unreadable(task):
+    die_with_parent()
+    limit(task["file_bytes"], task["cpu_seconds"])
+    if problem := unreadable(task):
         records.write("syntax", **problem)
         return 1
     try:

@@ -67,13 +67,57 @@ class TestOutcome:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How near a kernel comes to what the machine can do at the most (its roofline).
+
+    `seconds` is the median of `runs` runs, each with inputs drawn for it alone and its result
+    checked; `least` what the machine needs for as many bytes and operations by the largest rates
+    measured on it, and `share` is `least / seconds`. `bound` says which of the two is scarce,
+    "memory" or "compute".
+    """
+
+    name: str
+    title: str
+    share: float
+    seconds: float
+    least: float
+    bound: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A day's kernels against the roofline of one machine.
+
+    `unscored` says why there is no score, `wrong` what was wrong with a result under the clock
+    (then nothing counts). The rates are what was measured on this machine just before:
+    `bytes_per_second` of a large copy, `flops_per_second` of the best matrix product by precision.
+    """
+
+    shares: tuple[Share, ...] = ()
+    unscored: str = ""
+    wrong: TestOutcome | None = None
+    device: str = ""
+    bytes_per_second: float = 0.0
+    flops_per_second: tuple[tuple[str, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as plain values that the json module can write."""
+        if self.unscored:
+            return {"unscored": self.unscored}
+        told = {**asdict(self), "flops_per_second": dict(self.flops_per_second)}
+        return {key: value for key, value in told.items() if value}
+
+
+@dataclass(frozen=True)
 class Report:
     """The verdict on a learner's file.
 
     `passed` is True only if every expected test was seen to pass and the run ended cleanly;
     `blocked` if this machine cannot judge the day (no GPU). `reason` says why in one sentence.
     `missing` are expected tests that never reported. `seed` is the ROADMAP_SEED of the run; the
-    hashes are SHA-256 of the learner's upper part and of the tests it was judged by.
+    hashes are SHA-256 of the learner's upper part and of the tests it was judged by. `scores` is
+    None unless the day has rooflines and its tests passed.
     """
 
     passed: bool
@@ -87,7 +131,9 @@ class Report:
     tests_hash: str = ""
     versions: tuple[tuple[str, str], ...] = ()
     blocked: bool = False
+    scores: Scores | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain values that the json module can write."""
-        return {**asdict(self), "versions": dict(self.versions)}
+        scores = self.scores and self.scores.to_json()
+        return {**asdict(self), "versions": dict(self.versions), "scores": scores}

@@ -11,14 +11,15 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roadmap_log.dayfile import DayFile, DayFileError, combine, read, split_upper
 from roadmap_log.machine import gpu_present, lacks
-from roadmap_log.runner.process import MARK, Start, command, supervise
+from roadmap_log.runner.process import MARK, Ended, Start, command, supervise
 from roadmap_log.runner.report import Limits, Report, RunnerError
-from roadmap_log.runner.verdict import missing, read_channel, verdict
+from roadmap_log.runner.verdict import missing, read_channel, records_of, verdict
 
 _CHILD = command(sys.executable, "-P", str(Path(__file__).with_name("child.py")))
 _DROPPED = (
@@ -58,7 +59,7 @@ def run(
     if blocked := lacks(day.requires):
         return Report(False, blocked, blocked=True, seed=seed, tests_hash=tests_hash)
     try:
-        upper = split_upper(_learners_text(learner_file))
+        upper = split_upper(learners_text(learner_file))
     except DayFileError as error:
         return Report(False, str(error), missing=day.test_ids, seed=seed, tests_hash=tests_hash)
     return judge(
@@ -77,11 +78,52 @@ def judge(
     start: Start = _CHILD,
 ) -> Report:
     """Judge the text `upper`; messages name `shown_as` for its lines, `day.path` for the tests'."""
+    how = {"first_failure_ends": first_failure_ends}
+    child = in_a_child(day, upper, shown_as, seed, limits, start, how)
+    channel, ended = read_channel(child.records, child.shown), child.ended
+    passed, reason = verdict(day, shown_as, channel, ended, limits)
+    return Report(
+        passed=passed,
+        reason=reason,
+        tests=tuple(channel.outcomes),
+        missing=missing(day, channel),
+        seconds=round(ended.seconds, 3),
+        seed=seed,
+        output=child.shown(ended.output),
+        solution_hash=_sha256(upper),
+        tests_hash=_sha256(day.tests_source),
+        versions=tuple((channel.finish or {}).get("versions", {}).items()),
+    )
+
+
+@dataclass(frozen=True)
+class Child:
+    """What a child left: its records, its end; `shown` puts real places into what it said."""
+
+    records: list[dict[str, Any]]
+    ended: Ended
+    shown: Callable[[str], str]
+
+
+def in_a_child(
+    day: DayFile,
+    upper: str,
+    shown_as: Path,
+    seed: int,
+    limits: Limits,
+    start: Start,
+    more: dict[str, Any],
+) -> Child:
+    """Run a program on `upper` joined with the tests of `day`; `more` is what it alone must know.
+
+    Raises:
+        RunnerError: the runner itself cannot work (no space, no process).
+    """
     token = secrets.token_hex(16)
     try:
         with tempfile.TemporaryDirectory(prefix="roadmap-", ignore_cleanup_errors=True) as name:
             folder = Path(name).resolve()
-            task = _lay_out(folder, day, upper, token, limits, first_failure_ends)
+            task = _lay_out(folder, day, upper, token, limits) | more
             ended = supervise(
                 start,
                 message=json.dumps(task).encode() + b"\n",
@@ -94,28 +136,15 @@ def judge(
                 limits=limits,
             )
             shown = _places(Path(task["file"]), task["upper_lines"], day, shown_as)
-            channel = read_channel(folder / "records", token, shown)
+            return Child(records_of(folder / "records", token), ended, shown)
     except OSError as error:
         raise RunnerError(
             f"the temporary folder cannot be used: {error}",
             fix="free some space, or set TMPDIR to a folder you may write to",
         ) from error
-    passed, reason = verdict(day, shown_as, channel, ended, limits)
-    return Report(
-        passed=passed,
-        reason=reason,
-        tests=tuple(channel.outcomes),
-        missing=missing(day, channel),
-        seconds=round(ended.seconds, 3),
-        seed=seed,
-        output=shown(ended.output),
-        solution_hash=_sha256(upper),
-        tests_hash=_sha256(day.tests_source),
-        versions=tuple((channel.finish or {}).get("versions", {}).items()),
-    )
 
 
-def _learners_text(path: Path) -> str:
+def learners_text(path: Path) -> str:
     """The learner's file; a link out of its folder is refused, since its target may change."""
     if path.is_symlink() and path.resolve().parent != path.parent.resolve():
         raise DayFileError(
@@ -136,9 +165,7 @@ def _learners_text(path: Path) -> str:
     return read(path)
 
 
-def _lay_out(
-    folder: Path, day: DayFile, upper: str, token: str, limits: Limits, first_failure_ends: bool
-) -> dict[str, Any]:
+def _lay_out(folder: Path, day: DayFile, upper: str, token: str, limits: Limits) -> dict[str, Any]:
     """Write the file to be tested and an empty channel; return what the child is to do."""
     work = folder / "work"
     work.mkdir()
@@ -157,7 +184,6 @@ def _lay_out(
         "configuration": str(folder / "pytest.ini"),
         "modules": modules,
         "builtins": names,
-        "first_failure_ends": first_failure_ends,
         "file_bytes": limits.file_bytes,
         "cpu_seconds": int(limits.seconds * (os.cpu_count() or 1)) + 1,
     }

@@ -28,19 +28,23 @@ class Channel:
     trouble: dict[str, Any] | None = None
 
 
-def read_channel(path: Path, token: str, shown: Callable[[str], str]) -> Channel:
-    """The records of this run; lines that are torn or lack its token are not its own.
-
-    `shown` rewrites the places in a message from the run's temporary file to the real ones.
-    """
-    channel = Channel()
+def records_of(path: Path, token: str) -> list[dict[str, Any]]:
+    """The records of this run; lines that are torn or lack its token are not its own."""
+    records: list[dict[str, Any]] = []
     for line in path.read_bytes().split(b"\n"):
         try:
             record = json.loads(line)
-            if record.pop("token") != token:
-                continue
+            if record.pop("token") == token:
+                records.append(record)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
+    return records
+
+
+def read_channel(records: list[dict[str, Any]], shown: Callable[[str], str]) -> Channel:
+    """What the records say; `shown` rewrites the places in a message to the real ones."""
+    channel = Channel()
+    for record in records:
         match record.pop("kind"):
             case "collected":
                 channel.collected = tuple(i for i in record["ids"] if i != CANARY)

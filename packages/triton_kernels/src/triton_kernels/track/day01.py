@@ -55,6 +55,11 @@ Computations* (MAPL 2019), sections 2 and 3; the chapter on the programming mode
 programming guide, for what a program is made of. The professional version of today's kernels:
 `torch.Tensor.copy_`, and in this package `triton_kernels.vector_add`.
 
+On a GPU `roadmap test` also times your kernels once they are right. Copying computes nothing, so
+all that counts is how fast memory is: the **roofline** is the time that this machine needs to read
+and write so many bytes at its best, and you are shown your share of it. Each timed run gets inputs
+of its own, and its result is checked like any other.
+
 Hints:
 - Write down on paper, for BLOCK = 4 and 8 elements, which program touches which element.
 - In the interpreter, `print(offsets)` inside a kernel shows the block of every program.
@@ -311,6 +316,46 @@ def test_reverse_kernel(elements, block, generator):
     assert torch.equal(y.inner, before.flip(0))
     assert x.guards_hold()
     assert y.guards_hold()
+
+
+class RooflineCopy:
+    """512 MiB copied: every element is read once and written once."""
+
+    SIZE, SMALL = 2**27, 2**12
+
+    def __init__(self, size):
+        self.size = size
+        self.bytes, self.flops = 2 * 4 * size, 0
+
+    def inputs(self, generator):
+        return (torch.randn(self.size, generator=generator, device=DEVICE),)
+
+    def run(self, x):
+        return copy(x, block=1024)
+
+    def check(self, y, x):
+        assert torch.equal(y, x), "y is not x"
+
+
+class RooflineScale:
+    """512 MiB scaled and shifted: as many bytes as the copy, and hardly more to compute."""
+
+    SIZE, SMALL = 2**27, 2**12
+
+    def __init__(self, size):
+        self.size = size
+        self.bytes, self.flops = 2 * 4 * size, 0
+
+    def inputs(self, generator):
+        x = torch.randn(self.size, generator=generator, device=DEVICE)
+        return x, torch.full_like(x, float("nan"))
+
+    def run(self, x, y):
+        scale_kernel[(self.size // 1024,)](x, y, 3.0, -0.5, BLOCK=1024)
+        return y
+
+    def check(self, y, x, _):
+        torch.testing.assert_close(y, 3.0 * x - 0.5)
 
 
 if __name__ == "__main__":
