@@ -13,14 +13,13 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
+from processes import Run, run
 from roadmap_log.entries import LogEntry, render
 from roadmap_log.events import Event, encode, new_id
 from roadmap_log.journey import Journey
@@ -74,26 +73,6 @@ def written(folder: Path, entries: int) -> Journey:
     return journey
 
 
-class Run(NamedTuple):
-    """What a process took: seconds by the clock and of the processor, MiB at its peak."""
-
-    seconds: float
-    cpu: float
-    peak: float
-
-
-def run(command: list[str], folder: Path) -> Run:
-    """Run a process and say what it took."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    cpu = usage.ru_utime + usage.ru_stime
-    return Run(time.perf_counter() - begin, cpu, usage.ru_maxrss / 1024)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entries", type=int, default=1000)
@@ -101,30 +80,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     roadmap, jekyll = [sys.executable, "-m", "roadmap_log"], shutil.which("jekyll")
+    build = [*roadmap, "site", "build"]
     rows: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as place:
+        bytecode = Path(place) / "bytecode"
         journey = written(Path(place), chosen.entries)
         root, site = journey.root, journey.root / "_site"
-        run([*roadmap, "site", "build", "--jekyll"], root)
+        run([*build, "--jekyll"], root, bytecode)
         for number in range(chosen.rounds):
             shutil.rmtree(site, ignore_errors=True)
             shutil.rmtree(root / ".local", ignore_errors=True)
-            build = [*roadmap, "site", "build"]
-            rows.setdefault("site build, from nothing", []).append(run(build, root))
+            rows.setdefault("site build, from nothing", []).append(run(build, root, bytecode))
             with open(sorted(journey.log_folder.glob("*.md"))[-7], "a") as stream:
                 stream.write(f"\nOne more line, {number}.\n")
-            rows.setdefault("site build, one entry changed", []).append(run(build, root))
-            rows.setdefault("site build, nothing changed", []).append(run(build, root))
+            rows.setdefault("site build, one entry changed", []).append(run(build, root, bytecode))
+            rows.setdefault("site build, nothing changed", []).append(run(build, root, bytecode))
             if jekyll:
                 out = Path(place) / "jekyll"
                 shutil.rmtree(out, ignore_errors=True)
                 command = [jekyll, "build", "-q", "-s", str(root / "docs"), "-d", str(out)]
-                rows.setdefault("jekyll build", []).append(run(command, Path(place)))
+                rows.setdefault("jekyll build", []).append(run(command, Path(place), bytecode))
         many = written(Path(place), chosen.many) if chosen.many else None
         if many:
             name = f"site build, {chosen.many} entries"
-            rows[name] = [run([*roadmap, "site", "build"], many.root)]
-            rows[f"{name}, nothing changed"] = [run([*roadmap, "site", "build"], many.root)]
+            rows[name] = [run(build, many.root, bytecode)]
+            rows[f"{name}, nothing changed"] = [run(build, many.root, bytecode)]
     print(f"{chosen.entries} entries, median of {chosen.rounds}; peak memory is the largest")
     print(f"{'':<42}{'s':>8}{'cpu s':>8}{'MiB':>8}")
     for name, each in rows.items():

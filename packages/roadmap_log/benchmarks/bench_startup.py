@@ -15,10 +15,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from processes import Run, run
 from roadmap_log.entries import LogEntry, render
 from roadmap_log.events import Event, encode, new_id
 from roadmap_log.journey import Journey
@@ -53,17 +53,6 @@ def filled_journey(folder: Path, events: int, entries: int) -> Journey:
     return journey
 
 
-def timed(command: list[str], folder: Path) -> tuple[float, float]:
-    """Milliseconds by the clock, and of the processor: these a busy machine changes less."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    return (time.perf_counter() - begin) * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=5000)
@@ -89,15 +78,19 @@ def main() -> None:
             "roadmap log -m": ([*roadmap, "log", "-m", "One line."], large.root),
             "roadmap search": ([*roadmap, "search", "text"], large.root),
         }
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
+        bytecode = Path(place) / "bytecode"
         for command, folder in rows.values():
-            timed(command, folder)  # bytecode and caches are there, as on every day but the first
+            run(command, folder, bytecode)  # the caches are filled, too
+        times: dict[str, list[Run]] = {name: [] for name in rows}
         for _ in range(chosen.rounds):
             for name, (command, folder) in rows.items():
-                times[name].append(timed(command, folder))
+                times[name].append(run(command, folder, bytecode))
     medians = {
-        name: tuple(statistics.median(each) for each in zip(*both, strict=True))
-        for name, both in times.items()
+        name: (
+            1e3 * statistics.median(each.seconds for each in runs),
+            1e3 * statistics.median(each.cpu for each in runs),
+        )
+        for name, runs in times.items()
     }
     bare = medians["python -c pass"][0]
     print(
