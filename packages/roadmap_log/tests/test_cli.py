@@ -257,6 +257,29 @@ def test_lines_fit_the_terminal(
     assert [line for line in prose if terminal.width(line) > room] == []
 
 
+def test_a_run_a_hint_and_a_hit_fit_the_terminal(
+    journey: Journey, roadmap: Command, track: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "48")
+    day = track / "day01.py"
+    long = "call answer() and remember that a double is twice as much as what it is the double of"
+    renamed = day.read_text().replace("test_double", "test_the_double_is_twice_the_number")
+    day.write_text(renamed.replace("call answer()", long))
+    roadmap("start", "1")
+    file = journey.work_file("sample", 1)
+    file.write_text(journey.library.day(("sample", 1)).solution().replace("= 2 *", "= 3 *"))
+    failed, hint = roadmap("test"), roadmap("hint", "-e", "2")
+    roadmap("log", "-m", f"A double is what one gets.\n\n{long}")
+    found = roadmap("search", "twice as much")
+    for result in (failed, hint, found):
+        lines = (result.out + result.err).splitlines()
+        lines = [line for line in lines if "roadmap test sample/1 --seed" not in line]  # is copied
+        assert [line for line in lines if terminal.width(line) > 48 or line != line.rstrip()] == []
+    assert "test_the_double_is_twice_the_number" in failed.out
+    assert " ".join(hint.out.split()).count(long) == 1
+    assert "twice as much" in found.out
+
+
 def test_a_pipe_that_closes_early_is_no_error(journey: Journey) -> None:
     command = [sys.executable, "-m", "roadmap_log", "status", "--json"]
     reader = subprocess.Popen(

@@ -102,7 +102,14 @@ def _texts(journey: "Journey") -> Iterator[Finding]:
     entries, faults = read_log(journey)
     papers, more = shelf(journey)
     experiments, most = every(journey)
-    told = f"{len(entries)} entries, {len(papers)} papers, {len(experiments)} experiments"
+    told = ", ".join(
+        f"{number} {one if number == 1 else several}"
+        for number, one, several in (
+            (len(entries), "entry", "entries"),
+            (len(papers), "paper", "papers"),
+            (len(experiments), "experiment", "experiments"),
+        )
+    )
     yield Finding("texts", "fine", told)
     for error in (*faults, *more, *most):
         yield Finding("texts", "broken", error.problem, error.fix or "correct the file")
@@ -126,7 +133,7 @@ def _plan(journey: "Journey") -> Iterator[Finding]:
             yield Finding("tracks", "broken", f"{name}: {known['problem']}", fix)
         else:
             days = len(list(journey.library.days_of(name)))
-            yield Finding("tracks", "fine", f"{name}, {days} days")
+            yield Finding("tracks", "fine", f"{name}, {days} day{'s' * (days != 1)}")
     missing = {
         name: distribution
         for roadmap in journey.roadmaps

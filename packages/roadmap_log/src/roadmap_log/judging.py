@@ -1,5 +1,6 @@
 """Judging a day of a journey and recording what came of it; shared by test, watch and verify."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def record(journey: "Journey", verdict: Verdict) -> None:
         "day.tested",
         day=day_name(verdict.day),
         passed=report.passed,
-        reason=report.reason,
+        reason=report.reason.replace(f"{journey.root}{os.sep}", ""),
         failed=[
             *(test.id for test in report.tests if test.status != "passed"),
             *report.missing,

@@ -27,6 +27,8 @@ _COMMAND = re.compile(
     r"|export|sync|doctor|tui|roadmaps|import|watch|verify|stats|plan|--|…)"
 )
 
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")
+
 MARKS = {
     "verified": ("✔", "x", "green"),
     "given up": ("◇", "g", "cyan"),
@@ -124,6 +126,27 @@ def wrap(text: str, indent: int) -> list[str]:
         else:
             lines[-1] += f" {word}" if lines[-1] else word
     return [" " * indent + line for line in lines]
+
+
+def folded(text: str, indent: int) -> list[str]:
+    """One line of a program's output in lines that fit; what goes on is set in by two more."""
+    from textwrap import TextWrapper
+
+    fold = TextWrapper(
+        columns() - indent,
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+        break_long_words=False,  # a path that one copies stays whole
+    )
+    return [" " * indent + line for line in fold.wrap(clean(text))] or [""]
+
+
+def beside(left: str, right: str, indent: int) -> list[str]:
+    """Two short texts on one line behind `indent`, or where they do not fit, on two."""
+    bare = _PAINT.sub("", left + right)
+    if indent + width(bare) + 4 <= columns():
+        return [f"{left}    {right}"]
+    return [left, right]
 
 
 def mark(status: str) -> str:

@@ -58,8 +58,9 @@ def command(
     terminal.say(terminal.paint(f"Exercise {number}: {terminal.clean(title)}", "bold cyan"))
     for position, text in enumerate(shown, 1):
         newest = position == level and level > seen
-        line = f"  {position}/{len(hints[number])}  {terminal.clean(text)}"
-        terminal.say(terminal.paint(line, "" if newest else "dim"))
+        first, *more = terminal.wrap(text, 7)
+        for line in (f"  {position}/{len(hints[number])}  {first.strip()}", *more):
+            terminal.say(terminal.paint(line, "" if newest else "dim"))
     if not shown:
         terminal.say("  no hint yet; the first one: roadmap hint")
     elif level < len(hints[number]):

@@ -85,9 +85,7 @@ def _what_to_do(journey: Journey, each: ItemState) -> list[str]:
     if not file.is_file() and file.with_suffix(".ipynb").is_file():
         file = file.with_suffix(".ipynb")
     if each.work.started and file.is_file():
-        return [
-            f"edit {terminal.paint(journey.short(file), 'bold')}, "
-            f"then {terminal.paint('roadmap test', 'bold')}"
-            + terminal.paint("    stuck? roadmap hint", "dim")
-        ]
+        edit = f"edit {terminal.paint(journey.short(file), 'bold')}, "
+        edit += f"then {terminal.paint('roadmap test', 'bold')}"
+        return terminal.beside(edit, terminal.paint("stuck? roadmap hint", "dim"), 6)
     return [terminal.paint(f"roadmap start {_name(each)}", "bold")]

@@ -25,7 +25,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     for row in rows:
         name = terminal.paint(f"{row['name']:<26}", "bold cyan" if row["followed"] else "")
         count = f"{row['done']} of {row['items']}" if row["followed"] else f"{row['items']} items"
-        terminal.say(f"{name}{count:<12} {terminal.clean(str(row['title']))}")
+        title = terminal.fit(str(row["title"]), terminal.columns() - 39).rstrip()
+        terminal.say(f"{name}{count:<12} {title}")
         for line in terminal.wrap(str(row["summary"]), 26):
             terminal.say(terminal.paint(line, "dim"))
     if any(not row["followed"] for row in rows):

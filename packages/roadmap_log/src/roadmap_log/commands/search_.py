@@ -10,6 +10,8 @@ from roadmap_log.commands import journey_of, json_option, print_json
 if TYPE_CHECKING:
     from roadmap_log.search import Hit
 
+_NO_BREAK = "\x03"
+
 
 @click.command()
 @click.argument("words", nargs=-1, required=True)
@@ -36,7 +38,7 @@ def command(ctx: click.Context, words: tuple[str, ...], number: int, as_json: bo
                     "name": hit.name,
                     "title": hit.title,
                     "file": str(hit.file) if hit.file else None,
-                    "excerpt": _marked(hit, "", ""),
+                    "excerpt": _marked(hit.excerpt, "", ""),
                 }
                 for hit in hits
             ]
@@ -48,20 +50,43 @@ def command(ctx: click.Context, words: tuple[str, ...], number: int, as_json: bo
         room = terminal.columns() - 12
         title = terminal.fit(hit.title, room).rstrip()
         terminal.say(f"{terminal.paint(f'{hit.kind:<11}', 'cyan')} {terminal.paint(title, 'bold')}")
-        if excerpt := _marked(hit, *_paints()):
-            terminal.say(f"{'':12}{excerpt}")
+        for line in _wrapped(hit):
+            terminal.say(f"{'':12}{line}")
         place = journey.short(hit.file) if hit.file else hit.name
         terminal.say(terminal.paint(f"{'':12}{place}", "dim"))
 
 
-def _paints() -> tuple[str, str]:
-    return ("\x1b[33m", "\x1b[0m") if terminal.coloured() else ("", "")
-
-
-def _marked(hit: "Hit", before: str, after: str) -> str:
+def _wrapped(hit: "Hit") -> list[str]:
+    """The excerpt in lines that fit, what was looked for painted."""
     from roadmap_log.search.query import BEGIN, END
 
-    parts = hit.excerpt.replace(END, BEGIN).split(BEGIN)
+    lines, room = [""], terminal.columns() - 12
+    for word in _together(hit.excerpt).split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and terminal.width(longer.replace(BEGIN, "").replace(END, "")) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    paints = ("\x1b[33m", "\x1b[0m") if terminal.coloured() else ("", "")
+    return [_marked(line, *paints) for line in lines if line]
+
+
+def _together(excerpt: str) -> str:
+    """A phrase that was found, with characters for its spaces at which no line ends."""
+    from roadmap_log.search.query import BEGIN, END
+
+    parts = excerpt.replace(END, BEGIN).split(BEGIN)
+    return "".join(
+        f"{BEGIN}{part.replace(' ', _NO_BREAK)}{END}" if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
+def _marked(excerpt: str, before: str, after: str) -> str:
+    """An excerpt with what was looked for between `before` and `after`."""
+    from roadmap_log.search.query import BEGIN, END
+
+    parts = excerpt.replace(_NO_BREAK, " ").replace(END, BEGIN).split(BEGIN)
     return "".join(
         f"{before}{terminal.clean(part)}{after}" if number % 2 else terminal.clean(part)
         for number, part in enumerate(parts)

@@ -39,7 +39,8 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
     title = journey.library.day(chosen).title
     if not as_json:
         where = f"{journey.short(file)} against {day_name(chosen)}"
-        terminal.say(f"Testing {where}: {title}", err=True)
+        for line in terminal.folded(f"Testing {where}: {title}", 0):
+            terminal.say(line, err=True)
     verdict = judge(journey, chosen, seed=seed, scored=True)
     report = verdict.report
     record(journey, verdict)
@@ -68,12 +69,14 @@ def shown(journey: "Journey", verdict: "Verdict") -> list[str]:
         if report.scores is not None:
             lines += ["", *_roofline(report.scores), ""]
         return [*lines, *_after_pass(journey)]
-    reason, *more = report.reason.splitlines() or [""]
-    lines.append(terminal.paint("Not yet: ", "bold red") + terminal.clean(reason))
-    lines += [f"  {terminal.clean(line)}" for line in more]
+    reason, *more = report.reason.replace(str(verdict.judged), file).splitlines() or [""]
+    first, *rest = terminal.folded(f"Not yet: {reason}", 0)
+    lines.append(terminal.paint("Not yet: ", "bold red") + first.removeprefix("Not yet: "))
+    lines += [*rest, *(folded for line in more for folded in terminal.folded(line, 2))]
     lines.append(f"  the same inputs again: roadmap test {day_name(day)} --seed {report.seed}")
     if not report.blocked:
-        lines.append(f"  edit {file}, then: roadmap test      stuck? roadmap hint")
+        two = terminal.beside(f"edit {file}, then: roadmap test", "stuck? roadmap hint", 2)
+        lines += [f"  {line}" for line in two]
     return lines
 
 
@@ -95,13 +98,15 @@ def _tests(tests: Sequence["TestOutcome"], file: str, verdict: "Verdict") -> lis
         where = f"  {file}:{test.line}" if test.line else ""
         if test.line and (cell := verdict.cell(test.line)):
             where = f"  cell {cell}"
-        lines.append(
-            f"  {sign} {terminal.clean(label)}{terminal.paint(more, 'dim')}"
-            + terminal.paint(where, "bold")
-        )
+        head = f"  {sign} {terminal.clean(label)}{terminal.paint(more, 'dim')}"
+        taken = terminal.width(f"    {terminal.clean(label)}{more}{where}")
+        where = terminal.paint(where.strip(), "bold")
+        fits = taken <= terminal.columns()
+        lines += [f"{head}  {where}".rstrip()] if fits else [head, f"      {where}"]
         if not passed:
             told = test.message.strip().splitlines()
-            lines += [f"      {terminal.clean(line)}" for line in told[:SHOWN_LINES]]
+            for line in told[:SHOWN_LINES]:
+                lines += terminal.folded(line, 6)
             if len(told) > SHOWN_LINES:
                 lines.append(f"      … {len(told) - SHOWN_LINES} more lines")
     return lines
