@@ -260,7 +260,7 @@ def test_lines_fit_the_terminal(
 def test_a_run_a_hint_and_a_hit_fit_the_terminal(
     journey: Journey, roadmap: Command, track: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "48")
+    monkeypatch.setenv("COLUMNS", "60")
     day = track / "day01.py"
     long = "call answer() and remember that a double is twice as much as what it is the double of"
     renamed = day.read_text().replace("test_double", "test_the_double_is_twice_the_number")
@@ -274,7 +274,7 @@ def test_a_run_a_hint_and_a_hit_fit_the_terminal(
     for result in (failed, hint, found):
         lines = (result.out + result.err).splitlines()
         lines = [line for line in lines if "roadmap test sample/1 --seed" not in line]  # is copied
-        assert [line for line in lines if terminal.width(line) > 48 or line != line.rstrip()] == []
+        assert [line for line in lines if terminal.width(line) > 60 or line != line.rstrip()] == []
     assert "test_the_double_is_twice_the_number" in failed.out
     assert " ".join(hint.out.split()).count(long) == 1
     assert "twice as much" in found.out
