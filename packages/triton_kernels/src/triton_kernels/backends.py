@@ -101,8 +101,11 @@ def choose(op: str, backends: Sequence[Backend], inputs: Sequence[Any], asked: s
         BackendError: the one asked for does not exist or refuses the inputs.
     """
     if not asked or asked.endswith(_WISH):
-        able = [b for b in preferred(backends) if b.refuses(*inputs) is None]
-        return next((b for b in able if wish(b.name) == asked), able[0])
+        order = preferred(backends)
+        for backend in order if asked else ():
+            if wish(backend.name) == asked and backend.refuses(*inputs) is None:
+                return backend
+        return next(backend for backend in order if backend.refuses(*inputs) is None)
     for backend in backends:
         if backend.name == asked:
             if reason := backend.refuses(*inputs):
