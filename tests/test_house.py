@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -68,3 +70,33 @@ def test_gate_runs_what_the_readme_says() -> None:
     block = re.search(r"^```bash ci\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
     assert block is not None, "README.md needs its test command in a block marked ```bash ci"
     assert (ROOT / ".ci/run").read_text().endswith("\n" + block[1])
+
+
+@pytest.mark.parametrize(
+    ("lacking", "calls", "status"),
+    [("", 2, 0), ("chromium", 6, 1), ("update", 2, 0), ("all", 0, 0)],
+)
+def test_each_tool_of_the_site_is_installed_where_it_can_be(
+    tmp_path: Path, lacking: str, calls: int, status: int
+) -> None:
+    """A machine that has none of the tools (or all): apt-get is a stub that lacks one package."""
+    stubs, told = tmp_path / "bin", tmp_path / "calls"
+    stubs.mkdir()
+    for name in ("bash", "env", "grep", "id"):
+        (stubs / name).symlink_to(shutil.which(name) or "")
+    fails = f'case " $* " in *" {lacking} "*) exit 100;; esac' if lacking else ""
+    scripts = {"apt-get": f'echo "$@" >>"{told}"\n{fails}', "sudo": 'shift\nexec "$@"'}
+    here = ("java", "chromium", "node", "npm") if lacking == "all" else ()
+    installed = "echo installed" if lacking == "all" else "exit 1"
+    for name, script in {**scripts, "dpkg-query": installed, **dict.fromkeys(here, "")}.items():
+        (stubs / name).write_text(f"#!{stubs / 'bash'}\n{script}\n")
+        (stubs / name).chmod(0o755)
+    environment = {"PATH": str(stubs)}
+    done = subprocess.run(
+        [ROOT / ".ci/site-tools"], env=environment, capture_output=True, text=True
+    )
+    lines = told.read_text().splitlines() if told.exists() else []
+    assert (done.returncode, len(lines)) == (status, calls), done.stdout + done.stderr
+    if status:
+        assert "not installed: chromium" in done.stdout
+        assert any("jekyll-theme-minima" in line and "chromium" not in line for line in lines)
