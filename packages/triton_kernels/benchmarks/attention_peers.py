@@ -35,6 +35,26 @@ def _by(backend: SDPBackend) -> Function:
     return attention
 
 
+def _fa3(
+    query: Any, key: Any, value: Any, *others: Any, causal: bool = False,
+    window: tuple[int | None, int | None] = (None, None), soft_cap: float | None = None,
+    scale: float | None = None, backend: str | None = None, **features: Any,
+) -> torch.Tensor:  # fmt: skip
+    """FlashAttention-3's forward, of the package fa3-fwd; heads lie inside, a view."""
+    if others or features:
+        raise NotImplementedError(f"no {', '.join(features) or 'bias or sinks'}")
+    if any(x.requires_grad for x in (query, key, value)):
+        raise NotImplementedError("the package has the forward only")
+    from fa3_fwd_interface import flash_attn_func
+
+    output: torch.Tensor = flash_attn_func(
+        *(x.transpose(1, 2) for x in (query, key, value)), softmax_scale=scale, causal=causal,
+        window_size=tuple(-1 if side is None else side for side in window),
+        softcap=soft_cap or 0.0,
+    )  # fmt: skip
+    return output.transpose(1, 2)
+
+
 def _eager(*args: Any, backend: str | None = None, causal: bool = False, **features: Any) -> Any:
     """The definition, for what nothing else can do: it holds the scores."""
     if len(args) == 3 and not features:
@@ -61,6 +81,7 @@ PEERS: dict[str, dict[str, Function]] = {
     "flash_attention": {
         "FA2": _by(SDPBackend.FLASH_ATTENTION),
         "cuDNN": _by(SDPBackend.CUDNN_ATTENTION),
+        "FA3": _fa3,
         "eager": _eager,
     },
     "decode_attention": {"FA2": _decode, "eager": _gathered},

@@ -127,6 +127,7 @@ def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict
         for sample in samples:
             for x in tensors(sample):
                 x.requires_grad_()
+        peers = able(peers, first)  # some have a forward only
         times = median_times(backward_rivals(peers, samples))
         rows.append(
             row(op, case, "backward", backend, times,
