@@ -125,6 +125,7 @@ def test_the_command_from_hypothesis_to_result(
     )
     assert made.json["metrics"] == [{"name": "accuracy", "higher": True}]
     assert roadmap("experiment", "run", "warm-up", "variant=a", "seed=0", "accuracy=0.5").code == 0
+    assert roadmap("experiment", "--json").json == roadmap("experiment", "list", "--json").json
     more = tmp_path / "more.csv"
     more.write_text("variant,accuracy\nb,0.75\nb,0.85\n")
     assert "3 in all" in roadmap("experiment", "run", "warm-up", "--file", str(more)).out

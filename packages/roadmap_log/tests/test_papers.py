@@ -114,6 +114,8 @@ def test_a_shelf_from_the_first_paper_to_the_meter(
         "arxiv:1706.03762",
         "second",
     ]
+    assert roadmap("paper", "--json").json == roadmap("paper", "list", "--json").json
+    assert roadmap("paper").out == roadmap("paper", "list").out
     roadmap("paper", "note", "1706.03762", "-m", "Scaled by the root of d")
     assert "1 of 50 read" in roadmap("paper", "read", "attention", "-m", "No recurrence").out
     shown = roadmap("paper", "show", "arxiv:1706.03762", "--json").json

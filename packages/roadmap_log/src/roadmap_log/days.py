@@ -313,4 +313,5 @@ def _discover() -> dict[str, dict[str, Any]]:
 
 
 def _spans(days: tuple[int, ...]) -> str:
-    return f"1–{days[-1]}" if days == tuple(range(1, len(days) + 1)) else ", ".join(map(str, days))
+    whole = len(days) > 1 and days == tuple(range(1, len(days) + 1))
+    return f"1–{days[-1]}" if whole else ", ".join(map(str, days))

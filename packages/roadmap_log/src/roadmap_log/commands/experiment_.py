@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from roadmap_log.experiments import Experiment, Table
 
 
-@click.group()
-def command() -> None:
-    """Keep experiments: hypothesis, design, runs, ablations, result."""
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Keep experiments: hypothesis, design, runs, ablations, result.
+
+    Without a command it lists them.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_, as_json=as_json)
 
 
 @command.command()

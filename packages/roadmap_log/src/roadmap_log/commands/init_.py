@@ -82,13 +82,13 @@ def _made(journey: Journey) -> str:
         terminal.paint(f"Your journey is ready in {journey.short(journey.root)}/", "bold green")
     ]
     for roadmap in journey.roadmaps:
-        lines.append(f"  {roadmap.title}: {len(list(roadmap.items()))} items")
+        lines.append(f"  {terminal.clean(roadmap.title)}: {len(list(roadmap.items()))} items")
         for part in roadmap.parts:
             states = journey.state.of(part)
             ready = sum(each.startable for each in states)
-            note = f"{ready} ready here" if ready else states[0].why
-            lines.append(f"    {len(states):3d}  {terminal.clean(part.title)}")
-            if not note:
-                continue
-            lines += [terminal.paint(line, "dim") for line in terminal.wrap(note, 9)]
+            told = f"{len(states):3d}" + (f", {ready} ready here" if ready else "")
+            title = terminal.fit(part.title, terminal.columns() - 23)
+            lines.append(f"    {title}{terminal.paint(told, 'dim')}".rstrip())
+            if not ready and (why := states[0].why):
+                lines += [terminal.paint(line, "dim") for line in terminal.wrap(why, 6)]
     return "\n".join(lines)

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
     from roadmap_log.papers import Paper
 
 
-@click.group()
-def command() -> None:
-    """Keep the papers you read: add, note, mark as read, cite."""
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Keep the papers you read: add, note, mark as read, cite.
+
+    Without a command it shows the shelf.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_, as_json=as_json)
 
 
 @command.command()
