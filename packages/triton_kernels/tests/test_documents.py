@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from triton_kernels.registry import op_names
@@ -10,12 +11,21 @@ from triton_kernels.registry import op_names
 PACKAGE = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def table():
-    spec = importlib.util.spec_from_file_location("table", PACKAGE / "benchmarks" / "table.py")
+def program(name):
+    spec = importlib.util.spec_from_file_location(name, PACKAGE / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def table():
+    return program("table")
+
+
+@pytest.fixture(scope="module")
+def figure():
+    return program("figure")
 
 
 def test_the_documents_are_up_to_date(table):
@@ -54,6 +64,33 @@ def test_the_speed_table_shows_losses(table, tmp_path):
         in table.speed_table(results)
     )
     assert "Not measured" in table.speed_table(tmp_path / "none.jsonl")
+
+
+def test_the_pictures_are_up_to_date(figure):
+    drawn = figure.figure(figure.RESULTS)
+    for picture in figure.pictures() if drawn else ():
+        assert picture.read_text(encoding="utf-8") == drawn, "python benchmarks/figure.py --write"
+
+
+def test_a_picture_shows_and_tells_each_number(figure, tmp_path):
+    results = tmp_path / "results.jsonl"
+    results.write_text(
+        '{"device": "GPU <9>", "torch": "2", "triton": "3"}\n'
+        '{"op": "flash_attention", "case": "d128 4k, causal", "direction": "forward", '
+        '"rates": {"ours": 601.2, "cuDNN": 300.6}}\n'
+    )
+    picture = ElementTree.fromstring(figure.figure(results))
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    assert "forward d128 4k, causal: cuDNN 301, ours 601." in picture.find("svg:desc", space).text
+    heights = {
+        bar.find("svg:title", space).text.split(",")[0]: float(bar.get("height"))
+        for bar in picture.findall("svg:rect", space)
+        if bar.find("svg:title", space) is not None
+    }
+    assert heights.keys() == {"ours", "cuDNN"}
+    assert heights["ours"] == pytest.approx(2 * heights["cuDNN"], rel=1e-2)
+    results.write_text('{"device": "GPU"}\n')
+    assert figure.figure(results) == ""
 
 
 def test_every_op_is_in_the_changelog():
