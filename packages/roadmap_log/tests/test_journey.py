@@ -3,14 +3,18 @@
 import contextlib
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
-from roadmap_log import files
+from roadmap_log import files, roadmaps
 from roadmap_log.errors import EventError, JourneyError, StorageError, UnknownItemError
 from roadmap_log.journey import Journey
 from sample import ROADMAP, Command
+
+NOBODY = 65534
 
 
 def test_a_new_journey_has_everything_and_its_settings(tmp_path: Path) -> None:
@@ -98,11 +102,32 @@ def test_a_full_disk_at_any_step_leaves_nothing_behind(
     assert Journey(tmp_path / "journey").history.damage == ()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(StorageError, match="Permission denied"):
-        Journey.create(tmp_path / "closed" / "journey")
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder that cannot be written to; root, who may write everywhere, is nobody for a while."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, root = Path(place, "closed"), os.geteuid() == 0
+        folder.mkdir()
+        if root:
+            os.chown(place, NOBODY, -1)
+            os.chown(folder, NOBODY, -1)
+            os.seteuid(NOBODY)
+        try:
+            if not os.access(roadmaps.BUILT_IN, os.R_OK, effective_ids=True):
+                pytest.skip("nobody may not read this checkout")
+            folder.chmod(0o500)
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
+def test_a_folder_without_permission(closed: Path) -> None:
+    with pytest.raises(StorageError, match=r"closed.*Permission denied"):
+        Journey.create(closed / "journey")
+    assert list(closed.iterdir()) == []
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:

@@ -127,7 +127,9 @@ def test_test_of_a_day_not_in_hand(journey: Journey, roadmap: Command) -> None:
     assert "roadmap start sample/2" in result.err
 
 
-@pytest.mark.parametrize("name", ["1", "01", "day01", "sample/1", "work/sample/day01.py"])
+@pytest.mark.parametrize(
+    "name", ["1", "01", "day01", "sample/1", "work/sample/day01.py", r"C:\j\work\Sample\day01.py"]
+)
 def test_names_of_a_day(journey: Journey, roadmap: Command, name: str) -> None:
     assert roadmap("start", name, "--json").json["day"] == "sample/1"
 

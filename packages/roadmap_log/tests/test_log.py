@@ -74,6 +74,10 @@ def test_the_header_is_what_jekyll_expects() -> None:
         ("...", "entry"),
         ("x" * 500, "x" * 60),
         ("a\x00b\nc", "a-b-c"),
+        ("C:\\Users\\x?*", "c-users-x"),
+        ("CON", "con-name"),
+        ("lpt1", "lpt1-name"),
+        ("console", "console"),
     ],
 )
 def test_slugs_are_harmless(title: str, expected: str) -> None:

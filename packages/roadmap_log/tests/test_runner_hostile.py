@@ -411,6 +411,12 @@ def test_what_only_looks_like_a_judge_is_ignored(judged: Judged, lines: str) -> 
             "    request.node.obj = lambda: None",
             "one that must fail did not",
         ),
+        (
+            "import pytest\n@pytest.fixture(autouse=True)\ndef swallows(request):\n"
+            "    test = request.node.obj\n    def run():\n        try: test()\n"
+            "        except AssertionError: pass\n    request.node.obj = run",
+            "one that must fail did not",
+        ),
     ],
     ids=[
         "AssertionError",
@@ -420,6 +426,7 @@ def test_what_only_looks_like_a_judge_is_ignored(judged: Judged, lines: str) -> 
         "hidden",
         "canary: runtest",
         "canary: fixture",
+        "assertion errors swallowed",
     ],
 )
 def test_tampering_with_what_the_tests_rely_on_is_detected(

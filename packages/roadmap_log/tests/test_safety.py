@@ -126,6 +126,30 @@ def test_a_file_is_whole_or_not_at_all(tmp_path: Path, write: Callable[..., None
     every_step(once, 4)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be synced there")
+def test_what_is_acknowledged_is_on_the_disk(
+    journey: Journey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power takes what was not synced: the file in its whole size, then its name."""
+    synced: list[tuple[int, int]] = []
+    real = os.fsync
+
+    def noted(handle: int) -> None:
+        real(handle)
+        synced.append((os.fstat(handle).st_ino, os.fstat(handle).st_size))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    for write in (files.write_new, files.write_whole):
+        synced.clear()
+        write(tmp_path / "file", "some text")
+        assert synced[0] == ((tmp_path / "file").stat().st_ino, len("some text"))
+        assert synced[-1][0] == tmp_path.stat().st_ino
+    synced.clear()
+    journey.record("item.ticked", item="reading/paper")
+    (events,) = (journey.root / "events").glob("*.jsonl")
+    assert (events.stat().st_ino, events.stat().st_size) in synced
+
+
 @forks
 def test_an_import_killed_anywhere_leaves_a_journey_that_a_second_one_completes(
     tmp_path: Path,

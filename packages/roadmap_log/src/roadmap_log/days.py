@@ -191,8 +191,8 @@ class Library:
         Raises:
             UnknownItemError: it cannot be the name of a day.
         """
-        found = _NAMED.fullmatch("/".join(Path(text).parts[-2:]).lower())
-        found = found or _NAMED.fullmatch(Path(text).name.lower())
+        parts = text.replace("\\", "/").lower().rstrip("/").split("/")  # a path of any system
+        found = _NAMED.fullmatch("/".join(parts[-2:])) or _NAMED.fullmatch(parts[-1])
         if not found or int(found[2]) == 0:
             raise UnknownItemError(
                 f"{text!r} is not a day",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from roadmap_log import frontmatter
 from roadmap_log.errors import JourneyError, UnknownItemError
-from roadmap_log.files import write_new
+from roadmap_log.files import DEVICE_NAME, write_new
 
 if TYPE_CHECKING:
     from roadmap_log.journey import Journey
@@ -63,7 +63,8 @@ class LogEntry:
 def slug(text: str) -> str:
     """`text` as a harmless file name of lower-case ASCII letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-") or "entry"
+    name = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-") or "entry"
+    return f"{name}-name" if DEVICE_NAME.fullmatch(name) else name
 
 
 def tidy_tags(tags: Iterable[str]) -> tuple[str, ...]:

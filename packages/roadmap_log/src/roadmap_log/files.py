@@ -1,11 +1,15 @@
 """Files that are written whole or not at all, and a lock between processes."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from roadmap_log.errors import StorageError
+
+DEVICE_NAME = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
+"""What no file may be called on Windows, whatever its ending."""
 
 
 def storage_error(action: str, path: Path, error: OSError) -> StorageError:

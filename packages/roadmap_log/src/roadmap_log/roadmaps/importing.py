@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadmap_log.errors import UnknownItemError
+from roadmap_log.files import DEVICE_NAME
 from roadmap_log.roadmaps import Roadmap
 from roadmap_log.roadmaps.outline import BOX, DONE, KINDS, OPEN, Found, Heading, Kind, outline
 from roadmap_log.roadmaps.repair import CODECS, Repaired, decode, repair
@@ -267,6 +268,8 @@ def _slug(text: str) -> str:
         slug = f"{zlib.crc32(text.encode()):08x}"
     if len(slug) > LONGEST_SLUG:
         slug = slug[: LONGEST_SLUG + 1].rpartition("-")[0] or slug[:LONGEST_SLUG]
+    if DEVICE_NAME.fullmatch(slug):
+        slug += "-name"
     return slug or f"{zlib.crc32(text.encode()):08x}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadmap_log.entries import read_entry
+from roadmap_log.files import DEVICE_NAME
 
 if TYPE_CHECKING:
     from roadmap_log.search import Index
@@ -19,7 +20,6 @@ LONGEST_TEXT = 20_000
 
 _PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NUMBERED = re.compile(r"(?:.*-)?[0-9a-f]{12}")
-_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def named(stem: str) -> str:
     """A part of an address for `stem`: itself if it is harmless everywhere, else its letters and a
     number of its own, so that no two stems ever share one."""
     plain = _PLAIN.fullmatch(stem) and len(stem) <= 120
-    if plain and not _NUMBERED.fullmatch(stem) and not _RESERVED.fullmatch(stem):
+    if plain and not _NUMBERED.fullmatch(stem) and not DEVICE_NAME.fullmatch(stem):
         return stem
     letters = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60].strip("-")
     number = blake2b(stem.encode("utf-8", "replace"), digest_size=6).hexdigest()
