@@ -63,6 +63,8 @@ def test_state_dict_round_trip_and_errors():
     assert not a[0].weight.detach().numpy().any()
     with pytest.raises(TypeError, match="dict"):
         a.load_state_dict([1])
+    with pytest.raises(RuntimeError, match=r'"3\.weight": expected a tensor or an array, got str'):
+        a.load_state_dict({**b.state_dict(), "3.weight": "text"})
 
 
 def test_buffers_are_saved_but_not_trained():

@@ -9,6 +9,18 @@ from tinygrad_autodiff import nn
 from tinygrad_autodiff.errors import ArgumentError, ArgumentTypeError, ShapeError, StateDictError
 
 
+def test_norms_of_another_number_of_channels():
+    x = tg.ones(2, 4, 2, 2)
+    instance = nn.functional.instance_norm
+    for wrong in (
+        lambda: nn.BatchNorm2d(3)(x),
+        lambda: nn.BatchNorm2d(3).eval()(x),
+        lambda: instance(x, weight=tg.ones(3)),
+    ):
+        with pytest.raises(ShapeError, match=r"of shape \(3,\) does not fit the 4 channels"):
+            wrong()
+
+
 def test_batch_norm_tracks_and_uses_the_moments():
     tg.manual_seed(0)
     layer = nn.BatchNorm1d(3, momentum=0.5)

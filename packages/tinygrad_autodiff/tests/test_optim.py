@@ -170,5 +170,15 @@ def test_bad_arguments():
             make()
     state = optim.SGD([p], 0.1).state_dict()
     q = tg.tensor([1.0], requires_grad=True)
-    with pytest.raises(RuntimeError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not fit"):
         optim.SGD([p, q], 0.1).load_state_dict(state)
+    group = state["param_groups"]
+    for of, value, message in (
+        (0, tg.ones(3), r"momentum_buffer of parameter 0 has shape \(3,\), but .* \(1,\)"),
+        (1, tg.ones(1), "parameter 1, but there are 1"),
+    ):
+        wrong = {"state": {of: {"momentum_buffer": value}}, "param_groups": group}
+        with pytest.raises(ValueError, match=message):
+            optim.SGD([p], 0.1).load_state_dict(wrong)
+    nothing = {"state": {0: {"momentum_buffer": None}}, "param_groups": group}
+    optim.SGD([p], 0.1).load_state_dict(nothing)  # as torch writes it without momentum

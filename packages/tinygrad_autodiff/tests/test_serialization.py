@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import stat
 import zipfile
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import tinygrad_autodiff as tg
 from tinygrad_autodiff import nn
+from tinygrad_autodiff.errors import ArgumentError
 
 
 def test_round_trip_of_a_model_and_an_optimizer(tmp_path):
@@ -95,6 +97,60 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.npz"):
         tg.load(path)
+
+
+def test_a_damaged_file_is_read_as_valid_or_refused():
+    file = io.BytesIO()
+    np.savez_compressed(file, a=np.arange(12.0), b=np.ones((2, 2), np.int8))
+    draw = random.Random(0)
+    outcomes = set()
+    for _ in range(1000):
+        content = bytearray(file.getvalue())
+        content[draw.randrange(len(content))] = draw.randrange(256)
+        if draw.random() < 0.3:
+            del content[draw.randrange(len(content)) :]
+        try:
+            tg.load(io.BytesIO(content))
+            outcomes.add("valid")
+        except ArgumentError:
+            outcomes.add("refused")
+    assert outcomes == {"valid", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("descr", "shape", "message"),
+    [
+        ("<f8", "(10000000000000,)", "takes 80000000000000 bytes, there are 8"),
+        ("<f8", "(99999999999999999999999,)", "x.npy"),
+        ("<f8", "(-1,)", "x.npy"),
+        ("<f8", "(2, 1", "not a complete"),
+        ("<U2", "(1,)", "not numbers"),
+        ("<M8[s]", "(1,)", "not numbers"),
+        ("|O", "(1,)", "pickles are never read"),
+    ],
+)
+def test_an_entry_that_is_no_array_of_numbers(descr, shape, message):
+    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}".encode()
+    body = b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little") + head + bytes(8)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x.npy", body)
+    with pytest.raises(ArgumentError, match=message):
+        tg.load(file)
+
+
+def test_what_numpy_wrote():
+    file = io.BytesIO()
+    columns = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    np.savez(file, columns=columns, big=np.arange(3, dtype=">i4"))
+    found = tg.load(file)
+    assert found["columns"].tolist() == columns.tolist()
+    assert found["big"].dtype == tg.int32
+    assert found["big"].add_(1).tolist() == [1, 2, 3]
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("notes.txt", "text")
+    with pytest.raises(ArgumentError, match=r"'notes\.txt' is no array"):
+        tg.load(file)
 
 
 def test_open_files_are_written_and_read():

@@ -154,6 +154,9 @@ def test_conversion():
     for wrong in (lambda: bool(tg.ones(2)), lambda: tg.ones(2).item()):
         with pytest.raises(RuntimeError):
             wrong()
+    for number in (float, int, complex):
+        with pytest.raises(ValueError, match=r"\(2,\)"):
+            number(tg.ones(2))
     for wrong in (lambda: len(tg.tensor(1.0)), lambda: iter(tg.tensor(1.0)), lambda: [1][x]):
         with pytest.raises(TypeError):
             wrong()

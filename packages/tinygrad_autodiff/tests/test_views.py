@@ -53,15 +53,39 @@ def of_masks(x, w):
     return y.pow_(2)
 
 
+def through_memory(x, w):
+    y = x * w
+    y.view(3, 1)[1:].mul_(x[0])
+    y.as_strided((2,), (2,), 0).mul_(w)
+    return y.view(1, 3).T * leaf(1.0, 2.0, 3.0).view(3, 1)
+
+
 @pytest.mark.parametrize(
     "program",
-    [through_view, through_base, into_zeros, of_parts, of_masks],
+    [through_view, through_base, into_zeros, of_parts, of_masks, through_memory],
     ids=lambda f: f.__name__,
 )
 def test_derivatives_to_second_order_in_both_modes(program):
     x, w = leaf(0.3, -0.5, 0.9), tg.tensor(np.array(1.7), requires_grad=True)
     assert autograd.gradcheck(program, (x, w), check_forward_ad=True)
     assert autograd.gradgradcheck(program, (x, w))
+
+
+@pytest.mark.parametrize(
+    "view",
+    [lambda y: y.view(6), lambda y: y.as_strided((2, 2), (3, 1), 1)],
+    ids=["view", "strided"],
+)
+def test_a_gradient_that_lies_otherwise_in_memory(view):
+    x, slopes = leaf(*range(6)), np.arange(1.0, 7.0).reshape(3, 2)
+    y = (x * 1.0).view(2, 3)
+    part = view(y)
+    factors = np.arange(2.0, 2.0 + part.numel()).reshape(part.shape)
+    part.mul_(tg.tensor(factors))
+    (y.T * tg.tensor(slopes)).sum().backward()  # in columns
+    expected = slopes.T.copy()
+    view(tg.from_numpy(expected)).mul_(tg.tensor(factors))
+    assert x.grad.tolist() == expected.reshape(6).tolist()
 
 
 def test_a_base_and_its_views_share_version_and_history():
@@ -186,6 +210,50 @@ def test_shapes_changed_in_place():
     assert x.grad.tolist() == [4, 4]
 
 
+def test_shapes_changed_in_place_after_a_write():
+    x = leaf(1.0, 2.0, 3.0, 4.0)
+    y = (x * 1.0).view(2, 2)
+    row = y[0]
+    y.mul_(2.0)  # the row has yet to follow
+    y.t_()
+    assert (row * leaf(10.0, 100.0)).tolist() == [20, 400]
+    row.sum().backward()
+    assert x.grad.tolist() == [2, 2, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["add", "replace"])
+def test_hooks_on_a_view_end_with_a_write_to_it(kind):
+    x, seen = leaf(1.0, 2.0), []
+    view = (x * 1.0).view(2, 1)[:1]
+    view.register_hook(lambda g: seen.append("old"))
+    view.retain_grad()
+    view.mul_(3.0) if kind == "add" else view.copy_(x[:1])
+    view.register_hook(lambda g: seen.append("new"))
+    view.sum().backward()
+    assert seen == ["new"]
+    assert view.grad.tolist() == [[1]]
+    assert x.grad.tolist() == [3 if kind == "add" else 1, 0]
+
+
+def test_a_view_that_has_yet_to_follow_does_when_its_root_is_detached():
+    x = leaf(1.0, 2.0)
+    y = x * 1.0
+    part = y[:1][...]
+    y.mul_(3.0)
+    y.detach_()
+    part.sum().backward()
+    assert x.grad.tolist() == [3, 0]
+
+
+def test_what_has_nothing_to_do_returns_the_tensor_itself():
+    x = leaf(1.0, 2.0)
+    for same in (x.double(), x.to("cpu"), x.to(x.dtype), x.contiguous(), x.flatten(), +x, x.conj()):
+        assert same is x
+    assert x.to(x.dtype, copy=True) is not x
+    with autograd.detect_anomaly(), autograd.forward_ad.dual_level():
+        assert x.double() is x
+
+
 def test_new_memory_parts_the_family():
     x = tg.zeros(2)
     view = x[:1]
@@ -193,6 +261,13 @@ def test_new_memory_parts_the_family():
     x.add_(1.0)
     view.add_(5.0)
     assert (view.tolist(), x.tolist()) == ([5], [2, 2, 2])
+    x = leaf(1.0, 2.0)
+    y = x * 1.0
+    view = y[:1]
+    y.mul_(3.0)
+    y.data = tg.ones(3, dtype=tg.float64)
+    view.sum().backward()
+    assert x.grad.tolist() == [3, 0]
 
 
 def test_pickles_and_copies_leave_the_family_behind():
@@ -204,6 +279,7 @@ def test_pickles_and_copies_leave_the_family_behind():
             assert tg.equal(made, value)
             assert not hasattr(made, "_view")
             assert not hasattr(made, "_views")
+            assert not hasattr(made, "_late")
     parameter = tg.nn.Parameter(tg.ones(2))
     parameter[0]
     assert pickle.loads(pickle.dumps(parameter)).tolist() == [1, 1]

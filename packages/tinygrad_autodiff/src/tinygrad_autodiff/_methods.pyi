@@ -308,15 +308,15 @@ class Methods:
         ...
 
     def conj(self) -> Tensor:
-        """Complex conjugate; a real input is its own, on the same memory. Adjoint: conj."""
+        """Complex conjugate; of a real input the input itself. Adjoint: conj."""
         ...
 
     def conj_physical(self) -> Tensor:
-        """Complex conjugate; a real input is its own, on the same memory. Adjoint: conj."""
+        """Complex conjugate; of a real input the input itself. Adjoint: conj."""
         ...
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
-        """The tensor with its elements in row-major order, copied if they are not."""
+        """The tensor itself if its elements are in row-major order, else a copy in which they are."""
         ...
 
     def copysign(self, other: _Operand) -> Tensor:
@@ -492,7 +492,7 @@ class Methods:
         ...
 
     def flatten(self, start_dim: _Number = 0, end_dim: _Number = -1) -> Tensor:
-        """Dimensions `start_dim` to `end_dim` made one."""
+        """Dimensions `start_dim` to `end_dim` made one; the tensor itself if they are one."""
         ...
 
     def flip(self, *dims: _Int | tuple[_Int, ...] | list[_Int]) -> Tensor:
@@ -970,7 +970,7 @@ class Methods:
         ...
 
     def narrow_copy(self, dim: _Number, start: Any, length: _Number) -> Tensor:
-        """`narrow` with memory of its own."""
+        """`narrow` with memory of its own; a `dim` too large is a ShapeError, as torch has it."""
         ...
 
     def ne(self, other: _Operand) -> Tensor:
@@ -1364,6 +1364,8 @@ class Methods:
     def to(self, dtype: Any = None, second: Any = None, non_blocking: _Bool = False, copy: _Bool = False, memory_format: Any = None, device: Any = None) -> Tensor:
         """Another dtype, by itself or that of another tensor; the gradient goes back in the old one.
 
+        The tensor itself if it is of that dtype already, unless `copy` is asked for.
+
         A device, as in ``to(device, dtype)``, can only be the CPU. Complex to real keeps the real part.
         """
         ...
@@ -1406,6 +1408,8 @@ class Methods:
 
     def type(self, dtype: Any = None, second: Any = None, non_blocking: _Bool = False, copy: _Bool = False, memory_format: Any = None, device: Any = None) -> Tensor:
         """Another dtype, by itself or that of another tensor; the gradient goes back in the old one.
+
+        The tensor itself if it is of that dtype already, unless `copy` is asked for.
 
         A device, as in ``to(device, dtype)``, can only be the CPU. Complex to real keeps the real part.
         """

@@ -195,6 +195,8 @@ def single(cls: Any) -> Callable[..., Any]:
             out = node.forward(data, *params)
         except (AutodiffError, ValueError, TypeError, IndexError) as error:
             raise _explained(cls, (data,), error) from error
+        if out is data:  # nothing to do, as ``x.float()`` of a float32 tensor
+            return input
         if input._requires_grad and mode.grad:
             node.edges = (input._node if input._node is not None else input,)
             node.saved = (pick((data, *params, out), node),)
@@ -209,7 +211,7 @@ def single(cls: Any) -> Callable[..., Any]:
                 note(input, made, call, params)
             return made
         made = wrap(out, node)
-        if out.base is not None or out is data:
+        if out.base is not None:
             note(input, made, call, params)
         return made
 
@@ -267,6 +269,8 @@ def general(cls: type[Op]) -> Callable[..., Any]:
             raise _explained(cls, arrays, error) from error
         if not any_tensor:
             return out
+        if out is plain[0] and isinstance(inputs[0], Tensor):
+            return inputs[0]
         if recorded and mode.grad and cls.differentiable:
             record(node, inputs, plain, out)
             result = outputs_of(node, out)
@@ -372,7 +376,8 @@ def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Except
         internal = not cls.spaces and cls.operator is None  # its caller gives the name
         named = internal or cls.name in str(error)
         return error if named else type(error)(f"{cls.name}: {error}")
-    shapes = " and ".join(str(np.shape(array)) for array in arrays if array is not None)
+    given = [np.shape(array) for array in arrays if array is not None]
+    shapes = " and ".join(map(str, given))
     dtypes = " and ".join(str(asarray(array).dtype) for array in arrays if array is not None)
     if "negative integer powers" in str(error):
         return RangeError(f"{cls.name}: integers to negative integer powers are not allowed")
@@ -381,7 +386,10 @@ def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Except
     if isinstance(error, TypeError):
         return ArgumentTypeError(f"{cls.name}: not defined for {dtypes}: {error}")
     if isinstance(error, IndexError):
-        return DimError(f"{cls.name}: {error}; the shapes are {shapes}")
+        are = "shape is" if len(given) == 1 else "shapes are"
+        return DimError(f"{cls.name}: {error}; the {are} {shapes}")
+    if "could not be broadcast together" in str(error):
+        return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: they do not broadcast")
     return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: {error}")
 
 

@@ -412,11 +412,11 @@ def concatenate(tensors: tuple[_Operand, ...] | list[_Operand] | list[Tensor], d
     ...
 
 def conj(input: _Operand, *, out: Any = None) -> Tensor:
-    """Complex conjugate; a real input is its own, on the same memory. Adjoint: conj."""
+    """Complex conjugate; of a real input the input itself. Adjoint: conj."""
     ...
 
 def conj_physical(input: _Operand, *, out: Any = None) -> Tensor:
-    """Complex conjugate; a real input is its own, on the same memory. Adjoint: conj."""
+    """Complex conjugate; of a real input the input itself. Adjoint: conj."""
     ...
 
 def constant_pad_nd(input: Any, pad: Any, value: Any = 0, *, out: Any = None) -> Tensor:
@@ -661,7 +661,7 @@ def fix(input: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def flatten(input: Any, start_dim: _Number = 0, end_dim: _Number = -1, *, out: Any = None) -> Tensor:
-    """Dimensions `start_dim` to `end_dim` made one."""
+    """Dimensions `start_dim` to `end_dim` made one; the tensor itself if they are one."""
     ...
 
 def flip(input: _Operand, *dims: _Int | tuple[_Int, ...] | list[_Int], out: Any = None) -> Tensor:
@@ -1208,7 +1208,7 @@ def narrow(input: Any, dim: _Number, start: Any, length: _Number, *, out: Any = 
     ...
 
 def narrow_copy(input: Any, dim: _Number, start: Any, length: _Number, *, out: Any = None) -> Tensor:
-    """`narrow` with memory of its own."""
+    """`narrow` with memory of its own; a `dim` too large is a ShapeError, as torch has it."""
     ...
 
 def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: _Bool, momentum: _Number, eps: _Number, *, out: Any = None) -> Tensor:
@@ -1326,7 +1326,7 @@ def polygamma(n: Any, input: Any, *, out: Any = None) -> Tensor:
     """The n-th derivative of digamma; the method is called ``x.polygamma(n)``."""
     ...
 
-def positive(input: _Operand, *, out: Any = None) -> Tensor:
+def positive(input: Any, *, out: Any = None) -> Tensor:
     """The input itself; ∂out/∂input = 1."""
     ...
 
@@ -1373,7 +1373,10 @@ def ravel(input: Any) -> Tensor:
     ...
 
 def real(input: _Operand, *, out: Any = None) -> Tensor:
-    """Real part, on the same memory. Adjoint: the complex number without imaginary part."""
+    """Real part, on the same memory; of a real input the input itself.
+
+    Adjoint: the complex number without imaginary part.
+    """
     ...
 
 def reciprocal(input: _Operand, *, out: Any = None) -> Tensor:

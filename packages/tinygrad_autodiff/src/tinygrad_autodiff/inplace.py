@@ -159,7 +159,8 @@ def overwrite(
     _check(tensor, name, recorded)
     start = next_sequence()
     try:
-        source = _snapshot(tensor) if recorded and mode.packing is not None else tensor
+        source = views.unheard(tensor) if recorded else tensor
+        source = _snapshot(source) if recorded and mode.packing is not None else source
         result = compute(source, *args, **kwargs)
     except AutodiffError as error:
         raise type(error)(f"{name}: {error}") from error
@@ -251,6 +252,7 @@ def detach_(self: Tensor) -> Tensor:
     """Take this tensor out of the graph: it becomes a leaf that does not require grad."""
     if getattr(self, "_view", None) is not None:
         raise GraphError("detach_: a view cannot be detached in place; use detach()")
+    views.settle(self)
     self._node, self._requires_grad = None, False
     return self
 

@@ -6,8 +6,12 @@ a file and an interrupted run keeps the old one.
 
 from __future__ import annotations
 
+import math
 import os
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .atomic import replacing
+from .dtypes import Array
 from .errors import ArgumentError, ArgumentTypeError
 from .tensor import Tensor, array_of, wrap
 
@@ -40,22 +45,66 @@ def save(state: Mapping[str, Any], path: str | os.PathLike[str] | BinaryIO) -> N
 
 
 def load(path: str | os.PathLike[str] | BinaryIO) -> dict[str, Tensor]:
-    """Read what `save` wrote, by the file's name or from an open one, as a dict of tensors.
+    """Read what `save` or `numpy.savez` wrote, by the file's name or from an open one.
+
+    Returns:
+        Tensors by name, in the file's order.
 
     Raises:
-        ArgumentError: The file is no such archive, is cut off, or holds pickled objects.
+        ArgumentError: The file is no such archive, is damaged, or holds what is no array of numbers
+            (pickled objects among them).
         FileNotFoundError: There is no such file.
     """
-    try:
-        with nullcontext(path) if hasattr(path, "read") else Path(path).open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ArgumentError(f"load: {path} is a single array, not a state dict (.npz)")
-            return {name: wrap(archive[name]) for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        if isinstance(error, ArgumentError):
-            raise
-        raise ArgumentError(f"load: {path} is not a complete .npz of arrays: {error}") from error
+    file: Any
+    with nullcontext(path) if hasattr(path, "read") else Path(path).open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return {
+                    info.filename.removesuffix(".npy"): wrap(_array(archive, info))
+                    for info in archive.infolist()
+                }
+        except _DAMAGED as error:
+            file.seek(0)
+            single = file.read(6) == np.lib.format.MAGIC_PREFIX
+            what = "it is a single array (.npy), not a state dict" if single else error
+            raise ArgumentError(f"load: {path} is not a complete .npz of arrays: {what}") from error
+
+
+# What zipfile and NumPy raise of bytes that are not what they should be.
+_DAMAGED = (
+    ValueError,
+    EOFError,
+    OverflowError,
+    SyntaxError,
+    RuntimeError,  # encrypted; NotImplementedError of a compression that nobody knows
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    """The array in one entry; memory is taken only if there are so many values."""
+    name = info.filename
+    with archive.open(info) as entry:
+        if entry.read(6) != np.lib.format.MAGIC_PREFIX:
+            raise ArgumentError(f"{name!r} is no array")
+        entry.seek(0)
+        older = np.lib.format.read_magic(entry) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if older else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(entry)
+        if dtype.kind not in "biufc":
+            raise ArgumentError(f"{name!r} holds {dtype}, not numbers; pickles are never read")
+        wanted, held = dtype.itemsize * math.prod(shape), info.file_size - entry.tell()
+        if wanted != held or min(shape, default=0) < 0:
+            raise ArgumentError(
+                f"{name!r} of shape {shape} and dtype {dtype} takes {wanted} bytes, there are "
+                f"{held}"
+            )
+        values = np.frombuffer(bytearray(entry.read()), dtype)
+    array: Array = values.reshape(shape, order="F" if by_columns else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _flattened(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:

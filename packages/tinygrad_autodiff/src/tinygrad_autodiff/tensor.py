@@ -54,6 +54,7 @@ class Tensor(Attributes, Interop, Methods):
         "_data",
         "_grad",
         "_hooks",
+        "_late",  # unset unless it has views that have yet to follow its history
         "_node",
         "_requires_grad",
         "_tangents",  # unset unless it is a dual tensor
@@ -67,6 +68,7 @@ class Tensor(Attributes, Interop, Methods):
     _requires_grad: bool
     _grad: Tensor | None
     _hooks: _LeafHooks | None
+    _late: Any
     _tangents: dict[int, Tensor]
     _view: Any
     _views: Any
@@ -240,7 +242,7 @@ class Tensor(Attributes, Interop, Methods):
     def item(self) -> Any:
         """The only element as a Python number."""
         if self._data.size != 1:
-            raise ShapeError(f"item: a tensor with {self._data.size} elements is not a scalar")
+            raise ShapeError(f"item: a tensor of shape {self.shape} is not a scalar")
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -256,13 +258,20 @@ class Tensor(Attributes, Interop, Methods):
         return bool(self._data.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._number())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number())
+
+    def _number(self) -> Any:
+        if self._data.size != 1:
+            raise ArgumentError(
+                f"only a tensor of one element is a Python number; this one has shape {self.shape}"
+            )
+        return self._data.item()
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iub":
@@ -286,7 +295,7 @@ class Tensor(Attributes, Interop, Methods):
     def __getstate__(self) -> Any:
         state: Any = super().__getstate__()
         fields, slots = state
-        family = ("_view", "_views")
+        family = ("_view", "_views", "_late")
         return fields, {name: value for name, value in slots.items() if name not in family}
 
     def __deepcopy__(self: _T, memo: dict[int, Any]) -> _T:

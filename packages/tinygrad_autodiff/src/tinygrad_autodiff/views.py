@@ -82,14 +82,20 @@ def rebase(tensor: Tensor, result: Tensor) -> None:
     root, steps = _root(tensor)
     if steps:
         result = OPS["put_view"].recorded(root, result, steps)  # type: ignore[attr-defined]
-    old, new = root._node, result._node
-    if old is not None and new is not None and old.retained is not None and old.retained() is root:
-        old.retained, new.retained = None, old.retained
-        new.watched = new.special = True
+    new = result._node
+    _keep_grad(root, root._node, new)
     root._node, root._requires_grad = new, new is not None
     if hasattr(result, "_tangents"):
         root._tangents = result._tangents
     _outdate(root)
+
+
+def _keep_grad(tensor: Tensor, old: Any, new: Any) -> None:
+    """`tensor` goes on with another node: what `retain_grad` asked of the old one goes along."""
+    retained = None if old is None or new is None else old.retained
+    if retained is not None and retained() is tensor:
+        old.retained, new.retained = None, old.retained
+        new.watched = new.special = True
 
 
 def check_writable(tensor: Tensor, name: str) -> None:
@@ -109,11 +115,38 @@ def check_writable(tensor: Tensor, name: str) -> None:
         )
 
 
+def settle(tensor: Tensor) -> None:
+    """`tensor` is about to leave its history: views that have yet to follow it do so now."""
+    stack = [tensor]
+    while stack:
+        parent = stack.pop()
+        stack.extend(_views(parent))
+        stack.extend([refresh(view) for view in _views(parent, "_late")])
+
+
 def forget(tensor: Tensor) -> None:
     """`tensor` is about to get memory of its own: it and its views go separate ways."""
+    settle(tensor)
     for view in _views(tensor):
         del view._view
     _clear(tensor)
+
+
+def unheard(tensor: Tensor) -> Tensor:
+    """`tensor` as a write is to compute from it: past the hooks between it and its root.
+
+    They belong to the old view, and the history of a write goes on from the root, as in torch.
+    """
+    root, steps = _root(tensor)
+    view = tensor
+    while view is not root:
+        if view._node is not None and view._node.watched:
+            made: Tensor = root
+            for step in steps:
+                made = step.repeat(made)
+            return made
+        view = view._view[0]
+    return tensor
 
 
 def replace(tensor: Tensor, reshape: Callable[[Tensor], Tensor]) -> Tensor:
@@ -127,9 +160,10 @@ def replace(tensor: Tensor, reshape: Callable[[Tensor], Tensor]) -> Tensor:
     old._grad = old._hooks = None
     if hasattr(old, "_view") and old._view[0] is not None:
         _add(old._view[0], old)
-    for view in _views(tensor):
-        view._view = (old, *view._view[1:])
-        _add(old, view)
+    for slot in ("_views", "_late"):
+        for view in _views(tensor, slot):
+            view._view = (old, *view._view[1:])
+            _add(old, view, slot)
     _clear(tensor)
     made = reshape(old)
     tensor._data, tensor._node, tensor._requires_grad = made._data, made._node, made._requires_grad
@@ -141,30 +175,32 @@ def replace(tensor: Tensor, reshape: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def _clear(tensor: Tensor) -> None:
-    for slot in ("_view", "_views"):
+    for slot in ("_view", "_views", "_late"):
         if hasattr(tensor, slot):
             delattr(tensor, slot)
 
 
-def _add(parent: Tensor, view: Tensor) -> None:
+def _add(parent: Tensor, view: Tensor, slot: str = "_views") -> None:
     """Let `parent` know `view`, weakly; the dead ones are dropped when the list has doubled.
 
     The list begins with the length at which that happens.
     """
-    views = getattr(parent, "_views", None)
+    views = getattr(parent, slot, None)
     if views is None:
-        parent._views = [16, weakref.ref(view)]
+        setattr(parent, slot, [16, weakref.ref(view)])
         return
     if len(views) > views[0]:
-        views[1:] = [held for held in views[1:] if held() is not None]
-        views[0] = max(16, 2 * len(views))
+        alive = {id(known): known for known in _views(parent, slot)}
+        views[:] = [max(16, 2 * len(alive)), *map(weakref.ref, alive.values())]
     views.append(weakref.ref(view))
 
 
-def _views(tensor: Tensor) -> Iterator[Tensor]:
-    for held in getattr(tensor, "_views", ())[1:]:
+def _views(tensor: Tensor, slot: str = "_views") -> Iterator[Tensor]:
+    """The living views that `tensor` knows: the present ones, or in `_late` the outdated ones."""
+    kind = Outdated if slot == "_late" else Tensor
+    for held in getattr(tensor, slot, ())[1:]:
         view = held()
-        if view is not None:
+        if view is not None and view.__class__ is kind and view._view[0] is tensor:
             yield view
 
 
@@ -184,9 +220,9 @@ def _outdate(root: Tensor) -> None:
     while stack:
         tensor = stack.pop()
         for view in _views(tensor):
-            if view.__class__ is Tensor:
-                view.__class__ = Outdated
-                stack.append(view)
+            view.__class__ = Outdated
+            stack.append(view)
+            _add(tensor, view, "_late")
         if hasattr(tensor, "_views"):
             del tensor._views
 
@@ -203,7 +239,9 @@ def refresh(view: Tensor) -> Tensor:
         for late in reversed(line):
             parent, *step = late._view
             late.__class__ = Tensor
+            old = late._node
             made = Step(*step).repeat(parent)
+            _keep_grad(late, old, made._node)
             late._node, late._requires_grad = made._node, made._requires_grad
             if hasattr(made, "_tangents"):
                 late._tangents = made._tangents

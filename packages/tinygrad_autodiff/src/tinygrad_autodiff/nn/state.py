@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ArgumentTypeError, StateDictError
+from ..errors import ArgumentTypeError, AutodiffError, StateDictError
 from ..tensor import RemovableHandle, Tensor, array_of
 from ..versions import written
 
@@ -85,7 +85,8 @@ class Stateful:
         parameters take the memory and dtype of what is given.
 
         Raises:
-            StateDictError: Lists missing and unexpected keys, and shapes that differ.
+            StateDictError: Lists missing and unexpected keys, shapes that differ, and values that
+                are no tensors.
         """
         if not isinstance(state_dict, Mapping):
             raise ArgumentTypeError(
@@ -105,8 +106,16 @@ class Stateful:
                 extra[prefix + _EXTRA] = module
         missing = [key for key in (*own, *extra) if key not in state]
         unexpected = [key for key in state if key not in own and key not in extra]
-        arrays = {key: array_of(state[key]) for key in own if key in state}
-        problems = self._problems(own, arrays, missing, unexpected, strict)
+        problems: list[str] = []
+        arrays = {}
+        for key in own:
+            if key in state:
+                try:
+                    arrays[key] = array_of(state[key])
+                except AutodiffError as error:
+                    kind = type(state[key]).__name__
+                    problems.append(f'"{key}": expected a tensor or an array, got {kind}: {error}.')
+        problems = self._problems(own, arrays, missing, unexpected, strict) + problems
         if problems:
             listed = "\n\t".join(problems)
             raise StateDictError(

@@ -36,11 +36,11 @@ class _Unary(Op):
 
 
 class Conj(_Unary, name="conj", aliases=("conj_physical",)):
-    """Complex conjugate; a real input is its own, on the same memory. Adjoint: conj."""
+    """Complex conjugate; of a real input the input itself. Adjoint: conj."""
 
     def forward(self, input: Array) -> Array:
         """Values."""
-        return np.conjugate(input) if input.dtype.kind == "c" else input[...]
+        return np.conjugate(input) if input.dtype.kind == "c" else input
 
     def backward(self, g: Any) -> Any:
         """Conjugated."""
@@ -48,12 +48,15 @@ class Conj(_Unary, name="conj", aliases=("conj_physical",)):
 
 
 class Real(_Unary, name="real", spaces=_FUNCTION):
-    """Real part, on the same memory. Adjoint: the complex number without imaginary part."""
+    """Real part, on the same memory; of a real input the input itself.
+
+    Adjoint: the complex number without imaginary part.
+    """
 
     def forward(self, input: Array) -> Array:
         """Values, a view."""
         self.source = input.dtype
-        return input.real if input.dtype.kind == "c" else input[...]
+        return input.real if input.dtype.kind == "c" else input
 
     def backward(self, g: Any, source: Any) -> Any:
         """In the input's dtype."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, RangeError, ShapeError
 from ..op import Bad, Composite, Sample, op
 from ..samples import array
 
@@ -55,8 +55,8 @@ class Einsum(Composite, name="einsum", spaces=("",)):
         """Too few operands, an unknown index in the result, unequal sizes."""
         x = array((2, 3))
         yield Bad(("ij,jk->ik", x), {}, ArgumentError, "2 operands, got 1")
-        yield Bad(("ij->k", x), {}, ArgumentError, "'k'")
-        yield Bad(("ij,jk->ik", x, x), {}, ShapeError, "'j' has the sizes 3 and 2")
+        yield Bad(("ij->k", x), {}, RangeError, "'k'")
+        yield Bad(("ij,jk->ik", x, x), {}, ShapeError, r"'j' has the sizes 3 and 2.*\(2, 3\)")
         yield Bad(("ijk->i", x), {}, ShapeError, r"'ijk' .*\(2, 3\)")
 
 
@@ -80,7 +80,11 @@ def _parsed(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
         for label, size in zip(full, operand.shape, strict=True):
             known = sizes.setdefault(label, size)
             if known != size and 1 not in (known, size):
-                raise ShapeError(f"einsum: {label!r} has the sizes {known} and {size}")
+                shapes = " and ".join(str(tuple(part.shape)) for part in operands)
+                raise ShapeError(
+                    f"einsum: {label!r} has the sizes {known} and {size}; {equation!r} does not "
+                    f"fit the shapes {shapes}"
+                )
             sizes[label] = max(known, size)
         terms[i] = full
     if not arrow:
@@ -89,7 +93,9 @@ def _parsed(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
     result = right.replace("...", dots)
     for label in result:
         if label not in sizes or result.count(label) > 1:
-            raise ArgumentError(f"einsum: {label!r} in the result of {equation!r} is not valid")
+            raise RangeError(
+                f"einsum: {label!r} in the result of {equation!r} is in no operand, or there twice"
+            )
     return terms, result
 
 

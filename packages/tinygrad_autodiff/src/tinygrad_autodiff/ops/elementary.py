@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DtypeError, ShapeError
-from ..op import Array, Elementwise, Op, Sample, Tensor, compose, op
+from ..errors import ArgumentTypeError, DtypeError, ShapeError
+from ..op import Array, Bad, Composite, Elementwise, Op, Sample, Tensor, compose, op
 from ..samples import array
 from ..tensor import wrap
 
@@ -210,17 +210,28 @@ def _sinc_slope(x: Any) -> Any:
 # ---- parts of a number ---------------------------------------------------------------------------
 
 
-class Positive(Elementwise, name="positive", operator="pos"):
+class Positive(Composite, name="positive", operator="pos"):
     """The input itself; ∂out/∂input = 1."""
 
-    partials = (lambda t: t,)
-
     @staticmethod
-    def forward(input: Array) -> Array:
-        """Values, on the same memory."""
+    def forward(input: Any) -> Any:
+        """As it comes."""
+        if not hasattr(input, "dtype"):
+            raise ArgumentTypeError(f"positive: expected a tensor, got {type(input).__name__}")
         if input.dtype.kind == "b":
             raise DtypeError("positive: not defined for bool")
-        return input[...]
+        return input
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Any tensor."""
+        yield Sample((array((2, 3)),))
+
+    @classmethod
+    def error_inputs(cls) -> Iterator[Bad]:
+        """No tensor, and truth values."""
+        yield Bad(("text",), {}, ArgumentTypeError, "expected a tensor")
+        yield Bad((array((3,)) > 0,), {}, DtypeError, "not defined for bool")
 
 
 class NanToNum(Elementwise, name="nan_to_num"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import RangeError
 from ..op import Array, Bad, Elementwise, Op, Sample, op
 from ..samples import array
 from .special import erf_values
@@ -371,7 +371,7 @@ class Clamp(Elementwise, name="clamp", aliases=("clip",)):
     def forward(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
         """Values."""
         if min is None and max is None:
-            raise ArgumentError("clamp: at least one of min and max must be given")
+            raise RangeError("clamp: at least one of min and max must be given")
         if min is not None:
             input = np.maximum(input, min)
         return input if max is None else np.minimum(input, max)
@@ -388,7 +388,7 @@ class Clamp(Elementwise, name="clamp", aliases=("clip",)):
     @classmethod
     def error_inputs(cls) -> Iterator[Bad]:
         """No bound at all."""
-        yield Bad((array((3,)),), {}, ArgumentError, "at least one of min and max")
+        yield Bad((array((3,)),), {}, RangeError, "at least one of min and max")
 
 
 def _within(x: Any, low: Any, high: Any) -> Any:

@@ -277,6 +277,17 @@ def _column(value: Any, input: Any) -> Any:
     return value if value is None or not rest else op.reshape(value, (-1, *rest))
 
 
+def _fit_channels(name: str, input: Any, *values: Any) -> None:
+    """Raise unless running_mean, running_var, weight and bias have an element for each channel."""
+    channels = input.shape[1] if input.ndim > 1 else 0
+    for key, value in zip(("running_mean", "running_var", "weight", "bias"), values, strict=True):
+        if value is not None and math.prod(value.shape) != channels:
+            raise ShapeError(
+                f"{name}: {key} of shape {tuple(value.shape)} does not fit the {channels} channels "
+                f"of an input of shape {tuple(input.shape)}"
+            )
+
+
 def _track(running: Any, batch: Array, momentum: float) -> None:
     """``(1 - momentum)·running + momentum·batch``, in place."""
     if running is not None:
@@ -323,6 +334,7 @@ def _batch_norm(
 ) -> Any:
     if input.ndim < 2 and math.prod(input.shape):
         raise ShapeError(f"batch_norm: expected at least 2 dimensions, got {tuple(input.shape)}")
+    _fit_channels("batch_norm", input, running_mean, running_var, weight, bias)
     weight, bias = _column(weight, input), _column(bias, input)
     if not training:
         if running_mean is None or running_var is None:
@@ -376,6 +388,7 @@ def instance_norm(
             "instance_norm: expected more than 1 spatial element when training, got an input of "
             f"shape {tuple(input.shape)}"
         )
+    _fit_channels("instance_norm", input, running_mean, running_var, weight, bias)
     noted: list[Array] = []
     axes = tuple(range(2, input.ndim))
     weight, bias = _column(weight, input), _column(bias, input)

@@ -40,7 +40,7 @@ class Clone(_Same, name="clone"):
 
 
 class Contiguous(_Same, name="contiguous", spaces=("Tensor",)):
-    """The tensor with its elements in row-major order, copied if they are not."""
+    """The tensor itself if its elements are in row-major order, else a copy in which they are."""
 
     def forward(self, input: Array, memory_format: Any = None) -> Array:
         """Values."""
@@ -65,6 +65,8 @@ class Alias(_Same, name="alias", spaces=()):
 
 class To(Op, name="to", aliases=("type",), spaces=("Tensor",)):
     """Another dtype, by itself or that of another tensor; the gradient goes back in the old one.
+
+    The tensor itself if it is of that dtype already, unless `copy` is asked for.
 
     A device, as in ``to(device, dtype)``, can only be the CPU. Complex to real keeps the real part.
     """

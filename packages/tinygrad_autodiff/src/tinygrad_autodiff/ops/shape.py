@@ -26,8 +26,14 @@ class Reshape(Op, name="reshape"):
 
     def forward(self, input: Array, shape: Ints) -> Array:
         """Values, a view if possible."""
-        self.source = input.shape
-        return input.reshape(ints(shape))
+        self.source, wanted = input.shape, ints(shape)
+        try:
+            return input.reshape(wanted)
+        except ValueError as error:
+            raise ShapeError(
+                f"the shape {wanted} is invalid for an input of {input.shape}, which has "
+                f"{input.size} elements"
+            ) from error
 
     def backward(self, g: Any, source: Any) -> Any:
         """The old shape."""
@@ -152,7 +158,7 @@ def broadcast_tensors(*tensors: Any) -> Any:
     """The tensors, each repeated to the shape that all broadcast to."""
     tensors = unpacked("broadcast_tensors", tensors)
     shape = op.broadcast_shapes(*(part.shape for part in tensors))
-    return tuple(op.expand(part, shape) for part in tensors)
+    return tuple(p if tuple(p.shape) == shape else op.expand(p, shape) for p in tensors)
 
 
 def unpacked(name: str, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -174,10 +180,12 @@ def unpacked(name: str, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
     errors=(Bad((array((2, 3)), 1, 0), {}, ShapeError, "comes after"),),
 )
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    """Dimensions `start_dim` to `end_dim` made one."""
+    """Dimensions `start_dim` to `end_dim` made one; the tensor itself if they are one."""
     first, last = one_dim(start_dim, input.ndim), one_dim(end_dim, input.ndim)
     if first > last:
         raise ShapeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    if input.ndim and first == last:
+        return input
     shape = input.shape
     size = math.prod(shape[first : last + 1])
     return op.reshape(input, (*shape[:first], size, *shape[last + 1 :]))

@@ -49,9 +49,17 @@ def _whole(start: Any) -> int:
     return int(start)
 
 
-@compose(Sample((array((3, 4)), 1, 1, 2)), spaces=("", "Tensor"))
+@compose(
+    Sample((array((3, 4)), 1, 1, 2)),
+    errors=(
+        Bad((array((3,)), 1, 0, 1), {}, ShapeError, "narrow_copy: dimension 1 .* 1 dimensions"),
+        Bad((array((3,)), -2, 0, 1), {}, DimError, "narrow_copy: .*out of range"),
+    ),
+)
 def narrow_copy(input: Any, dim: int, start: Any, length: int) -> Any:
-    """`narrow` with memory of its own."""
+    """`narrow` with memory of its own; a `dim` too large is a ShapeError, as torch has it."""
+    if 0 < input.ndim <= dim:
+        raise ShapeError(f"narrow_copy: dimension {dim} of a tensor of {input.ndim} dimensions")
     return op.clone(op.narrow(input, dim, start, length))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
@@ -71,12 +71,12 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
     Sample((array((6, 2)), 3)),
     Sample((array((2, 5)), 2, -1)),
     aliases=("unsafe_chunk",),
-    errors=(Bad((array((3,)), 0), {}, ArgumentError, "positive number of chunks"),),
+    errors=(Bad((array((3,)), 0), {}, RangeError, "positive number of chunks"),),
 )
 def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
     """At most `chunks` parts of equal size (the last may be smaller) along `dim`."""
     if chunks <= 0:
-        raise ArgumentError(f"chunk: expected a positive number of chunks, got {chunks}")
+        raise RangeError(f"chunk: expected a positive number of chunks, got {chunks}")
     length = input.shape[one_dim(dim, input.ndim)]
     if not length:
         return op.split(input, [0] * chunks, dim)

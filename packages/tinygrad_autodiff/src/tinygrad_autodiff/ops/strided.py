@@ -63,6 +63,15 @@ def _numbers(count: int, pattern: Pattern) -> Array:
     return _read(np.arange(count), pattern)
 
 
+def numbered(input: Array) -> Array:
+    """The numbers of the elements of `input`, in row-major order, lying as these lie in memory."""
+    flat, start = _memory(input)
+    strides = tuple(stride // input.itemsize for stride in input.strides)
+    numbers = _read(np.full(flat.size, -1), (input.shape, strides, start))
+    numbers[...] = np.arange(input.size).reshape(input.shape)
+    return numbers
+
+
 class AsStrided(Op, name="as_strided"):
     """The memory of `input` in given sizes and strides (in elements), from a given start on.
 

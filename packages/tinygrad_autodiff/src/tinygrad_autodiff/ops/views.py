@@ -14,12 +14,20 @@ from ..op import Bad, Op, Sample, op
 from ..samples import array
 from ..tensor import Tensor
 from ..views import Step
+from .strided import numbered
 
 
 def _view(value: Any, steps: tuple[Step, ...]) -> Any:
     for step in steps:
         value = step.repeat(value)
     return value
+
+
+def _for_any_layout(root: Array, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Steps that find in a gradient, however it lies in memory, what `steps` find in `root`."""
+    if any(step.call is op.as_strided for step in steps):
+        return (Step(op.take, (_view(numbered(root), steps),), None),)
+    return tuple(s._replace(call=op.reshape) if s.call is op.view else s for s in steps)
 
 
 class PutView(Op, name="put_view", spaces=()):
@@ -51,6 +59,7 @@ class PutView(Op, name="put_view", spaces=()):
     def recorded(cls, root: Tensor, value: Tensor, steps: tuple[Step, ...]) -> Tensor:
         """The node of a write that has happened already: nothing is computed."""
         node: Any = cls()
+        steps = _for_any_layout(root._data, steps)
         inputs, plain = (root, value), (root._data, value._data, steps)
         dispatch.record(node, inputs, plain, root._data)
         result: Tensor = dispatch.outputs_of(node, root._data)

@@ -205,7 +205,8 @@ class Optimizer:
         Arrays of a parameter's state take the parameter's dtype.
 
         Raises:
-            StateDictError: The groups do not fit, or the dict is none of an optimizer.
+            ArgumentError: The groups do not fit, or state is for no parameter or of another shape.
+            StateDictError: The dict is none of an optimizer.
         """
         for hook in tuple(self._hooks["load_state_dict_pre"]):
             changed = hook(self, state_dict)
@@ -215,11 +216,12 @@ class Optimizer:
         groups = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in self.param_groups]
         if [len(group["params"]) for group in groups] != sizes:
-            raise StateDictError(
+            raise ArgumentError(
                 f"optimizer state: groups of {[len(g['params']) for g in groups]} parameters do "
                 f"not fit groups of {sizes}"
             )
         order = [p for group in self.param_groups for p in group["params"]]
+        self._check_state(state_dict["state"], order)
         self.state = {
             order[int(i)]: {
                 key: int(v) if key == "step" else _unpacked(v, order[int(i)].dtype)
@@ -232,6 +234,22 @@ class Optimizer:
         for hook in tuple(self._hooks["load_state_dict_post"]):
             hook(self)
 
+    @staticmethod
+    def _check_state(states: Any, order: list[Any]) -> None:
+        for place, state in states.items():
+            if not 0 <= int(place) < len(order):
+                raise ArgumentError(
+                    f"optimizer state: state of parameter {place}, but there are {len(order)}"
+                )
+            size = tuple(order[int(place)].shape)
+            for key, value in state.items():
+                shape = tuple(getattr(value, "shape", ()))
+                if key in _LIKE_PARAMETER and value is not None and shape != size:
+                    raise ArgumentError(
+                        f"optimizer state: {key} of parameter {place} has shape {shape}, but the "
+                        f"parameter {size}"
+                    )
+
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
@@ -242,6 +260,7 @@ class Optimizer:
 
 _CALLS = ("step", "state_dict", "load_state_dict")
 _MOMENTS = tuple(f"{call}_{when}" for call in _CALLS for when in ("pre", "post"))
+_LIKE_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
 _NOT_NEGATIVE = ("lr", "weight_decay", "momentum", "dampening", "eps", "lr_decay", "momentum_decay")
 
 
