@@ -74,6 +74,21 @@ def test_the_site_says_what_status_says(journey: Journey, roadmap: Command) -> N
     assert "planned" in pages[folder / "days" / "sample-03.html"].text
 
 
+def test_of_several_roadmaps_each_is_named_and_has_something_next(
+    journey: Journey, roadmap: Command
+) -> None:
+    plan = journey.root.parent / "plan.md"
+    plan.write_text("# My own plan\n\n- [x] Begun\n- [ ] A box of my own\n")
+    roadmap("import", str(plan))
+    index = assert_closed(Path(roadmap("site", "build", "--json").json["folder"]))
+    page = next(page for path, page in index.items() if path.name == "index.html")
+    assert "My own plan 1 of 2" in " ".join(page.text.split())
+    assert "A sample 0 of 5" in " ".join(page.text.split())
+    coming = page.text[page.text.index("Next") : page.text.index("Roadmaps")]
+    assert "Day 01: One" in coming
+    assert "A box of my own" in coming
+
+
 def test_an_empty_journey_has_a_site(journey: Journey, roadmap: Command) -> None:
     assert roadmap("site", "build").code == 0
     assert_closed(journey.root / "_site")

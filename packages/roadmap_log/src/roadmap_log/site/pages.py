@@ -291,7 +291,7 @@ class Pages:
             "done": sum(each.done for each in self._ordered),
             "heat": heat_map(state.activity, state.today),
             "weeks": _weeks(state),
-            "choices": [each for each in choices if each.startable] or choices,
+            "choices": [each for each in choices if each.open] or choices,
             "posts": list(self.journal.posts(RECENT)),
             "counted": DONE,
             "points": points,
