@@ -13,12 +13,20 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from roadmap_log import machine
 from roadmap_log.dayfile import DayFile, parse
 from roadmap_log.runner import Limits, Report, run
 from sample import day_source
 
 RIGHT = "def answer():\n    return 1\n\n\ndef double():\n    return 2\n"
 WRONG = RIGHT.replace("return 1", "return 5")
+GROWS = """\
+import time
+held = []
+while True:
+    held.append(bytearray(b"x" * 4_000_000))
+    time.sleep(0.01)
+"""
 TESTS = ("test_answer", "test_double", "test_names_given")
 LINUX = sys.platform.startswith("linux")
 
@@ -277,10 +285,20 @@ def test_a_file_may_not_grow_past_its_limit(judged: Judged) -> None:
 
 @posix
 def test_memory_without_end_is_stopped(judged: Judged) -> None:
-    grow = "import time\nheld = []\nwhile True:\n    held.append(bytearray(b'x' * 4_000_000))\n"
-    report = judged(grow + "    time.sleep(0.01)\n", memory_bytes=200_000_000)
+    report = judged(GROWS, memory_bytes=200_000_000)
     assert not report.passed
     assert report.reason == "stopped: it held more than 200 MB of memory"
+
+
+@posix
+def test_without_a_word_of_limits_some_memory_is_left_to_others(
+    day: DayFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 10_000_000 < (machine.memory() or 0) < 10**14
+    monkeypatch.setattr(sys.modules["roadmap_log.runner.run"], "memory", lambda: 200_000_000)
+    work = tmp_path / "work.py"
+    work.write_text(GROWS)
+    assert run(day, work).reason == "stopped: it held more than 150 MB of memory"
 
 
 # --- ends of its own choosing -------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """What this machine has, found without importing anything that is slow."""
 
 import os
+from contextlib import suppress
 
+_CONTAINERS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _DEVICES = ("dxg", "kfd")
 
 
@@ -16,6 +18,17 @@ def gpu_present() -> bool:
     return any(
         name in _DEVICES or (name.startswith("nvidia") and name[6:].isdigit()) for name in names
     )
+
+
+def memory() -> int | None:
+    """Bytes of memory that this machine, or the container we are in, has; None if it is unknown."""
+    sizes: list[int] = []
+    with suppress(ValueError, OSError, AttributeError):  # Windows has no sysconf
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in _CONTAINERS:
+        with suppress(OSError, ValueError), open(path) as stream:  # "max" is no limit
+            sizes.append(int(stream.read()))
+    return min((size for size in sizes if size > 0), default=None)
 
 
 def lacks(requires: tuple[str, ...]) -> str | None:

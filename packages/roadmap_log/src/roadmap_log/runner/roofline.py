@@ -8,7 +8,7 @@ from roadmap_log.dayfile import DayFile, split_upper
 from roadmap_log.machine import gpu_present
 from roadmap_log.runner.process import Start, command
 from roadmap_log.runner.report import Limits, Report, Scores, Share, TestOutcome
-from roadmap_log.runner.run import Child, in_a_child, learners_text
+from roadmap_log.runner.run import Child, in_a_child, learners_text, usual_limits
 
 NO_GPU = "this machine shows no GPU"
 _TIMED = command(sys.executable, "-P", str(Path(__file__).with_name("timed.py")))
@@ -39,7 +39,7 @@ def score(
         return Scores(unscored="track.toml names no module that knows the device (roofline = …)")
     if not rehearse and not gpu_present():
         return Scores(unscored=NO_GPU)
-    limits = limits or Limits(seconds=_SECONDS)
+    limits = limits or usual_limits(_SECONDS)
     more = {
         "device": device,
         "rehearse": rehearse,

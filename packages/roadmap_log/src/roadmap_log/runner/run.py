@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmap_log.dayfile import DayFile, DayFileError, combine, read, split_upper
-from roadmap_log.machine import gpu_present, lacks
+from roadmap_log.machine import gpu_present, lacks, memory
 from roadmap_log.runner.process import MARK, Ended, Start, command, supervise
 from roadmap_log.runner.report import Limits, Report, RunnerError
 from roadmap_log.runner.verdict import missing, read_channel, records_of, verdict
@@ -44,7 +44,8 @@ def run(
 
     What stands above `# TESTS` in the file is joined with the tests as the package has them (what
     the file holds below is ignored), and pytest runs the result in a child process under `limits`.
-    `seed` becomes ROADMAP_SEED and the hash seed; without one a fresh one is drawn. With
+    Without limits they are the usual ones. `seed` becomes ROADMAP_SEED and the hash seed; without
+    one a fresh one is drawn. With
     `first_failure_ends` the run stops at the first test that does not pass.
 
     A file that cannot be judged (missing, binary, a link, too large) gives a report that says so.
@@ -62,9 +63,14 @@ def run(
         upper = split_upper(learners_text(learner_file))
     except DayFileError as error:
         return Report(False, str(error), missing=day.test_ids, seed=seed, tests_hash=tests_hash)
-    return judge(
-        day, upper, learner_file, seed, limits or Limits(), first_failure_ends=first_failure_ends
-    )
+    limits = limits or usual_limits()
+    return judge(day, upper, learner_file, seed, limits, first_failure_ends=first_failure_ends)
+
+
+def usual_limits(seconds: float = Limits.seconds) -> Limits:
+    """What a learner's program may use unless one says otherwise: not all of the memory."""
+    whole = memory()
+    return Limits(seconds=seconds, memory_bytes=None if whole is None else whole * 3 // 4)
 
 
 def judge(
