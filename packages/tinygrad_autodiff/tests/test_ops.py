@@ -139,6 +139,27 @@ def test_dtype_of_results_and_gradients(call, dtype):
     [
         param
         for param in DIFFERENTIABLE
+        if not issubclass(param.values[0].cls, Composite) and param.values[0].cls.name != "to"
+    ],
+)
+def test_dtype_of_tangents_and_recorded_gradients(call):
+    """In float16, which any float32 or float64 on the way would widen."""
+    inputs = leaves(call.arrays, float16)
+    along = [wrap(np.ones_like(value.detach().numpy())) for value in inputs]
+    _, tangents = autograd.forward_ad.jvp(
+        lambda *values: tuple(call.outputs(*values)), inputs, along
+    )
+    outs = [out for out in call.outputs(*inputs) if out.requires_grad]
+    seeds = [wrap(np.ones(out.shape, float16)) for out in outs]
+    found = autograd.grad(outs, inputs, seeds, create_graph=True, materialize_grads=True)
+    assert {value.dtype for value in (*tangents, *found)} == {float16}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        param
+        for param in DIFFERENTIABLE
         if issubclass(param.values[0].cls, Elementwise)
         and all(a.ndim == 0 for a in param.values[0].arrays)
     ],

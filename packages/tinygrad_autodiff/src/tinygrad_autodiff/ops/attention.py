@@ -107,7 +107,9 @@ class Attention(Fused, name="attention", spaces=()):
         weights = op.softmax(scores, -1)
         if hidden is not None:
             weights = op.masked(weights, ~hidden)
-        return op.matmul(weights if keep is None else weights * keep, value)
+        if keep is not None:
+            weights = weights * keep.astype(query.dtype, copy=False)
+        return op.matmul(weights, value)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:

@@ -147,7 +147,7 @@ class SoftmaxCrossEntropy(Fused, name="softmax_cross_entropy", spaces=()):
     def composed(input: Any, classes: Any, factor: Any, total: bool) -> Any:
         """Of log_softmax and gather."""
         picked = op.gather(op.log_softmax(input, 1), 1, np.expand_dims(classes, 1))
-        losses = -op.squeeze(picked, 1) * factor
+        losses = -op.squeeze(picked, 1) * np.asarray(factor, input.dtype)
         return op.sum(losses) if total else losses
 
     @classmethod
