@@ -1,6 +1,6 @@
 """What one operation costs beside its arithmetic: small graphs, forward and backward.
 
-`(x * y + x).sum()` on 16 float32 numbers, and a chain of 10,000 additions.
+`(x * y + x).sum()` on 16 float32 numbers, and a chain of 100,000 additions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tinygrad_autodiff as tg
 
 A = np.linspace(0.1, 1.6, 16, dtype=np.float32)
 B = np.linspace(1, 2, 16, dtype=np.float32)
-LENGTH = 10_000
+LENGTH = 100_000
 
 
 def torch_like(library, leaf):
