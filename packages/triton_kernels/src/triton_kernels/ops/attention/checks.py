@@ -28,20 +28,25 @@ def check_heads(
         ShapeError, DtypeError, DeviceError: they do not.
     """
     check_tensors(op, query=query, key=key, value=value)
-    if not query.dim() == key.dim() == value.dim() == dimensions:
+    sizes = query.shape, key.shape, value.shape
+    if not len(sizes[0]) == len(sizes[1]) == len(sizes[2]) == dimensions:
         names = "(batch, heads, length, size)" if dimensions == 4 else "(length, heads, size)"
         raise _unfit(op, query, key, value, f"{names} each", "unsqueeze or transpose them")
-    head, length = (-3, -2) if dimensions == 4 else (-2, -3)
-    if query.shape[-1] != key.shape[-1] or query.shape[-1] == 0 or value.shape[-1] == 0:
+    one = key_one = value_one = 1  # batch
+    if dimensions == 4:
+        (one, heads, _, size), (key_one, key_heads, keys, key_size) = sizes[:2]
+        value_one, value_heads, values, value_size = sizes[2]
+    else:
+        (_, heads, size), (keys, key_heads, key_size), (values, value_heads, value_size) = sizes
+    if size != key_size or size == 0 or value_size == 0:
         expected = "query and key of one size a head, none of size 0"
         raise _unfit(op, query, key, value, expected, "project them alike")
-    if key.shape[length] != value.shape[length] or key.shape[head] != value.shape[head]:
+    if keys != values or key_heads != value_heads:
         expected = "as many keys and key heads as values"
         raise _unfit(op, query, key, value, expected, "check the cache")
-    if batched and dimensions == 4 and not query.shape[0] == key.shape[0] == value.shape[0]:
+    if batched and not one == key_one == value_one:
         advice = "expand the batch, which copies nothing"
         raise _unfit(op, query, key, value, "one batch size", advice)
-    heads, key_heads = query.shape[head], key.shape[head]
     if heads and (key_heads == 0 or heads % key_heads):
         expected = "query heads a multiple of key heads"
         raise _unfit(op, query, key, value, expected, "split the heads into equal groups")
