@@ -139,6 +139,7 @@ def index_dtype(*layouts: Layout) -> Any:
     return tl.int64 if wide else tl.int32
 
 
+@functools.cache
 def has_gluon() -> bool:
     """Whether this triton has Gluon with what Hopper kernels need."""
     return TRITON_VERSION is not None and _version(TRITON_VERSION) >= (3, 6)
