@@ -170,6 +170,10 @@ CHEATS = {
         "def doubled(values):\n    return [2 * value for value in values]\n",
         "0 µs cannot be believed: this machine needs 2e+06 µs at the least",
     ),
+    "paid for in part": (
+        "def doubled(values):\n    paper.spend(1.5)\n    return [2 * value for value in values]\n",
+        "1.5e+06 µs cannot be believed: this machine needs 2e+06 µs at the least",
+    ),
     "right only where the tests look": (
         "def doubled(values):\n    return [2 * value for value in values[:50]]\n",
         "run 1 gave a wrong result",
