@@ -13,6 +13,7 @@ from roadmap_log.dayfile import DayFile, DayFileError, parse
 from roadmap_log.journey import Journey
 from roadmap_log.runner import Limits, Scores, roofline, score
 from roadmap_log.runner import timed as clock
+from roadmap_log.state import kernel_name
 from roadmap_log.tracks import load
 from sample import Command, day_source
 
@@ -282,6 +283,10 @@ def test_the_command_shows_and_records_the_share(
     assert Journey(journey.root).history.events[-1].data["failed"] == ["RooflineDoubled"]
     row = roadmap("status", "--json").json["items"][0]
     assert (row["status"], row["roofline"]) == ("regressed", {"doubled": 0.5})
+
+
+def test_a_kernel_is_shown_by_its_words() -> None:
+    assert kernel_name("RooflineScaledCopy") == "scaled copy"
 
 
 def test_without_a_gpu_the_command_says_that_it_did_not_score(

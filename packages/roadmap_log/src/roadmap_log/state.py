@@ -336,7 +336,13 @@ def _shares(scores: object) -> Iterator[tuple[str, float]]:
     for each in told if isinstance(told, list) else []:
         share = each.get("share") if isinstance(each, dict) else None
         if isinstance(share, float | int) and 0 <= share < 100:
-            yield str(each.get("name", "")).removeprefix("Roofline").lower(), share
+            yield kernel_name(str(each.get("name", ""))), share
+
+
+def kernel_name(roofline: str) -> str:
+    """What a roofline is shown as: "scaled copy" for RooflineScaledCopy."""
+    words = roofline.removeprefix("Roofline")
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip()
 
 
 def _whole(value: object) -> int:

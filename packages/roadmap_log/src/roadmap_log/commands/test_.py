@@ -7,7 +7,7 @@ import click
 
 from roadmap_log import terminal
 from roadmap_log.commands import completing, journey_of, json_option, print_json
-from roadmap_log.state import day_name
+from roadmap_log.state import day_name, kernel_name
 from roadmap_log.work import first_open, work_in_hand
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _roofline(scores: "Scores") -> list[str]:
     rates += [f"{name} {rate / 1e12:,.0f} TFLOP/s" for name, rate in scores.flops_per_second]
     lines = [f"{heading}  {terminal.clean(scores.device)}: {', '.join(rates)}"]
     for each in scores.shares:
-        name = terminal.fit(each.name.removeprefix("Roofline").lower(), 12)
+        name = terminal.fit(kernel_name(each.name), 14)
         bar = terminal.bar([(round(1000 * min(1.0, each.share)), "green")], 1000, 20)
         told = f"{1e6 * each.seconds:.4g} µs; at the least {1e6 * each.least:.4g} ({each.bound})"
         lines.append(f"  {name} {bar} {100 * each.share:3.0f} %  {terminal.paint(told, 'dim')}")
