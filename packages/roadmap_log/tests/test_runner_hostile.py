@@ -248,6 +248,19 @@ def test_much_output_is_shortened_and_harms_nobody(judged: Judged) -> None:
     assert "[… 40,006 bytes left out …]" in report.output
 
 
+def test_a_line_without_end_is_searched_for_places_but_once(day: DayFile, tmp_path: Path) -> None:
+    work = tmp_path / "work.py"
+    work.write_text(f"print('x' * 900_000, __file__, sep='')\nprint(__file__)\n{RIGHT}")
+    code = (
+        "import sys; from pathlib import Path; from roadmap_log.dayfile import parse; "
+        "from roadmap_log.runner import run; day, work = map(Path, sys.argv[1:]); "
+        "report = run(parse(day), work); print(report.passed, report.output[-200:].split())"
+    )
+    command = [sys.executable, "-c", code, str(day.path), str(work)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout == f"True ['{work}', '{work}']\n"
+
+
 def test_output_that_is_no_text_is_shown_with_replacements(judged: Judged) -> None:
     report = judged("import os\nos.write(1, b'\\xff\\xfe ok')\n" + RIGHT)
     assert report.passed

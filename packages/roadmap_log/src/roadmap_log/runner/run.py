@@ -237,7 +237,8 @@ def environment(seed: int, requires: tuple[str, ...]) -> dict[str, str]:
 def _places(file: Path, upper_lines: int, day: DayFile, shown_as: Path) -> Callable[[str], str]:
     """Rewrites places in the temporary file: to the learner's file, or to the day's own tests."""
     shift = day.upper.count("\n") - upper_lines
-    name = rf"(?P<path>[^\s\"'(]*{re.escape(file.name)})"
+    # It begins where a word does: tried at every letter of a long one, it would never end.
+    name = rf"(?<![^\s\"'(])(?P<path>[^\s\"'(]*{re.escape(file.name)})"
     places = re.compile(rf"{name}(?:(?P<between>:|\", line )(?P<line>\d+))?")
 
     def real(match: re.Match[str]) -> str:
