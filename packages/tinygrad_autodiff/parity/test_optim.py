@@ -131,10 +131,10 @@ def converted(value):
     return tg.tensor(value.numpy()) if isinstance(value, torch.Tensor) else value
 
 
-@pytest.mark.parametrize(
-    ("name", "kwargs"),
-    [case for case in CASES if case.values[0] not in ("Muon", "LBFGS")],  # bfloat16; scratch
-)
+CONTINUED = [case for case in CASES if case.values[0] not in ("Muon", "LBFGS")]  # bfloat16; scratch
+
+
+@pytest.mark.parametrize(("name", "kwargs"), CONTINUED)
 def test_a_state_dict_of_torch_is_continued(name, kwargs):
     shapes = ((3, 4), (5,))
     theirs = Run(torch, name, kwargs, shapes)

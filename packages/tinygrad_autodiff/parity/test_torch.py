@@ -5,6 +5,8 @@ and whole runs have files of their own. Run by ``uv run nox -s parity``; without
 import, so that nothing counts as passed that was not compared.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import tinygrad_autodiff as tg
@@ -114,3 +116,28 @@ def test_promotion(first, second, zero_d):
             b = second
         results.append([str((a * b).dtype), str((a / b).dtype), str((a < b).dtype)])
     assert [name.removeprefix("torch.") for name in results[0]] == results[1]
+
+
+@pytest.mark.parametrize("kind", ["numbers", "tensors", "low", "high", "clamp_min", "clamp_max"])
+def test_clamp_on_and_beyond_its_bounds(kind):
+    values = np.array(list(itertools.product((0.0, 1.0, 2.0), repeat=3)))
+    found = []
+    for library in (tg, torch):
+        made = [library.tensor(v.copy(), requires_grad=True) for v in values.T]
+        x, low, high = made
+        if kind == "numbers":
+            made = [x]
+            out = library.clamp(x, 0.0, 1.0) + library.clamp(x, 1.0, 1.0) * 3.0
+            out = out + library.clamp(x, min=1.0) * 7.0 + library.clamp_max(x, 1.0) * 11.0
+        else:
+            bounds = {"tensors": (low, high), "low": (low, None), "high": (None, high)}
+            one = low if kind == "clamp_min" else high
+            out = (
+                library.clamp(x, *bounds[kind])
+                if kind in bounds
+                else getattr(library, kind)(x, one)
+            )
+            made = [v for v in made if v is x or any(v is b for b in bounds.get(kind, (one,)))]
+        out.sum().backward()
+        found.append([np.asarray(v.grad) for v in made])
+    np.testing.assert_array_equal(*found)

@@ -340,6 +340,13 @@ def test_powers_of_zero():
     assert tg.autograd.grad((x ** tg.zeros(1)).sum(), x)[0].item() == 0
 
 
+def test_clamp_on_its_bounds():
+    for low, high, slope in ((1.0, 3.0, 0), (tg.tensor(1.0), tg.tensor(3.0), 0.5)):
+        x = tg.tensor([1.0, 2.0, 3.0, 0.0, 4.0], requires_grad=True)
+        tg.clamp(x, low, high).sum().backward()
+        assert x.grad.tolist() == [slope, 1, slope, 0, 0]
+
+
 def test_where_leaks_no_nan():
     x = tg.tensor([0.0, 4.0], requires_grad=True)
     tg.where(x > 1, tg.sqrt(tg.where(x > 1, x, 1.0)), 0.0).sum().backward()

@@ -66,12 +66,12 @@ def page(records: Sequence[dict[str, Any]], libraries: Sequence[str]) -> str:
     left_out = [_code(r) for r in records if r not in counted]
     parts = [
         INTRODUCTION.format(libraries=" ".join(libraries), version=torch.__version__),
-        _table(["library", *columns], sums),
+        table(["library", *columns], sums),
         f"Not counted, because torch does not pass: {', '.join(left_out) or 'nothing'}.",
         f"## {subject} by family",
-        _table(["family", *columns], shares),
+        table(["family", *columns], shares),
         "## By operation",
-        _table(["operation", *COLUMNS], rows),
+        table(["operation", *COLUMNS], rows),
         "## What fails, and why",
         *(_failures(name, members, subject) for name, members in families.items()),
     ]
@@ -110,6 +110,7 @@ def _escaped(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_[]<>|{}#" else c for c in text)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, numbers to the right of the first column."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -282,24 +282,26 @@ class Methods:
         ...
 
     def clamp(self, min: _Operand | None = None, max: _Operand | None = None) -> Tensor:
-        """`input` limited to [min, max]; either bound may be None, a number or a tensor.
+        """``min(max(input, min), max)``; either bound may be None, a number or a tensor.
 
-        The gradient goes to the input within the bounds (both included), else to the bound.
+        The gradient goes to the input between the bounds, to a bound beyond it. On a bound the input
+        gets none if that is a number, and half if it is a tensor, as in torch 2.15.
         """
         ...
 
     def clamp_max(self, other: _Operand) -> Tensor:
-        """The smaller of `input` and `max`; the gradient goes to `input` where input <= max."""
+        """The smaller of `input` and `max`; the gradient as `clamp` has it."""
         ...
 
     def clamp_min(self, other: _Operand) -> Tensor:
-        """The larger of `input` and `min`; the gradient goes to `input` where input >= min."""
+        """The larger of `input` and `min`; the gradient as `clamp` has it."""
         ...
 
     def clip(self, min: _Operand | None = None, max: _Operand | None = None) -> Tensor:
-        """`input` limited to [min, max]; either bound may be None, a number or a tensor.
+        """``min(max(input, min), max)``; either bound may be None, a number or a tensor.
 
-        The gradient goes to the input within the bounds (both included), else to the bound.
+        The gradient goes to the input between the bounds, to a bound beyond it. On a bound the input
+        gets none if that is a number, and half if it is a tensor, as in torch 2.15.
         """
         ...
 

@@ -366,24 +366,26 @@ def chunk(input: Any, chunks: _Number, dim: _Number = 0) -> tuple[Tensor, ...]:
     ...
 
 def clamp(input: _Operand, min: _Operand | None = None, max: _Operand | None = None, *, out: Any = None) -> Tensor:
-    """`input` limited to [min, max]; either bound may be None, a number or a tensor.
+    """``min(max(input, min), max)``; either bound may be None, a number or a tensor.
 
-    The gradient goes to the input within the bounds (both included), else to the bound.
+    The gradient goes to the input between the bounds, to a bound beyond it. On a bound the input
+    gets none if that is a number, and half if it is a tensor, as in torch 2.15.
     """
     ...
 
 def clamp_max(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """The smaller of `input` and `max`; the gradient goes to `input` where input <= max."""
+    """The smaller of `input` and `max`; the gradient as `clamp` has it."""
     ...
 
 def clamp_min(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """The larger of `input` and `min`; the gradient goes to `input` where input >= min."""
+    """The larger of `input` and `min`; the gradient as `clamp` has it."""
     ...
 
 def clip(input: _Operand, min: _Operand | None = None, max: _Operand | None = None, *, out: Any = None) -> Tensor:
-    """`input` limited to [min, max]; either bound may be None, a number or a tensor.
+    """``min(max(input, min), max)``; either bound may be None, a number or a tensor.
 
-    The gradient goes to the input within the bounds (both included), else to the bound.
+    The gradient goes to the input between the bounds, to a bound beyond it. On a bound the input
+    gets none if that is a number, and half if it is a tensor, as in torch 2.15.
     """
     ...
 

@@ -151,28 +151,6 @@ def _first(wins: Any, other: Any) -> Any:
     return op.logical_or(wins, op.isnan(other)) if hasattr(other, "shape") else wins
 
 
-class ClampMax(Elementwise, name="clamp_max"):
-    """The smaller of `input` and `max`; the gradient goes to `input` where input <= max."""
-
-    ordered, numbers = True, "other"
-    forward = np.minimum
-    partials = (
-        lambda t, input, other: op.masked(t, input <= other),
-        lambda t, input, other: op.masked(t, input > other),
-    )
-
-
-class ClampMin(Elementwise, name="clamp_min"):
-    """The larger of `input` and `min`; the gradient goes to `input` where input >= min."""
-
-    ordered, numbers = True, "other"
-    forward = np.maximum
-    partials = (
-        lambda t, input, other: op.masked(t, input >= other),
-        lambda t, input, other: op.masked(t, input < other),
-    )
-
-
 class Lerp(Elementwise, name="lerp"):
     """``input + weight·(end - input)``, the weight a number or a tensor.
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RangeError
-from ..op import Array, Bad, Elementwise, Op, Sample, op
+from ..op import Array, Elementwise, Op, Sample, op
 from ..samples import array
 from .special import erf_values
 
@@ -352,53 +351,3 @@ class Masked(Elementwise, name="masked", spaces=()):
         yield Sample((x, x[0] > 0))
 
     error_inputs = Op.error_inputs
-
-
-class Clamp(Elementwise, name="clamp", aliases=("clip",)):
-    """`input` limited to [min, max]; either bound may be None, a number or a tensor.
-
-    The gradient goes to the input within the bounds (both included), else to the bound.
-    """
-
-    ordered = True
-    partials = (
-        lambda t, input, min, max: op.masked(t, _within(input, min, max)),
-        lambda t, input, min, max: op.masked(t, _below(input, min, max)),
-        lambda t, input, min, max: op.masked(t, _above(input, min, max)),
-    )
-
-    @staticmethod
-    def forward(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
-        """Values."""
-        if min is None and max is None:
-            raise RangeError("clamp: at least one of min and max must be given")
-        if min is not None:
-            input = np.maximum(input, min)
-        return input if max is None else np.minimum(input, max)
-
-    @classmethod
-    def samples(cls) -> Iterator[Sample]:
-        """Numbers, tensors and None as bounds."""
-        x = array((3, 4))
-        yield Sample((x, -1.0, 1.0))
-        yield Sample((x,), {"min": 0.3})
-        yield Sample((x,), {"max": 0.3})
-        yield Sample((x, array((4,), -1.5, -0.5, 1), array((3, 1), 0.5, 1.5, 2)))
-
-    @classmethod
-    def error_inputs(cls) -> Iterator[Bad]:
-        """No bound at all."""
-        yield Bad((array((3,)),), {}, RangeError, "at least one of min and max")
-
-
-def _within(x: Any, low: Any, high: Any) -> Any:
-    above = x >= low if low is not None else x == x
-    return op.logical_and(above, x <= high) if high is not None else above
-
-
-def _above(x: Any, low: Any, high: Any) -> Any:
-    return op.logical_or(x > high, high < low) if low is not None else x > high
-
-
-def _below(x: Any, low: Any, high: Any) -> Any:
-    return op.logical_and(x < low, low < high) if high is not None else x < low
