@@ -114,6 +114,16 @@ def test_a_damaged_index_is_made_again(written: Journey, damage: str) -> None:
     assert len(find(index, "softmax")) == 2
 
 
+def test_a_long_text_is_found_and_shown_around_the_first_hit(
+    journey: Journey, roadmap: Command
+) -> None:
+    text = "filler " * 3_000 + "A Zebra stands " + "zebra x " * 300_000
+    roadmap("log", "-m", text, "-t", "Long")
+    (hit,) = roadmap("search", "zebra", "--json").json
+    assert "A Zebra stands" in hit["excerpt"]
+    assert len(hit["excerpt"]) < 120
+
+
 def test_the_command(written: Journey, roadmap: Command) -> None:
     found = roadmap("search", "rows", "of attention")
     assert found.code == 0

@@ -18,6 +18,7 @@ from roadmap_log.site.build import MARKER, build
 from roadmap_log.site.check import Page, check
 from roadmap_log.site.journal import named
 from roadmap_log.site.pages import shown_date
+from roadmap_log.site.raw import block
 from roadmap_log.site.serve import server, watch
 from roadmap_log.site.text import to_html
 from sample import Command
@@ -460,6 +461,15 @@ def test_two_builds_of_one_text_are_the_same(
         for site in sites:
             site.pop(Path(MARKER), None)
     assert sites[0] == sites[1]
+
+
+def test_html_that_never_ends_leaves_its_words() -> None:
+    assert block("a <!-- b -->c<!-- d <b>e</b>") == "a c"
+    assert block("<!--" * 1_000_000) == ""
+    open_ends = "<b" * 300_000
+    words = block("<div>" * 10_000 + "x &lt; y" + open_ends)
+    assert words == f"<p>x &lt; y{open_ends.replace('<', '&lt;')}</p>"
+    assert block("<kbd>a</kbd> <i>b") == "<kbd>a</kbd> <i>b</i>"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,12 @@ KINDS = ("entry", "paper", "experiment", "box")
 BEGIN, END = "\x01", "\x02"
 """What stands around a word that was found, in a hit's excerpt."""
 
+_SNIPPET = 8_000
+"""The longest text whose excerpt SQLite chooses: its time grows with the square of the hits."""
+
+_LOOKED_THROUGH = 200_000
+"""How much of a longer text is looked through for the words around the first hit."""
+
 _PART = re.compile(r'(-?)(?:(tag|kind):)?(?:"([^"]*)"?|(\S+))')
 
 
@@ -86,14 +92,19 @@ def find(index: "Index", text: str, limit: int = 20) -> list[Hit]:
             match = f"({match}) NOT ({' OR '.join(_match(*each) for each in query.unwanted)})"
         where = " AND ".join(["words MATCH ?", *conditions])
         sql = (
-            "SELECT kind, name, d.title, file, moment,"
-            " snippet(words, 2, char(1), char(2), '…', 14)"
+            "SELECT kind, name, d.title, file, moment, CASE WHEN length(words.body) <= ?"
+            " THEN snippet(words, 2, char(1), char(2), '…', 14) END, substr(words.body, 1, ?)"
             f" FROM words JOIN documents d ON d.id = words.rowid WHERE {where}"
             " ORDER BY bm25(words, 8.0, 4.0, 1.0), moment DESC LIMIT ?"
         )
-        rows = index.database.execute(sql, [match, *values, limit]).fetchall()
+        sizes = (_SNIPPET, _LOOKED_THROUGH)
+        rows = index.database.execute(sql, [*sizes, match, *values, limit]).fetchall()
         if rows:
-            return [_hit(index, *row) for row in rows]
+            first = query.wanted[0][0]
+            return [
+                _hit(index, kind, name, title, file, moment, snippet or _around(body, first))
+                for kind, name, title, file, moment, snippet, body in rows
+            ]
     for word, _ in query.wanted:
         conditions.append("(w.title || ' ' || w.body) LIKE ? ESCAPE '\\'")
         values.append(f"%{_literal(word)}%")

@@ -7,7 +7,7 @@ whole text (see text.py): this room is about form, that one about safety.
 
 import re
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ BLOCKS = frozenset({"p", "div", "details", "summary"})
 _SILENT = frozenset({"script", "style", "title", "template", "noscript", "textarea", "svg", "math"})
 _OPENING = re.compile(r"<details(?:\s+open)?\s*>\s*(?:<summary>([^<]*)</summary>)?\s*", re.I)
 _CLOSING = re.compile(r"</details\s*>\s*", re.I)
+_ANY_TAG = re.compile(r"<[^<>]*>")
+_LONGEST = 20_000
+"""Characters of a block that the parser is given: what it cannot end, it tries again and again."""
+
 _TAG = re.compile(r"<(/?)([a-zA-Z]+)(?:\s[^>]*)?>")
 
 
@@ -79,13 +83,29 @@ class _Builder(HTMLParser):
 
 
 def block(text: str) -> str:
-    """A block of HTML as well-formed elements."""
+    """A block of HTML as well-formed elements; of a very long one the words alone."""
+    text = _uncommented(text)
+    if len(text) > _LONGEST:
+        return f"<p>{escape(unescape(_ANY_TAG.sub('', text)), quote=False)}</p>"
     builder = _Builder()
     builder.feed(text)
     builder.close()
     while builder.open:
         builder.end()
     return "".join(builder.parts)
+
+
+def _uncommented(text: str) -> str:
+    """`text` without comments; one that is not ended takes the rest, as in a browser."""
+    parts: list[str] = []
+    at = 0
+    while (begin := text.find("<!--", at)) >= 0:
+        parts.append(text[at:begin])
+        end = text.find("-->", begin + 4)
+        if end < 0:
+            return "".join(parts)
+        at = end + 3
+    return "".join([*parts, text[at:]])
 
 
 def tidy(tokens: Sequence["Token"]) -> None:
