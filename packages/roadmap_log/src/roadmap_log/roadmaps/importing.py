@@ -7,6 +7,7 @@ in our own form is written, whose boxes carry ids and the line of the original t
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ class Import:
             "---",
             "",
         ]
-        used: set[str] = set(self.ids.values())
+        used = Counter(self.ids.values())
         for heading in self.headings:
             if heading.level and (heading.found or _leads(self.headings, heading)):
                 name = _free(f"{self.name}/{_slug(heading.title)}", used)
@@ -249,13 +250,13 @@ def _longer(line: str, column: int, text: str) -> str:
 
 def _ids(name: str, headings: list[Heading]) -> dict[int, str]:
     """An id for each thing found, from its text, so that it outlives changes around it."""
-    slugs = [_slug(each.title) for heading in headings for each in heading.found]
+    slugs = Counter(_slug(each.title) for heading in headings for each in heading.found)
     ids: dict[int, str] = {}
-    used: set[str] = set()
+    used: Counter[str] = Counter()
     for heading in headings:
         for each in heading.found:
             slug = _slug(each.title)
-            if slugs.count(slug) > 1 and heading.title:
+            if slugs[slug] > 1 and heading.title:
                 slug = f"{_slug(heading.title)}/{slug}"
             ids[each.line] = _free(f"{name}/{slug}", used)
     return ids
@@ -273,12 +274,13 @@ def _slug(text: str) -> str:
     return slug or f"{zlib.crc32(text.encode()):08x}"
 
 
-def _free(name: str, used: set[str]) -> str:
-    chosen, number = name, 1
-    while chosen in used:
-        number += 1
-        chosen = f"{name}-{number}"
-    used.add(chosen)
+def _free(name: str, used: Counter[str]) -> str:
+    """`name`, or with the next number where it is taken; `used` counts what was given."""
+    chosen = name
+    while used[chosen]:
+        used[name] += 1
+        chosen = f"{name}-{used[name]}"
+    used[chosen] += 1
     return chosen
 
 
