@@ -56,6 +56,31 @@ def test_names_are_only_where_torch_has_them():
     assert not hasattr(tg.special, "sigmoid")
 
 
+def public(owner, name):
+    """(name, value) of what a module defines or exports, and of the methods of its classes."""
+    exported = getattr(owner, "__all__", None) or vars(owner)
+    for key in exported:
+        value = getattr(owner, key, None)
+        ours = str(getattr(value, "__module__", "")).startswith("tinygrad_autodiff")
+        if key.startswith("_") or not callable(value) or not ours:
+            continue
+        yield f"{name}.{key}", value
+        if isinstance(value, type):
+            for method, function in vars(value).items():
+                if not method.startswith("_") and callable(function):
+                    yield f"{name}.{key}.{method}", function
+
+
+def test_everything_public_says_what_it_does():
+    places = [tg, tg.nn, tg.nn.functional, tg.nn.init, tg.nn.utils, tg.nn.utils.rnn, tg.optim]
+    places += [tg.optim.lr_scheduler, tg.optim.swa_utils, tg.linalg, tg.fft, tg.special, tg.func]
+    places += [tg.masked, tg.signal.windows, tg.autograd, tg.autograd.functional, tg.data]
+    places += [tg.safetensors, tg.graph, tg.profiler, tg.scalar, tg.utils.checkpoint]
+    named = [pair for place in places for pair in public(place, place.__name__)]
+    assert len(named) > 1400
+    assert [name for name, value in named if not value.__doc__] == []
+
+
 def test_dtypes_with_the_names_of_builtins():
     assert (tg.bool, tg.float, tg.int) == (tg.bool_, tg.float32, tg.int32)
     assert tg.zeros(2, dtype=tg.bool).dtype == tg.bool_

@@ -226,7 +226,7 @@ class Methods:
         ...
 
     def bmm(self, mat2: Any) -> Tensor:
-        """Products of two equally long batches of matrices, without broadcasting."""
+        """``out[b] = input[b]·mat2[b]`` of (B, n, m) and (B, m, p), without broadcasting."""
         ...
 
     def bool(self, memory_format: Any = None) -> Tensor:
@@ -250,7 +250,7 @@ class Methods:
         ...
 
     def ceil(self) -> Tensor:
-        """The smallest whole number that is not smaller."""
+        """``⌈input⌉``; slope 0."""
         ...
 
     def cfloat(self, memory_format: Any = None) -> Tensor:
@@ -326,7 +326,7 @@ class Methods:
         ...
 
     def corrcoef(self) -> Tensor:
-        """Correlation coefficients of variables (rows) over observations (columns)."""
+        """``C[i, j]/√(C[i, i]·C[j, j])``, C the covariances of rows over columns."""
         ...
 
     def cos(self) -> Tensor:
@@ -430,7 +430,7 @@ class Methods:
         ...
 
     def dot(self, tensor: Any) -> Tensor:
-        """Sum of the products of two vectors."""
+        """``Σ input[i]·tensor[i]`` of two vectors of one length."""
         ...
 
     def double(self, memory_format: Any = None) -> Tensor:
@@ -490,7 +490,7 @@ class Methods:
         ...
 
     def fix(self) -> Tensor:
-        """The whole part, towards zero."""
+        """``sign(input)·⌊|input|⌋``, the whole part; slope 0."""
         ...
 
     def flatten(self, start_dim: _Number = 0, end_dim: _Number = -1) -> Tensor:
@@ -518,11 +518,11 @@ class Methods:
         ...
 
     def floor(self) -> Tensor:
-        """The largest whole number that is not larger."""
+        """``⌊input⌋``; slope 0."""
         ...
 
     def floor_divide(self, other: _Operand) -> Tensor:
-        """Quotient rounded down."""
+        """``⌊input/other⌋``."""
         ...
 
     def fmax(self, other: _Operand) -> Tensor:
@@ -569,7 +569,7 @@ class Methods:
         ...
 
     def ger(self, vec2: Any) -> Tensor:
-        """All products of the elements of two vectors."""
+        """``out[i, j] = input[i]·vec2[j]`` of two vectors."""
         ...
 
     def greater(self, other: _Operand) -> Tensor:
@@ -794,7 +794,7 @@ class Methods:
         ...
 
     def logdet(self) -> Tensor:
-        """Logarithm of the determinant; of real matrices NaN where it is negative."""
+        """``log det(A)`` of (…, n, n); NaN where the determinant of a real matrix is negative."""
         ...
 
     def logical_and(self, other: _Operand) -> Tensor:
@@ -895,7 +895,7 @@ class Methods:
         ...
 
     def mm(self, mat2: Any) -> Tensor:
-        """Product of two matrices, without broadcasting."""
+        """``out[i, j] = Σ_k input[i, k]·mat2[k, j]`` of (n, m) and (m, p), without broadcasting."""
         ...
 
     def mode(self, dim: _Number = -1, keepdim: _Bool = False) -> Any:
@@ -937,7 +937,7 @@ class Methods:
         ...
 
     def mv(self, vec: Any) -> Tensor:
-        """Matrix times vector."""
+        """``out[i] = Σ_j input[i, j]·vec[j]`` of (n, m) and (m,)."""
         ...
 
     def mvlgamma(self, p: _Number) -> Tensor:
@@ -1047,11 +1047,11 @@ class Methods:
         ...
 
     def outer(self, vec2: Any) -> Tensor:
-        """All products of the elements of two vectors."""
+        """``out[i, j] = input[i]·vec2[j]`` of two vectors."""
         ...
 
     def permute(self, *dims: Any) -> Tensor:
-        """Dimensions in another order."""
+        """Dimensions in another order: ``out.shape[i] = input.shape[dims[i]]``."""
         ...
 
     def pinverse(self, rcond: _Number = 1e-15) -> Tensor:
@@ -1377,7 +1377,7 @@ class Methods:
         ...
 
     def trace(self) -> Tensor:
-        """Sum of the diagonal of a matrix."""
+        """``Σ input[i, i]`` of a matrix."""
         ...
 
     def transpose(self, dim0: _Number, dim1: _Number) -> Tensor:
@@ -1405,7 +1405,7 @@ class Methods:
         ...
 
     def trunc(self) -> Tensor:
-        """The whole part, towards zero."""
+        """``sign(input)·⌊|input|⌋``, the whole part; slope 0."""
         ...
 
     def type(self, dtype: Any = None, second: Any = None, non_blocking: _Bool = False, copy: _Bool = False, memory_format: Any = None, device: Any = None) -> Tensor:

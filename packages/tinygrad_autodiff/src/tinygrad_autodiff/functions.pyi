@@ -295,7 +295,7 @@ def block_diag(*tensors: Any, out: Any = None) -> Tensor:
     ...
 
 def bmm(input: Any, mat2: Any, *, out: Any = None) -> Tensor:
-    """Products of two equally long batches of matrices, without broadcasting."""
+    """``out[b] = input[b]·mat2[b]`` of (B, n, m) and (B, m, p), without broadcasting."""
     ...
 
 def broadcast_shapes(*shapes: Any, out: Any = None) -> tuple[_Int, ...]:
@@ -330,7 +330,7 @@ def cdist(x1: Any, x2: Any, p: _Number = 2.0, compute_mode: str = 'use_mm_for_eu
     ...
 
 def ceil(input: _Operand, *, out: Any = None) -> Tensor:
-    """The smallest whole number that is not smaller."""
+    """``⌈input⌉``; slope 0."""
     ...
 
 def celu(input: Any, alpha: _Number = 1.0, *, out: Any = None, inplace: _Bool = False) -> Tensor:
@@ -475,7 +475,7 @@ def copysign(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def corrcoef(input: Any, *, out: Any = None) -> Tensor:
-    """Correlation coefficients of variables (rows) over observations (columns)."""
+    """``C[i, j]/√(C[i, i]·C[j, j])``, C the covariances of rows over columns."""
     ...
 
 def cos(input: _Operand, *, out: Any = None) -> Tensor:
@@ -587,7 +587,7 @@ def divide(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def dot(input: Any, tensor: Any, *, out: Any = None) -> Tensor:
-    """Sum of the products of two vectors."""
+    """``Σ input[i]·tensor[i]`` of two vectors of one length."""
     ...
 
 def dropout(input: Any, p: _Number = 0.5, training: _Bool = True, *, out: Any = None, inplace: _Bool = False) -> Tensor:
@@ -659,7 +659,7 @@ def fill_(input: Any, value: Any, *, out: Any = None) -> Tensor:
     ...
 
 def fix(input: _Operand, *, out: Any = None) -> Tensor:
-    """The whole part, towards zero."""
+    """``sign(input)·⌊|input|⌋``, the whole part; slope 0."""
     ...
 
 def flatten(input: Any, start_dim: _Number = 0, end_dim: _Number = -1, *, out: Any = None) -> Tensor:
@@ -683,11 +683,11 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     ...
 
 def floor(input: _Operand, *, out: Any = None) -> Tensor:
-    """The largest whole number that is not larger."""
+    """``⌊input⌋``; slope 0."""
     ...
 
 def floor_divide(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Quotient rounded down."""
+    """``⌊input/other⌋``."""
     ...
 
 def fmax(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
@@ -730,7 +730,7 @@ def geqrf(input: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def ger(input: Any, vec2: Any, *, out: Any = None) -> Tensor:
-    """All products of the elements of two vectors."""
+    """``out[i, j] = input[i]·vec2[j]`` of two vectors."""
     ...
 
 def gradient(input: Any, spacing: Any = 1, dim: Any = None, edge_order: _Number = 1) -> tuple[Tensor, ...]:
@@ -1004,7 +1004,7 @@ def logcumsumexp(input: Any, dim: _Number, *, out: Any = None) -> Tensor:
     ...
 
 def logdet(input: Any, *, out: Any = None) -> Tensor:
-    """Logarithm of the determinant; of real matrices NaN where it is negative."""
+    """``log det(A)`` of (…, n, n); NaN where the determinant of a real matrix is negative."""
     ...
 
 def logical_and(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
@@ -1133,7 +1133,7 @@ def minimum(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def mm(input: Any, mat2: Any, *, out: Any = None) -> Tensor:
-    """Product of two matrices, without broadcasting."""
+    """``out[i, j] = Σ_k input[i, k]·mat2[k, j]`` of (n, m) and (m, p), without broadcasting."""
     ...
 
 def mode(input: Any, dim: _Number = -1, keepdim: _Bool = False, *, out: Any = None) -> Any:
@@ -1175,7 +1175,7 @@ def multiply(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def mv(input: Any, vec: Any, *, out: Any = None) -> Tensor:
-    """Matrix times vector."""
+    """``out[i] = Σ_j input[i, j]·vec[j]`` of (n, m) and (m,)."""
     ...
 
 def mvlgamma(input: Any, p: _Number, *, out: Any = None) -> Tensor:
@@ -1285,7 +1285,7 @@ def ormqr(input: Any, tau: Any, other: Any, left: _Bool = True, transpose: _Bool
     ...
 
 def outer(input: Any, vec2: Any, *, out: Any = None) -> Tensor:
-    """All products of the elements of two vectors."""
+    """``out[i, j] = input[i]·vec2[j]`` of two vectors."""
     ...
 
 def pairwise_distance(x1: Any, x2: Any, p: _Number = 2.0, eps: _Number = 1e-06, keepdim: _Bool = False, *, out: Any = None) -> Tensor:
@@ -1301,7 +1301,7 @@ def pdist(input: Any, p: _Number = 2.0, *, out: Any = None) -> Tensor:
     ...
 
 def permute(input: _Operand, *dims: Any, out: Any = None) -> Tensor:
-    """Dimensions in another order."""
+    """Dimensions in another order: ``out.shape[i] = input.shape[dims[i]]``."""
     ...
 
 def permute_copy(input: _Operand, *dims: _Int | tuple[_Int, ...] | list[_Int], out: Any = None) -> Tensor:
@@ -1690,7 +1690,7 @@ def topk(input: Any, k: _Number, dim: _Number = -1, largest: _Bool = True, sorte
     ...
 
 def trace(input: Any, *, out: Any = None) -> Tensor:
-    """Sum of the diagonal of a matrix."""
+    """``Σ input[i, i]`` of a matrix."""
     ...
 
 def transpose(input: _Operand, dim0: _Number, dim1: _Number, *, out: Any = None) -> Tensor:
@@ -1730,7 +1730,7 @@ def true_divide(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     ...
 
 def trunc(input: _Operand, *, out: Any = None) -> Tensor:
-    """The whole part, towards zero."""
+    """``sign(input)·⌊|input|⌋``, the whole part; slope 0."""
     ...
 
 def unbind(input: Any, dim: _Number = 0) -> tuple[Tensor, ...]:

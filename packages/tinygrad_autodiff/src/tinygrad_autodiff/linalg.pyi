@@ -231,7 +231,7 @@ def svd(A: _Operand, full_matrices: _Bool = True, *, out: Any = None) -> Tensor:
     ...
 
 def svdvals(A: Any, *, out: Any = None) -> Tensor:
-    """The singular values of matrices, descending."""
+    """The singular values (…, min(m, n)) of matrices (…, m, n), descending."""
     ...
 
 def tensorinv(A: Any, ind: _Number = 2, *, out: Any = None) -> Tensor:

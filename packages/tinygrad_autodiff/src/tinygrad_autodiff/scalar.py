@@ -51,12 +51,22 @@ def apply(name: str, *args: Any) -> Any:
     return made
 
 
-def _function(name: str) -> Callable[[Any], Any]:
-    return lambda x: apply(name, x)
+def _function(name: str, text: str) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        return apply(name, x)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = text
+    return function
 
 
-exp, log, sin, cos = map(_function, ("exp", "log", "sin", "cos"))
-tanh, sigmoid, relu = map(_function, ("tanh", "sigmoid", "relu"))
+exp = _function("exp", "eˣ; its slope is eˣ.")
+log = _function("log", "The natural logarithm of x > 0; its slope is 1/x.")
+sin = _function("sin", "The sine; its slope is the cosine.")
+cos = _function("cos", "The cosine; its slope is minus the sine.")
+tanh = _function("tanh", "(eˣ - e⁻ˣ)/(eˣ + e⁻ˣ); its slope is 1 - tanh²(x).")
+sigmoid = _function("sigmoid", "1/(1 + e⁻ˣ); its slope is σ(x)·(1 - σ(x)).")
+relu = _function("relu", "max(x, 0); its slope is 1 where x > 0, else 0.")
 
 
 def _stable_sigmoid(x: float) -> float:
@@ -145,7 +155,7 @@ class Value:
     __mul__, __rmul__ = _operators("*")
     __truediv__, __rtruediv__ = _operators("/")
     __pow__, __rpow__ = _operators("**")
-    __neg__, __abs__ = _function("neg"), _function("abs")
+    __neg__, __abs__ = _function("neg", "-x"), _function("abs", "|x|")
     exp, log, sin, cos, tanh, sigmoid, relu = exp, log, sin, cos, tanh, sigmoid, relu
 
     __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)

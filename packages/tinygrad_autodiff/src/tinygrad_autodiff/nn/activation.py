@@ -32,7 +32,7 @@ class LeakyReLU(Stateless, function="leaky_relu", negative_slope=0.01, inplace=F
 
 
 class RReLU(Stateless, function="rrelu", lower=1.0 / 8, upper=1.0 / 3, inplace=False):
-    """A leaky relu with slopes drawn in [lower, upper] in training."""
+    """``x`` where x >= 0, else ``a·x``: a uniform in [lower, upper], their mean in evaluation."""
 
     def forward(self, input: Any) -> Any:
         """Apply it."""
@@ -48,7 +48,10 @@ class CELU(Stateless, function="celu", alpha=1.0, inplace=False):
 
 
 class SELU(Stateless, function="selu", inplace=False):
-    """The elu that keeps mean 0 and variance 1."""
+    """``scale·(max(0, x) + min(0, α·(eˣ - 1)))``, α = 1.67326…, scale = 1.05070….
+
+    Keeps mean 0 and variance 1.  Klambauer et al. 2017.
+    """
 
 
 class GELU(Stateless, function="gelu", approximate="none"):
@@ -68,7 +71,7 @@ class GLU(Stateless, function="glu", dim=-1):
 
 
 class Tanh(Stateless, function="tanh"):
-    """Hyperbolic tangent."""
+    """``(eˣ - e⁻ˣ)/(eˣ + e⁻ˣ)``."""
 
 
 class Tanhshrink(Stateless, function="tanhshrink"):
@@ -76,7 +79,7 @@ class Tanhshrink(Stateless, function="tanhshrink"):
 
 
 class Hardtanh(Stateless, function="hardtanh", min_val=-1.0, max_val=1.0, inplace=False):
-    """x limited to [min_val, max_val]."""
+    """``min(max(x, min_val), max_val)``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,15 +118,15 @@ class _Shrink(Stateless):
 
 
 class Softshrink(_Shrink, function="softshrink", lambd=0.5):
-    """x moved towards 0 by `lambd`."""
+    """``sign(x)·max(|x| - lambd, 0)``."""
 
 
 class Hardshrink(_Shrink, function="hardshrink", lambd=0.5):
-    """x outside [-lambd, lambd], else 0."""
+    """``x`` where |x| > lambd, else 0."""
 
 
 class Threshold(Stateless, function="threshold", threshold=..., value=..., inplace=False):
-    """x above `threshold`, else `value`."""
+    """``x`` where x > threshold, else ``value``."""
 
 
 class PReLU(Module):
@@ -168,7 +171,7 @@ class LogSoftmax(_AlongDim, function="log_softmax", dim=None):
 
 
 class Softmax2d(Stateless, function="softmax"):
-    """Softmax over the channels of (C, H, W) or (N, C, H, W)."""
+    """``exp(x_c)/Σ exp(x_k)`` over the channels of (C, H, W) or (N, C, H, W)."""
 
     def forward(self, input: Any) -> Any:
         """Apply it."""

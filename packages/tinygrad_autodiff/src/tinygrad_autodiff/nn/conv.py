@@ -150,19 +150,31 @@ class _Forward(_Conv):
 
 
 class Conv1d(_Forward):
-    """Convolution of signals (N, C, L)."""
+    """``out[n, o] = bias[o] + Σ_i weight[o, i] ⋆ input[n, i]`` of signals (N, C, L).
+
+    ⋆ is cross-correlation. A size s becomes ⌊(s + 2·padding - dilation·(kernel - 1) - 1)/stride⌋
+    + 1.
+    """
 
     count = 1
 
 
 class Conv2d(_Forward):
-    """Convolution of images (N, C, H, W)."""
+    """``out[n, o] = bias[o] + Σ_i weight[o, i] ⋆ input[n, i]`` of images (N, C, H, W).
+
+    ⋆ is cross-correlation. A size s becomes ⌊(s + 2·padding - dilation·(kernel - 1) - 1)/stride⌋
+    + 1.
+    """
 
     count = 2
 
 
 class Conv3d(_Forward):
-    """Convolution of volumes (N, C, D, H, W)."""
+    """``out[n, o] = bias[o] + Σ_i weight[o, i] ⋆ input[n, i]`` of volumes (N, C, D, H, W).
+
+    ⋆ is cross-correlation. A size s becomes ⌊(s + 2·padding - dilation·(kernel - 1) - 1)/stride⌋
+    + 1.
+    """
 
     count = 3
 
@@ -230,18 +242,27 @@ class _Transposed(_Conv):
 
 
 class ConvTranspose1d(_Transposed):
-    """Transposed convolution of signals (N, C, L)."""
+    """The adjoint of `Conv1d`, on signals (N, C, L).
+
+    A size s becomes (s - 1)·stride - 2·padding + dilation·(kernel - 1) + output_padding + 1.
+    """
 
     count = 1
 
 
 class ConvTranspose2d(_Transposed):
-    """Transposed convolution of images (N, C, H, W)."""
+    """The adjoint of `Conv2d`, on images (N, C, H, W).
+
+    A size s becomes (s - 1)·stride - 2·padding + dilation·(kernel - 1) + output_padding + 1.
+    """
 
     count = 2
 
 
 class ConvTranspose3d(_Transposed):
-    """Transposed convolution of volumes (N, C, D, H, W)."""
+    """The adjoint of `Conv3d`, on volumes (N, C, D, H, W).
+
+    A size s becomes (s - 1)·stride - 2·padding + dilation·(kernel - 1) + output_padding + 1.
+    """
 
     count = 3

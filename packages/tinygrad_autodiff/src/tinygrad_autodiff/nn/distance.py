@@ -14,7 +14,7 @@ from .settings import Stateless
 
 
 class CosineSimilarity(Stateless, function="cosine_similarity", dim=1, eps=1e-8):
-    """Cosine of the angle between vectors along `dim`."""
+    """``x1·x2/(max(‖x1‖, eps)·max(‖x2‖, eps))`` along `dim`."""
 
     def extra_repr(self) -> str:
         """Nothing, as in torch."""
@@ -22,7 +22,7 @@ class CosineSimilarity(Stateless, function="cosine_similarity", dim=1, eps=1e-8)
 
 
 class PairwiseDistance(Stateless, function="pairwise_distance", p=2.0, eps=1e-6, keepdim=False):
-    """p-norm of the difference over the last dimension."""
+    """``‖x1 - x2 + eps‖_p`` over the last dimension."""
 
     def extra_repr(self) -> str:
         """Nothing, as in torch."""

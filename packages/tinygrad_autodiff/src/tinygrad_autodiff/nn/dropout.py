@@ -40,7 +40,10 @@ class Dropout3d(_Dropout, function="dropout3d", p=0.5, inplace=False):
 
 
 class AlphaDropout(_Dropout, function="alpha_dropout", p=0.5, inplace=False):
-    """Dropout that keeps mean and variance of what selu gives."""
+    """Dropout after `SELU`: ``a·x + b`` of what is kept or set to -α·scale, the limit of selu.
+
+    a and b bring mean 0 and variance 1 back.  Klambauer et al. 2017.
+    """
 
 
 class FeatureAlphaDropout(_Dropout, function="feature_alpha_dropout", p=0.5, inplace=False):

@@ -68,7 +68,7 @@ class _Table(Module):
 
 
 class Embedding(_Table):
-    """Rows of a table by integers; see `nn.functional.embedding`.
+    """``weight[input]``: rows of a table (num_embeddings, embedding_dim) by integers of any shape.
 
     Raises:
         ArgumentError: A padding_idx beyond the table, or a weight of another shape.
@@ -107,7 +107,10 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """Sums, means or maxima of rows of a table; see `nn.functional.embedding_bag`."""
+    """``Σ w_i·weight[input_i]`` over each bag, or its mean or maximum, of rows of a table.
+
+    See `nn.functional.embedding_bag`.
+    """
 
     def __init__(
         self,

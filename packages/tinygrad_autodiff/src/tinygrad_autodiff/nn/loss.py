@@ -29,15 +29,18 @@ class MSELoss(_Loss, function="mse_loss", reduction="mean"):
 
 
 class SmoothL1Loss(_Loss, function="smooth_l1_loss", reduction="mean", beta=1.0):
-    """Quadratic below `beta`, linear above; see `nn.functional.smooth_l1_loss`."""
+    """``d²/(2·beta)`` where |d| < beta, else ``|d| - beta/2``, of d = input - target."""
 
 
 class HuberLoss(_Loss, function="huber_loss", reduction="mean", delta=1.0):
-    """Quadratic below `delta`, linear above; see `nn.functional.huber_loss`."""
+    """``d²/2`` where |d| <= delta, else ``delta·(|d| - delta/2)``, of d = input - target."""
 
 
 class NLLLoss(_Loss, function="nll_loss", weight=None, ignore_index=-100, reduction="mean"):
-    """Negative log-likelihood of log-probabilities; see `nn.functional.nll_loss`."""
+    """``-weight[y]·input[y]`` of log-probabilities (N, C, …) and classes y (N, …).
+
+    The mean divides by the weights' sum.
+    """
 
 
 class CrossEntropyLoss(
@@ -48,11 +51,14 @@ class CrossEntropyLoss(
     reduction="mean",
     label_smoothing=0.0,
 ):
-    """Cross-entropy of scores; see `nn.functional.cross_entropy`."""
+    """``-log softmax(input)[y]`` of scores (N, C, …) and classes y (N, …), times ``weight[y]``.
+
+    Or ``-Σ p·log softmax(input)`` of probabilities p (N, C, …); see `nn.functional.cross_entropy`.
+    """
 
 
 class BCELoss(_Loss, function="binary_cross_entropy", weight=None, reduction="mean"):
-    """Binary cross-entropy of probabilities."""
+    """``-(y·log p + (1 - y)·log(1 - p))`` of probabilities p; the logarithms are at least -100."""
 
 
 class BCEWithLogitsLoss(
@@ -62,21 +68,27 @@ class BCEWithLogitsLoss(
     reduction="mean",
     pos_weight=None,
 ):
-    """Binary cross-entropy of scores."""
+    """``-(pos_weight·y·log σ(x) + (1 - y)·log σ(-x))`` of scores x, without overflow."""
 
 
 class KLDivLoss(_Loss, function="kl_div", reduction="mean", log_target=False):
-    """Kullback–Leibler divergence of log-probabilities from a target."""
+    """``target·(log target - input)`` of log-probabilities `input`; "batchmean" divides by N."""
 
 
 class PoissonNLLLoss(
     _Loss, function="poisson_nll_loss", log_input=True, full=False, eps=1e-8, reduction="mean"
 ):
-    """Negative log-likelihood of counts under a Poisson rate."""
+    """``exp(input) - target·input``, or ``input - target·log(input + eps)`` without `log_input`.
+
+    `full` adds Stirling's approximation of log target!.
+    """
 
 
 class GaussianNLLLoss(_Loss, function="gaussian_nll_loss", full=False, eps=1e-6, reduction="mean"):
-    """Negative log-likelihood under a normal distribution; called with (input, target, var)."""
+    """``(log v + (input - target)²/v)/2``, v = max(var, eps); called with (input, target, var).
+
+    `full` adds log(2π)/2.
+    """
 
 
 class SoftMarginLoss(_Loss, function="soft_margin_loss", reduction="mean"):
@@ -84,31 +96,31 @@ class SoftMarginLoss(_Loss, function="soft_margin_loss", reduction="mean"):
 
 
 class HingeEmbeddingLoss(_Loss, function="hinge_embedding_loss", margin=1.0, reduction="mean"):
-    """A distance where the target is 1, a hinge on it where it is -1."""
+    """The distance ``input`` where the target is 1, ``max(0, margin - input)`` where it is -1."""
 
 
 class CosineEmbeddingLoss(_Loss, function="cosine_embedding_loss", margin=0.0, reduction="mean"):
-    """``1 - cos`` where the target is 1, a hinge on the cosine where it is -1."""
+    """``1 - cos(x1, x2)`` where the target is 1, ``max(0, cos(x1, x2) - margin)`` where -1."""
 
 
 class MarginRankingLoss(_Loss, function="margin_ranking_loss", margin=0.0, reduction="mean"):
-    """A hinge on the wrong order of two scores."""
+    """``max(0, -y·(x1 - x2) + margin)``: y is 1 where x1 should be the larger, else -1."""
 
 
 class MultiMarginLoss(
     _Loss, function="multi_margin_loss", p=1, margin=1.0, weight=None, reduction="mean"
 ):
-    """Hinges on every class that comes near the right one."""
+    """``Σ_j weight[y]·max(0, margin - x[y] + x[j])^p/C`` over the classes j that are not y."""
 
 
 class MultiLabelMarginLoss(_Loss, function="multilabel_margin_loss", reduction="mean"):
-    """Hinges on every class that comes near one of the right ones."""
+    """``Σ max(0, 1 - x[y] + x[j])/C`` over labels y and all classes j that are no label."""
 
 
 class MultiLabelSoftMarginLoss(
     _Loss, function="multilabel_soft_margin_loss", weight=None, reduction="mean"
 ):
-    """Binary cross-entropy of scores, averaged over the classes."""
+    """``-Σ_c weight[c]·(y_c·log σ(x_c) + (1 - y_c)·log σ(-x_c))/C`` of scores x (N, C)."""
 
 
 class TripletMarginLoss(
@@ -120,7 +132,10 @@ class TripletMarginLoss(
     swap=False,
     reduction="mean",
 ):
-    """A hinge: an anchor's distance to a positive against that to a negative."""
+    """``max(0, d(a, p) - d(a, n) + margin)``, d(x, y) = ‖x - y + eps‖_p.
+
+    With `swap` d(p, n) takes the place of d(a, n) where it is smaller.
+    """
 
 
 class TripletMarginWithDistanceLoss(
@@ -131,11 +146,11 @@ class TripletMarginWithDistanceLoss(
     swap=False,
     reduction="mean",
 ):
-    """`TripletMarginLoss` with a distance of one's own."""
+    """``max(0, d(a, p) - d(a, n) + margin)`` with a distance d of one's own."""
 
 
 class CTCLoss(_Loss, function="ctc_loss", blank=0, reduction="mean", zero_infinity=False):
-    """Connectionist temporal classification; see `nn.functional.ctc_loss`."""
+    """``-log Σ Π_t p_t(π_t)`` over all alignments π of the target; see `nn.functional.ctc_loss`."""
 
 
 class LinearCrossEntropyLoss(Module):

@@ -37,7 +37,10 @@ class _Affine(Module):
 
 
 class LayerNorm(_Affine):
-    """Each sample standardized over its last dimensions, of shape `normalized_shape`."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias``, moments over the dimensions `normalized_shape`.
+
+    Ba et al. 2016.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,10 @@ class LayerNorm(_Affine):
 
 
 class RMSNorm(_Affine):
-    """Each sample divided by its root mean square over its last dimensions."""
+    """``x/√(E[x²] + eps)·weight``, the mean over the dimensions `normalized_shape`.
+
+    Zhang & Sennrich 2019.
+    """
 
     def __init__(
         self,
@@ -96,7 +102,10 @@ class RMSNorm(_Affine):
 
 
 class GroupNorm(_Affine):
-    """Groups of channels standardized, each channel scaled and shifted."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias``, moments over a group of a sample's channels.
+
+    Input (N, C, …), weight and bias (C,).  Wu & He 2018.
+    """
 
     def __init__(
         self,
@@ -229,19 +238,31 @@ class _BatchNorm(_Tracking):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Channels of (N, C) or (N, C, L) standardized over batch and positions."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias`` of (N, C) or (N, C, L), a channel at a time.
+
+    Moments over batch and positions in training, the running ones in evaluation.  Ioffe & Szegedy
+    2015.
+    """
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Channels of (N, C, H, W) standardized over batch and positions."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias`` of (N, C, H, W), a channel at a time.
+
+    Moments over batch and positions in training, the running ones in evaluation.  Ioffe & Szegedy
+    2015.
+    """
 
     ranks = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """Channels of (N, C, D, H, W) standardized over batch and positions."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias`` of (N, C, D, H, W), a channel at a time.
+
+    Moments over batch and positions in training, the running ones in evaluation.  Ioffe & Szegedy
+    2015.
+    """
 
     ranks = (5,)
 
@@ -272,18 +293,27 @@ class _InstanceNorm(_Tracking):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Channels of each sample of (N, C, L) or (C, L) standardized over its positions."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias`` of (N, C, L) or (C, L).
+
+    Moments over the positions of each channel of each sample.  Ulyanov et al. 2016.
+    """
 
     ranks = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """Channels of each sample of (N, C, H, W) or (C, H, W) standardized over its positions."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias`` of (N, C, H, W) or (C, H, W).
+
+    Moments over the positions of each channel of each sample.  Ulyanov et al. 2016.
+    """
 
     ranks = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Channels of each sample of (N, C, D, H, W) or (C, D, H, W) standardized likewise."""
+    """``(x - E[x])/√(Var[x] + eps)·weight + bias`` of (N, C, D, H, W) or (C, D, H, W).
+
+    Moments over the positions of each channel of each sample.  Ulyanov et al. 2016.
+    """
 
     ranks = (4, 5)

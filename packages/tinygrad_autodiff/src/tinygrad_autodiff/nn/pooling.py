@@ -51,25 +51,25 @@ class _MaxPool(_Pool):
 
 
 class MaxPool1d(_MaxPool):
-    """Maxima of windows of signals (N, C, L)."""
+    """``out[…, i] = max_k input[…, stride·i - padding + dilation·k]`` of (N, C, L)."""
 
     function = "max_pool1d"
 
 
 class MaxPool2d(_MaxPool):
-    """Maxima of windows of images (N, C, H, W)."""
+    """``out[…, i] = max_k input[…, stride·i - padding + dilation·k]`` of (N, C, H, W)."""
 
     function = "max_pool2d"
 
 
 class MaxPool3d(_MaxPool):
-    """Maxima of windows of volumes (N, C, D, H, W)."""
+    """``out[…, i] = max_k input[…, stride·i - padding + dilation·k]`` of (N, C, D, H, W)."""
 
     function = "max_pool3d"
 
 
 class AvgPool1d(_Pool):
-    """Means of windows of signals (N, C, L)."""
+    """``out[…, i] = mean_k input[…, stride·i - padding + k]`` of (N, C, L)."""
 
     function = "avg_pool1d"
     shown = ("kernel_size", "stride", "padding")
@@ -113,13 +113,13 @@ class _AvgPool(_Pool):
 
 
 class AvgPool2d(_AvgPool):
-    """Means of windows of images (N, C, H, W)."""
+    """``out[…, i] = mean_k input[…, stride·i - padding + k]`` of (N, C, H, W)."""
 
     function = "avg_pool2d"
 
 
 class AvgPool3d(_AvgPool):
-    """Means of windows of volumes (N, C, D, H, W)."""
+    """``out[…, i] = mean_k input[…, stride·i - padding + k]`` of (N, C, D, H, W)."""
 
     function = "avg_pool3d"
 
@@ -138,19 +138,19 @@ class _LPPool(_Pool):
 
 
 class LPPool1d(_LPPool):
-    """Power averages of windows of signals (N, C, L)."""
+    """``(Σ xᵖ)^(1/p)`` over windows of (N, C, L), p = `norm_type`."""
 
     function = "lp_pool1d"
 
 
 class LPPool2d(_LPPool):
-    """Power averages of windows of images (N, C, H, W)."""
+    """``(Σ xᵖ)^(1/p)`` over windows of (N, C, H, W), p = `norm_type`."""
 
     function = "lp_pool2d"
 
 
 class LPPool3d(_LPPool):
-    """Power averages of windows of volumes (N, C, D, H, W)."""
+    """``(Σ xᵖ)^(1/p)`` over windows of (N, C, D, H, W), p = `norm_type`."""
 
     function = "lp_pool3d"
 
@@ -166,19 +166,28 @@ class _AdaptiveAvgPool(_Pool):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """Means over `output_size` windows of signals (N, C, L)."""
+    """Means over o = `output_size` windows of (N, C, L).
+
+    Window i reaches from ⌊i·s/o⌋ to ⌈(i + 1)·s/o⌉ of a size s.
+    """
 
     function = "adaptive_avg_pool1d"
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """Means over `output_size` windows of images (N, C, H, W)."""
+    """Means over o = `output_size` windows of (N, C, H, W).
+
+    Window i reaches from ⌊i·s/o⌋ to ⌈(i + 1)·s/o⌉ of a size s.
+    """
 
     function = "adaptive_avg_pool2d"
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """Means over `output_size` windows of volumes (N, C, D, H, W)."""
+    """Means over o = `output_size` windows of (N, C, D, H, W).
+
+    Window i reaches from ⌊i·s/o⌋ to ⌈(i + 1)·s/o⌉ of a size s.
+    """
 
     function = "adaptive_avg_pool3d"
 
@@ -194,19 +203,28 @@ class _AdaptiveMaxPool(_Pool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """Maxima over `output_size` windows of signals (N, C, L)."""
+    """Maxima over o = `output_size` windows of (N, C, L).
+
+    Window i reaches from ⌊i·s/o⌋ to ⌈(i + 1)·s/o⌉ of a size s.
+    """
 
     function = "adaptive_max_pool1d"
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """Maxima over `output_size` windows of images (N, C, H, W)."""
+    """Maxima over o = `output_size` windows of (N, C, H, W).
+
+    Window i reaches from ⌊i·s/o⌋ to ⌈(i + 1)·s/o⌉ of a size s.
+    """
 
     function = "adaptive_max_pool2d"
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """Maxima over `output_size` windows of volumes (N, C, D, H, W)."""
+    """Maxima over o = `output_size` windows of (N, C, D, H, W).
+
+    Window i reaches from ⌊i·s/o⌋ to ⌈(i + 1)·s/o⌉ of a size s.
+    """
 
     function = "adaptive_max_pool3d"
 

@@ -213,7 +213,12 @@ class RNNBase(Module):
 
 
 class LSTM(RNNBase):
-    """Long short-term memory; states (h, c).  Hochreiter & Schmidhuber 1997, Sak et al. 2014."""
+    """Long short-term memory: ``c' = f·c + i·g`` and ``h' = o·tanh(c')``.
+
+    The gates i, f, o are ``σ(W·x + U·h + biases)`` with weights of their own, g likewise with tanh;
+    the rows of the weights stand in the order i, f, g, o. States (h, c).  Hochreiter & Schmidhuber
+    1997, Sak et al. 2014.
+    """
 
     gates, has_cell = 4, True
 
@@ -226,7 +231,11 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """Gated recurrent units.  Cho et al. 2014."""
+    """Gated recurrent units: ``h' = (1 - z)·n + z·h`` with ``n = tanh(W·x + b + r·(U·h + d))``.
+
+    The gates r, z are ``σ(W·x + U·h + biases)`` with weights of their own; the rows of the weights
+    stand in the order r, z, n.  Cho et al. 2014.
+    """
 
     gates = 3
 

@@ -85,7 +85,10 @@ class _Layer(Module):
 
 
 class TransformerEncoderLayer(_Layer):
-    """Attention of a sequence to itself, then a feed-forward network."""
+    """``x + attention(x)``, then ``x + linear2(f(linear1(x)))``, f the activation.
+
+    A norm follows each sum, or with `norm_first` precedes what is added.
+    """
 
     def forward(
         self,
@@ -105,7 +108,7 @@ class TransformerEncoderLayer(_Layer):
 
 
 class TransformerDecoderLayer(_Layer):
-    """Attention of a sequence to itself, then to another one, then a feed-forward network."""
+    """As an encoder's layer, with ``x + attention(x, memory)`` between the two."""
 
     blocks = 3
 

@@ -135,7 +135,7 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """The channels taken from each group in turn."""
+    """(N, g·c, …) to the same shape: channel ``i·c + j`` goes to ``j·g + i``, g = `groups`."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class ChannelShuffle(Module):
 
 
 class LocalResponseNorm(Module):
-    """Each channel divided by a power of its neighbours' mean square."""
+    """``x/(k + alpha·mean of x² over size channels)^beta``.  Krizhevsky et al. 2012."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()

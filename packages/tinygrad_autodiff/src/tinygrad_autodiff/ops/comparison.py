@@ -161,13 +161,13 @@ class Sign(_Step, name="sign"):
 
 
 class Floor(_Step, name="floor"):
-    """The largest whole number that is not larger."""
+    """``⌊input⌋``; slope 0."""
 
     forward = np.floor
 
 
 class Ceil(_Step, name="ceil"):
-    """The smallest whole number that is not smaller."""
+    """``⌈input⌉``; slope 0."""
 
     forward = np.ceil
 

@@ -118,7 +118,7 @@ def diagflat(input: Any, offset: int = 0) -> Any:
     errors=(Bad((array((2, 3, 4)),), {}, ShapeError, "a matrix"),),
 )
 def trace(input: Any) -> Any:
-    """Sum of the diagonal of a matrix."""
+    """``Σ input[i, i]`` of a matrix."""
     if input.ndim != 2:
         raise ShapeError(f"trace: expected a matrix, got shape {input.shape}")
     return op.sum(op.diagonal(input))

@@ -143,6 +143,6 @@ class Slogdet(Op, name="slogdet", spaces=_ALL):
 
 @compose(Sample((-_A,)), Sample((-_BATCH,)), spaces=_BOTH, errors=(_NOT_SQUARE,))
 def logdet(input: Any) -> Any:
-    """Logarithm of the determinant; of real matrices NaN where it is negative."""
+    """``log det(A)`` of (…, n, n); NaN where the determinant of a real matrix is negative."""
     sign, size = op.slogdet(input)
     return size + op.log(sign)

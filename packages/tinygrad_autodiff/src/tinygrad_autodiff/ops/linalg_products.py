@@ -124,7 +124,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
     Sample((_M, _V)), spaces=_BOTH, errors=(Bad((_V, _V), {}, ShapeError, "expected 2 dimensions"),)
 )
 def mv(input: Any, vec: Any) -> Any:
-    """Matrix times vector."""
+    """``out[i] = Σ_j input[i, j]·vec[j]`` of (n, m) and (m,)."""
     _ndim("mv", (input, 2), (vec, 1))
     return op.matmul(input, vec)
 
@@ -399,7 +399,7 @@ def _weights(count: int, fweights: Any, aweights: Any) -> Any:
 
 @compose(Sample((_M,)), spaces=_BOTH)
 def corrcoef(input: Any) -> Any:
-    """Correlation coefficients of variables (rows) over observations (columns)."""
+    """``C[i, j]/√(C[i, i]·C[j, j])``, C the covariances of rows over columns."""
     if input.ndim > 2:
         raise ShapeError(f"expected at most 2 dimensions, got the shape {tuple(input.shape)}")
     covariance = op.cov(input)

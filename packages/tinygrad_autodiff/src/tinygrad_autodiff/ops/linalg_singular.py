@@ -166,7 +166,7 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True) -> Any:
 
 @compose(Sample((_TALL,)), Sample((_WIDE,)), spaces=_HERE, errors=(_FLAT,))
 def svdvals(A: Any) -> Any:
-    """The singular values of matrices, descending."""
+    """The singular values (…, min(m, n)) of matrices (…, m, n), descending."""
     return op.singular_factors(A, False)[1]
 
 

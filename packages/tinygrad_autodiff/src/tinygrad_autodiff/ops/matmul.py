@@ -129,7 +129,7 @@ def _fixed(name: str, input: Any, other: Any, dims: tuple[int, int]) -> None:
 
 
 class Mm(Composite, name="mm"):
-    """Product of two matrices, without broadcasting."""
+    """``out[i, j] = Σ_k input[i, k]·mat2[k, j]`` of (n, m) and (m, p), without broadcasting."""
 
     @staticmethod
     def forward(input: Any, mat2: Any) -> Any:
@@ -149,7 +149,7 @@ class Mm(Composite, name="mm"):
 
 
 class Bmm(Composite, name="bmm"):
-    """Products of two equally long batches of matrices, without broadcasting."""
+    """``out[b] = input[b]·mat2[b]`` of (B, n, m) and (B, m, p), without broadcasting."""
 
     @staticmethod
     def forward(input: Any, mat2: Any) -> Any:
@@ -171,7 +171,7 @@ class Bmm(Composite, name="bmm"):
 
 
 class Dot(Composite, name="dot"):
-    """Sum of the products of two vectors."""
+    """``Σ input[i]·tensor[i]`` of two vectors of one length."""
 
     @staticmethod
     def forward(input: Any, tensor: Any) -> Any:
@@ -193,7 +193,7 @@ class Dot(Composite, name="dot"):
 
 
 class Outer(Composite, name="outer", aliases=("ger",)):
-    """All products of the elements of two vectors."""
+    """``out[i, j] = input[i]·vec2[j]`` of two vectors."""
 
     @staticmethod
     def forward(input: Any, vec2: Any) -> Any:

@@ -18,7 +18,7 @@ from .dims import Ints, all_dims, ints, one_dim
 
 
 class Permute(Op, name="permute"):
-    """Dimensions in another order."""
+    """Dimensions in another order: ``out.shape[i] = input.shape[dims[i]]``."""
 
     linear = True
 

@@ -21,7 +21,7 @@ class _Step(Elementwise):
 
 
 class Trunc(_Step, name="trunc", aliases=("fix",)):
-    """The whole part, towards zero."""
+    """``sign(input)·⌊|input|⌋``, the whole part; slope 0."""
 
     @staticmethod
     def forward(input: Array) -> Array:
@@ -58,7 +58,7 @@ class _Quotient(Elementwise):
 
 
 class FloorDivide(_Quotient, name="floor_divide", operator="floordiv"):
-    """Quotient rounded down."""
+    """``⌊input/other⌋``."""
 
     @staticmethod
     def forward(input: Array, other: Array) -> Array:

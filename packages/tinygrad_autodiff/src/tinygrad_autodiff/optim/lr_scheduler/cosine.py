@@ -10,7 +10,10 @@ from .scheduler import LRScheduler
 
 
 class CosineAnnealingLR(LRScheduler):
-    """From the initial rate to `eta_min` along a cosine of half-period `T_max`, and back."""
+    """``eta_min + (lr - eta_min)·(1 + cos(π·epoch/T_max))/2``: down within `T_max`, and back.
+
+    Loshchilov & Hutter 2017.
+    """
 
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
@@ -40,9 +43,10 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Falls from the initial rate to `eta_min`, again and again, each time `T_mult` times longer.
+    """``eta_min + (lr - eta_min)·(1 + cos(π·t/T))/2``, t counted from the last restart.
 
-    `step` may be given fractions of an epoch.
+    Each run of T epochs is `T_mult` times longer than the one before; `step` may be given fractions
+    of an epoch.  Loshchilov & Hutter 2017.
     """
 
     def __init__(

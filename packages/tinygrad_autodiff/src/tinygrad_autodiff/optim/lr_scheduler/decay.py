@@ -54,7 +54,7 @@ class MultiplicativeLR(LRScheduler):
 
 
 class StepLR(Relative):
-    """The rate times `gamma` after every `step_size` epochs."""
+    """``lr·gamma^⌊epoch/step_size⌋``."""
 
     moves_on_resuming = True
 
@@ -74,7 +74,7 @@ class StepLR(Relative):
 
 
 class MultiStepLR(Relative):
-    """The rate times `gamma` at each of the `milestones`."""
+    """``lr·gamma^n``, n how many of the `milestones` are reached."""
 
     moves_on_resuming = True
 
@@ -98,7 +98,7 @@ class MultiStepLR(Relative):
 
 
 class ConstantLR(Relative):
-    """The rate times `factor` until epoch `total_iters`."""
+    """``lr·factor`` until epoch `total_iters`, then ``lr``."""
 
     moves_on_resuming = True
 
@@ -120,7 +120,7 @@ class ConstantLR(Relative):
 
 
 class LinearLR(Relative):
-    """The rate times a factor that goes from `start_factor` to `end_factor` in `total_iters`."""
+    """``lr·(s + (e - s)·min(epoch/total_iters, 1))`` s = `start_factor`, e = `end_factor`."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class LinearLR(Relative):
 
 
 class ExponentialLR(Relative):
-    """The rate times `gamma` after every epoch."""
+    """``lr·gamma^epoch``."""
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
