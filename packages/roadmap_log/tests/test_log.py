@@ -74,7 +74,7 @@ def test_the_header_is_what_jekyll_expects() -> None:
         ("...", "entry"),
         ("x" * 500, "x" * 60),
         ("a\x00b\nc", "a-b-c"),
-        ("C:\\Users\\x?*", "c-users-x"),
+        ("C:\\notes\\x?*", "c-notes-x"),
         ("CON", "con-name"),
         ("lpt1", "lpt1-name"),
         ("console", "console"),
