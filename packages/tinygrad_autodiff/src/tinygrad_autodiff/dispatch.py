@@ -1,8 +1,8 @@
-"""From a call to a node: the doors through which every operation is entered.
+"""The doors through which every operation is entered: from a call to a result.
 
 A door looks at the differentiable inputs. If none is a tensor, the operation just computes on
 arrays. Otherwise dtypes are promoted as torch does, `forward` runs, and, if recording is on and an
-input requires grad, a node is made with what the rules asked for.
+input requires grad, a node is made with what the rules asked for (see recording.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy import asarray, ndarray
 from . import batching
 from .destination import KEYWORDS, redirected
 from .dtypes import get_default_dtype
-from .engine import Output
 from .errors import (
     ArgumentTypeError,
     AutodiffError,
@@ -28,8 +27,9 @@ from .errors import (
 )
 from .mode import mode, watched
 from .operands import check_numbers, plain_of, promoted
+from .recording import outputs_of, push_forward, record
 from .registry import op
-from .tensor import Tensor, edge_of, wrap
+from .tensor import Tensor, wrap
 from .versions import next_sequence
 from .views import note
 
@@ -329,47 +329,6 @@ def variable(cls: type[Op]) -> Callable[..., Any]:
     return call
 
 
-def record(node: Any, inputs: Sequence[Any], plain: tuple[Any, ...], out: Any) -> None:
-    """Fill in the node of a call: where gradients go, and what the rules asked for."""
-    edges = tuple(edge_of(value) if isinstance(value, Tensor) else None for value in inputs)
-    values = (*plain, out)
-    if node.joint:
-        node.saved = (node.saves[0].pick(values, node),)
-    else:
-        edges = tuple(
-            None if save is None else edge for edge, save in zip(edges, node.saves, strict=True)
-        )
-        node.saved = tuple(
-            None if edge is None else save.pick(values, node)
-            for edge, save in zip(edges, node.saves, strict=True)
-        )
-        if hasattr(node, "partials"):
-            shapes = tuple(np.shape(value) for value in plain[: len(inputs)])
-            if any(shape != out.shape for shape in shapes):
-                node.shapes = shapes
-    node.edges = edges
-    node.seq = next_sequence()
-
-
-def outputs_of(node: Any, out: Any) -> Any:
-    """The result of `forward` as a tensor, or as a tuple of tensors of the same type."""
-    if not isinstance(out, tuple):
-        if out.__class__ is not ndarray:
-            out = asarray(out)
-        if node is not None and (
-            out.dtype.kind not in "fc" or all(edge is None for edge in node.edges)
-        ):
-            node = None
-        return wrap(out, node)
-    if node is not None:
-        node.outputs = len(out)
-    tensors = [
-        wrap(array, Output(node, i) if node is not None and array.dtype.kind in "fc" else None)
-        for i, array in enumerate(asarray(part) for part in out)
-    ]
-    return type(out)(*tensors) if hasattr(out, "_fields") else tuple(tensors)
-
-
 def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Exception:
     """A complaint as the package's own error, with the op and, if it is NumPy's, the shapes."""
     if isinstance(error, AutodiffError):
@@ -391,86 +350,3 @@ def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Except
     if "could not be broadcast together" in str(error):
         return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: they do not broadcast")
     return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: {error}")
-
-
-# ---- tensors rebuilt from what a node saved ------------------------------------------------------
-
-
-def input_tensor(node: Any, index: int, value: Any) -> Any:
-    """Input `index` of `node` as a tensor at its old place in the graph."""
-    duals = node.duals
-    edge = node.edges[index]
-    if not isinstance(value, ndarray) or (edge is None and duals is None):
-        return value
-    if isinstance(edge, Tensor) and edge._data is value and duals is None:
-        return edge
-    if isinstance(edge, Tensor):
-        made = op.alias(edge)
-        made._data = value
-    else:
-        made = wrap(value, edge)
-    if duals is not None and duals[index]:
-        made._tangents = duals[index]
-    return made
-
-
-def output_tensor(node: Any, value: Any) -> Any:
-    """The result of `node` as the tensor(s) it was."""
-    made = outputs_of(node, value)
-    if node.duals is not None:
-        for tensor, tangents in zip(
-            made if isinstance(made, tuple) else (made,), node.dual_outputs, strict=True
-        ):
-            tensor._tangents = tangents
-    return made
-
-
-# ---- forward mode --------------------------------------------------------------------------------
-
-
-def push_forward(
-    cls: type[Op],
-    node: Any,
-    inputs: Sequence[Any],
-    args: tuple[Any, ...],
-    plain: tuple[Any, ...],
-    result: Any,
-) -> None:
-    """Give `result` its tangent at every active level at which an input has one.
-
-    The rule for a level runs with only the levels below it active, on the inputs as tensors, so
-    that tangents can themselves be differentiated, by either mode.
-    """
-    held = [getattr(v, "_tangents", None) if isinstance(v, Tensor) else None for v in inputs]
-    if not any(held) or not cls.differentiable:
-        return
-    levels = mode.levels
-    outs = result if isinstance(result, tuple) else (result,)
-    full = (list(inputs), *args[1:]) if cls.variadic else (*inputs, *args[len(inputs) :])
-    try:
-        for depth, level in enumerate(levels):
-            tangents = [tangent_at(h, level) for h in held]
-            if not any(t is not None for t in tangents):
-                continue
-            mode.levels = levels[:depth]
-            pushed = cls.push(node, full, tangents, result)
-            for out, tangent in zip(
-                outs, pushed if isinstance(pushed, tuple) else (pushed,), strict=True
-            ):
-                if tangent is None:
-                    continue
-                if not isinstance(tangent, Tensor):
-                    tangent = wrap(asarray(tangent))
-                if not hasattr(out, "_tangents"):
-                    out._tangents = {}
-                out._tangents[level] = tangent
-    finally:
-        mode.levels = levels
-    if hasattr(node, "edges"):
-        node.duals = [dict(h) if h else None for h in held]
-        node.dual_outputs = [getattr(out, "_tangents", {}) for out in outs]
-
-
-def tangent_at(tangents: Any, level: int) -> Any:
-    """The tangent at `level` of a tensor's tangents, or None."""
-    return None if not tangents else tangents.get(level)

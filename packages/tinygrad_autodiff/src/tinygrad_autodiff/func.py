@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from . import engine, tree
+from . import tree
 from .autograd import grad as autograd_grad
-from .batching import NeedsLoop, batches, logical, physical, vmap
-from .engine import Node
+from .batching import logical, physical, vmap
 from .errors import ArgumentError, ArgumentTypeError, GraphError, ShapeError
 from .forward_ad import dual_level, make_dual, unpack_dual
-from .mode import enable_grad, mode, no_grad
+from .func_run import Argnums, Run
+from .mode import mode
 from .registry import op
-from .tensor import Tensor, edge_of, wrap
+from .tensor import Tensor, wrap
 
 __all__ = [
     "functional_call",
@@ -39,126 +39,6 @@ __all__ = [
     "vmap",
 ]
 
-Argnums = int | tuple[int, ...]
-
-
-class _Run:
-    """One call of `function` on fresh leaves in the place of some of its arguments."""
-
-    def __init__(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        argnums: Argnums,
-        has_aux: bool,
-    ) -> None:
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        for number in numbers:
-            if not -len(args) <= number < len(args):
-                raise ArgumentError(f"{name}: argnums {number}, but {len(args)} arguments")
-        numbers = tuple(number % len(args) for number in numbers)
-        chosen = tuple(args[number] for number in numbers)
-        self.name, self.wanted = name, chosen[0] if isinstance(argnums, int) else chosen
-        self.depth = len(mode.batches)
-        given = tree.leaves(self.wanted)
-        outer = mode.grad
-        with enable_grad():
-            self.leaves = [self._leaf(value) for value in given]
-            fresh = iter(self.leaves)
-            replaced = list(args)
-            for number in numbers:
-                replaced[number] = tree.mapped(lambda _: logical(next(fresh)), args[number])
-            result = function(*replaced, **kwargs)
-            self.aux = None
-            if has_aux:
-                if not isinstance(result, tuple) or len(result) != 2:
-                    raise ArgumentTypeError(f"{name}: expected (output, aux) from the function")
-                result, self.aux = result
-            self.result = result
-            self.outputs = [self._output(value) for value in tree.leaves(result)]
-        own = {edge_of(leaf) for leaf in self.leaves}
-        self.create = outer and (
-            any(value.requires_grad for value in given) or _reaches_others(self.outputs, own)
-        )
-
-    def _leaf(self, value: Any) -> Tensor:
-        if not isinstance(value, Tensor):
-            raise ArgumentTypeError(
-                f"{self.name}: expected tensors to differentiate by, got {type(value).__name__}"
-            )
-        made: Tensor = op.alias(physical(value))
-        return made if made._node is not None else made.requires_grad_()
-
-    def _output(self, value: Any) -> Tensor:
-        if not isinstance(value, Tensor):
-            raise ArgumentTypeError(
-                f"{self.name}: expected tensors from the function, got {type(value).__name__}"
-            )
-        out: Tensor = physical(value)
-        return out
-
-    def pull(self, seeds: Sequence[Any], create: bool) -> Any:
-        """Gradients in the structure of what was asked for."""
-        pairs = [(o, s) for o, s in zip(self.outputs, seeds, strict=True) if o.requires_grad]
-        if len(mode.batches) > self.depth and batches(seeds):
-            if self.depth:
-                raise NeedsLoop(f"{self.name}: batches of seeds for a function of a batch")
-            return tree.rebuild(self.wanted, self._pull_batch(pairs, create))
-        if pairs:
-            outs, given = zip(*pairs, strict=True)
-            with enable_grad() if create else no_grad():
-                found = autograd_grad(
-                    outs, self.leaves, given, True, create, materialize_grads=True
-                )
-        else:
-            found = tuple(op.zeros_like(leaf) for leaf in self.leaves)
-        return tree.rebuild(self.wanted, [logical(value, self.depth) for value in found])
-
-    def _pull_batch(self, pairs: list[tuple[Tensor, Any]], create: bool) -> list[Any]:
-        """Gradients for batches of seeds, of a `vmap` that began after the function had run."""
-        targets = [edge_of(leaf) for leaf in self.leaves]
-        roots, given = [edge_of(out) for out, _ in pairs], [seed for _, seed in pairs]
-        found = engine.run(roots, given, True, create, set(targets), on_tensors=True)
-        pulled = (found.get(target) for target in targets)
-        return [
-            op.zeros_like(leaf) if gradient is None else gradient
-            for leaf, gradient in zip(self.leaves, pulled, strict=True)
-        ]
-
-    def value(self) -> Any:
-        """The result, in an outer graph only if there is one."""
-        return self.result if self.create else tree.mapped(_apart, self.result)
-
-    def extra(self) -> Any:
-        """The auxiliary result, likewise."""
-        return self.aux if self.create else tree.mapped(_apart, self.aux)
-
-
-def _apart(value: Any) -> Any:
-    """A tensor without the graph, but with its tangents."""
-    if not isinstance(value, Tensor):
-        return value
-    with no_grad():
-        return op.alias(value)
-
-
-def _reaches_others(outputs: Sequence[Tensor], own: set[Any]) -> bool:
-    """Whether the graph of `outputs` has leaves that are not its own."""
-    stack = [edge_of(out) for out in outputs]
-    seen: set[Any] = set(own)
-    while stack:
-        edge = stack.pop()
-        if edge is None or edge in seen:
-            continue
-        if not isinstance(edge, Node):
-            return True
-        seen.add(edge)
-        stack.extend(edge.edges)
-    return False
-
-
 # ---- reverse mode --------------------------------------------------------------------------------
 
 
@@ -168,7 +48,7 @@ def grad_and_value(
     """As `grad`; the function made returns (gradient, value), or (gradient, (value, aux))."""
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        run = _Run("grad", func, args, kwargs, argnums, has_aux)
+        run = Run("grad", func, args, kwargs, argnums, has_aux)
         if not isinstance(run.result, Tensor) or run.result.ndim:
             shape = getattr(run.result, "shape", type(run.result).__name__)
             raise ShapeError(f"grad: expected a 0-d tensor from the function, got {shape}")
@@ -216,7 +96,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple
         and returns a gradient for each primal (not in a tuple if there is one). It may be called
         again and again.
     """
-    run = _Run("vjp", func, primals, {}, tuple(range(len(primals))), has_aux)
+    run = Run("vjp", func, primals, {}, tuple(range(len(primals))), has_aux)
 
     def pull(cotangents: Any) -> Any:
         seeds = tree.leaves(cotangents)
@@ -247,7 +127,7 @@ def jacrev(
     """
 
     def transformed(*args: Any, **kwargs: Any) -> Any:
-        run = _Run("jacrev", func, args, kwargs, argnums, has_aux)
+        run = Run("jacrev", func, args, kwargs, argnums, has_aux)
         outs = tree.leaves(run.result)
         zeros = [wrap(np.zeros(out.shape, out.dtype)) for out in outs]
 
@@ -387,7 +267,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     The pull-back is linear in its cotangent, so pulling tangents back through it pushes them
     forward through `func`: each call costs a backward pass, and `func` runs once.
     """
-    run = _Run("linearize", func, primals, {}, tuple(range(len(primals))), False)
+    run = Run("linearize", func, primals, {}, tuple(range(len(primals))), False)
     seeds = [op.zeros_like(out).requires_grad_() for out in run.outputs]
     gradients = tree.leaves(run.pull(seeds, True))
 

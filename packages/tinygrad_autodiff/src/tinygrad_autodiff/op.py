@@ -30,7 +30,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
-from . import dispatch
+from . import dispatch, recording
 from .dtypes import Array
 from .engine import Name, Node
 from .errors import ArgumentTypeError, ShapeError
@@ -220,12 +220,12 @@ class Op(Node):
 
     def _revived(self, name: str, value: Any) -> Any:
         if name == "out":
-            return dispatch.output_tensor(self, value)
+            return recording.output_tensor(self, value)
         if name not in self.inputs or value is None:
             return value
         if self.variadic:
-            return [dispatch.input_tensor(self, i, v) for i, v in enumerate(value)]
-        return dispatch.input_tensor(self, self.inputs.index(name), value)
+            return [recording.input_tensor(self, i, v) for i, v in enumerate(value)]
+        return recording.input_tensor(self, self.inputs.index(name), value)
 
     # ---- forward mode --------------------------------------------------------------------------
 

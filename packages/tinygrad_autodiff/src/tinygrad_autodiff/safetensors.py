@@ -18,54 +18,34 @@ Source: the section "Format" of the README of the safetensors project.
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import os
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .atomic import replacing
-from .dtypes import Array, Dtype
-from .errors import ArgumentError, ArgumentTypeError, AutodiffError
+from .dtypes import Array
+from .errors import ArgumentError, ArgumentTypeError
+from .safetensors_header import (
+    CODES,
+    DTYPES,
+    MAX_HEADER_BYTES,
+    METADATA,
+    ORDER,
+    TOO_SHORT,
+    Entry,
+    SafetensorError,
+    encoded,
+    read_header,
+)
 from .tensor import Tensor, wrap
 
 __all__ = ["SafetensorError", "load", "load_file", "safe_open", "save", "save_file"]
 
 Path: TypeAlias = str | os.PathLike[str]
-
-MAX_HEADER_BYTES = 100_000_000  # the library's limit
-_MAX_NDIM = 64  # NumPy's limit
-_METADATA = "__metadata__"
-
-# In the order in which a file holds them; BF16 is stored as its upper half of a float32.
-_DTYPES: dict[str, Dtype] = {
-    code: np.dtype(name)
-    for code, name in {
-        "U64": "<u8", "I64": "<i8", "F64": "<f8", "C64": "<c8", "F32": "<f4", "U32": "<u4",
-        "I32": "<i4", "BF16": "<u2", "F16": "<f2", "U16": "<u2", "I16": "<i2", "I8": "i1",
-        "U8": "u1", "BOOL": "?",
-    }.items()
-}  # fmt: skip
-_ORDER = {code: place for place, code in enumerate(_DTYPES)}
-_CODES = {dtype: code for code, dtype in _DTYPES.items() if code != "BF16"}
-
-
-class SafetensorError(AutodiffError, ValueError):
-    """Bytes that are not a valid safetensors file, or a name that is not in it."""
-
-
-class _Entry(NamedTuple):
-    """What the header says of one tensor; `begin` and `end` count from the end of the header."""
-
-    code: str
-    shape: tuple[int, ...]
-    begin: int
-    end: int
-
 
 # ---- reading -------------------------------------------------------------------------------------
 
@@ -81,7 +61,7 @@ class _Container:
         self.tensors = framework == "tensor"
         self.source = source
         try:
-            start, self.metadata, self.entries = _read_header(buffer)
+            start, self.metadata, self.entries = read_header(buffer)
         except SafetensorError as error:
             raise SafetensorError(f"{source}: {error}") from error.__cause__
         self._values = np.frombuffer(buffer, np.uint8)[start:]
@@ -89,9 +69,9 @@ class _Container:
     def stored(self, name: str) -> Array:
         """The values of `name` as they stand in the buffer."""
         code, shape, begin, end = self.entry(name)
-        return self._values[begin:end].view(_DTYPES[code]).reshape(shape)
+        return self._values[begin:end].view(DTYPES[code]).reshape(shape)
 
-    def entry(self, name: str) -> _Entry:
+    def entry(self, name: str) -> Entry:
         """What the header says of `name`."""
         if name not in self.entries:
             known = ", ".join(map(repr, sorted(self.entries)[:8]))
@@ -138,7 +118,7 @@ class safe_open:  # the library's name
         self._source = os.fspath(filename)
         with open(filename, "rb") as file:
             if os.fstat(file.fileno()).st_size < 8:
-                raise SafetensorError(f"{self._source}: {_TOO_SHORT}")
+                raise SafetensorError(f"{self._source}: {TOO_SHORT}")
             try:
                 buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
             except OSError:
@@ -231,130 +211,6 @@ def load(data: bytes | bytearray | memoryview, *, framework: str = "np") -> dict
     return {name: container.get(name) for name in container.entries}
 
 
-_TOO_SHORT = "truncated: a file begins with 8 bytes that give the length of its header"
-
-
-def _read_header(
-    buffer: bytearray | mmap.mmap,
-) -> tuple[int, dict[str, str] | None, dict[str, _Entry]]:
-    """Where the values start, the metadata, and the entries in the order of their offsets."""
-    if len(buffer) < 8:
-        raise SafetensorError(_TOO_SHORT)
-    length = int.from_bytes(buffer[:8], "little")
-    if length > MAX_HEADER_BYTES:
-        raise SafetensorError(f"a header of {length} bytes; at most {MAX_HEADER_BYTES} are allowed")
-    start = 8 + length
-    if start > len(buffer):
-        raise SafetensorError(
-            f"truncated: the header should end at byte {start}, the file has {len(buffer)}"
-        )
-    header = _parse_json(bytes(buffer[8:start]))
-    metadata = header.pop(_METADATA, None)
-    if metadata is not None:
-        _check_metadata(metadata)
-    entries = [(name, _entry(name, record)) for name, record in header.items()]
-    entries.sort(key=lambda item: (item[1].begin, item[1].end))
-    _check_cover(entries, len(buffer) - start)
-    return start, metadata, dict(entries)
-
-
-def _parse_json(text: bytes) -> dict[str, Any]:
-    """The header as a dict; strict where Python's reader is lenient."""
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SafetensorError(f"the header is not UTF-8 at byte {8 + error.start}") from error
-    if not decoded.startswith("{"):
-        raise SafetensorError(f"the header must begin with '{{' at byte 8, not with {text[:1]!r}")
-    try:
-        header = json.loads(decoded, object_pairs_hook=_no_twins, parse_constant=_no_constant)
-    except SafetensorError:
-        raise
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits is a ValueError
-        raise SafetensorError(f"the header is not valid JSON: {error}") from error
-    assert isinstance(header, dict)
-    return header
-
-
-def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise SafetensorError(f"the header gives the key {key!r} twice")
-        _encoded(key)
-        found[key] = value
-    return found
-
-
-def _no_constant(text: str) -> Any:
-    raise SafetensorError(f"the header holds {text}, which is not JSON")
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise SafetensorError(f"{text!r} cannot be written as UTF-8: lone surrogate") from error
-
-
-def _check_metadata(metadata: Any) -> None:
-    if not isinstance(metadata, dict):
-        raise SafetensorError(f"{_METADATA}: expected an object, got {metadata!r:.80}")
-    for key, value in metadata.items():
-        if not isinstance(value, str):
-            raise SafetensorError(f"{_METADATA}[{key!r}]: expected text, got {value!r:.80}")
-        _encoded(value)
-
-
-def _entry(name: str, record: Any) -> _Entry:
-    """The checked record of one tensor."""
-
-    def wrong(what: str) -> SafetensorError:
-        return SafetensorError(f"tensor {name!r}: {what}")
-
-    if not isinstance(record, dict):
-        raise wrong(f"expected an object, got {record!r:.80}")
-    if record.keys() != {"dtype", "shape", "data_offsets"}:
-        raise wrong(f"expected the keys dtype, shape and data_offsets, got {sorted(record)}")
-    code, shape, offsets = record["dtype"], record["shape"], record["data_offsets"]
-    if not isinstance(code, str) or code not in _DTYPES:
-        raise wrong(f"dtype {code!r:.80} is not one that NumPy can hold: {', '.join(_DTYPES)}")
-    if not _are_sizes(shape):
-        raise wrong(f"shape: expected a list of sizes >= 0, got {shape!r:.80}")
-    if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise wrong(f"data_offsets: expected [begin, end], got {offsets!r:.80}")
-    width = _DTYPES[code].itemsize
-    if len(shape) > _MAX_NDIM or width * math.prod(filter(None, shape)) > sys.maxsize:
-        raise wrong(f"shape {shape!r:.80} is beyond what NumPy can hold")
-    begin, end = offsets
-    if end - begin != width * math.prod(shape):
-        raise wrong(
-            f"shape {shape} of {code} takes {width * math.prod(shape)} bytes, but data_offsets "
-            f"{offsets} hold {end - begin}"
-        )
-    return _Entry(code, tuple(shape), begin, end)
-
-
-def _are_sizes(values: Any) -> bool:
-    return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
-
-
-def _check_cover(entries: list[tuple[str, _Entry]], size: int) -> None:
-    """The sorted entries must cover `size` bytes exactly."""
-    reached, previous = 0, "the header"
-    for name, entry in entries:
-        if entry.begin != reached:
-            what = "overlaps" if entry.begin < reached else "leaves a gap behind"
-            raise SafetensorError(
-                f"tensor {name!r} begins at data offset {entry.begin} and {what} {previous}, "
-                f"which ends at {reached}"
-            )
-        reached, previous = entry.end, f"tensor {name!r}"
-    if reached != size:
-        what = "truncated" if reached > size else "bytes that belong to no tensor"
-        raise SafetensorError(f"{what}: the tensors take {reached} bytes of data, there are {size}")
-
-
 # ---- writing -------------------------------------------------------------------------------------
 
 
@@ -403,7 +259,7 @@ def _serialized(
 ) -> Iterator[bytes | memoryview]:
     """Header and values; everything is checked before the first chunk is asked for."""
     arrays = {name: _writable(name, value) for name, value in tensors.items()}
-    codes = {name: _CODES[array.dtype] for name, array in arrays.items()}
+    codes = {name: CODES[array.dtype] for name, array in arrays.items()}
     for name in bfloat16:
         if codes.get(name) != "F32":
             raise SafetensorError(
@@ -412,9 +268,9 @@ def _serialized(
         arrays[name], codes[name] = _to_bfloat16(arrays[name]), "BF16"
     header: dict[str, Any] = {}
     if metadata is not None:
-        header[_METADATA] = _sorted_metadata(metadata)
+        header[METADATA] = _sorted_metadata(metadata)
     end = 0
-    order = sorted(arrays, key=lambda name: (_ORDER[codes[name]], name))
+    order = sorted(arrays, key=lambda name: (ORDER[codes[name]], name))
     for name in order:
         begin, end = end, end + arrays[name].nbytes
         header[name] = {
@@ -432,19 +288,19 @@ def _writable(name: Any, value: Any) -> Array:
     """The values in row-major order and little-endian, of a dtype that the format has."""
     if not isinstance(name, str):
         raise ArgumentTypeError(f"tensor names must be str, got {name!r:.80}")
-    if name == _METADATA:
-        raise SafetensorError(f"{_METADATA!r} is reserved by the format; rename the tensor")
-    _encoded(name)
+    if name == METADATA:
+        raise SafetensorError(f"{METADATA!r} is reserved by the format; rename the tensor")
+    encoded(name)
     if not isinstance(value, (Tensor, np.ndarray, np.generic)):
         raise ArgumentTypeError(
             f"tensor {name!r}: expected an array or a Tensor, got {type(value).__name__}"
         )
     array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
     little = array.dtype.newbyteorder("<")
-    if little not in _CODES:
+    if little not in CODES:
         raise SafetensorError(
             f"tensor {name!r}: the format has no dtype for {array.dtype}; it has "
-            f"{', '.join(dtype.name for dtype in _CODES)}"
+            f"{', '.join(dtype.name for dtype in CODES)}"
         )
     return np.asarray(array, little, order="C")
 
@@ -460,6 +316,6 @@ def _sorted_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise ArgumentTypeError(f"metadata: expected text by name, got {key!r}: {value!r:.80}")
-        _encoded(key)
-        _encoded(value)
+        encoded(key)
+        encoded(value)
     return dict(sorted(metadata.items()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dispatch
+from .. import recording
 from ..dtypes import Array, real_dtype
 from ..mode import mode
 from ..op import Bad, Op, Sample, op
@@ -61,10 +61,10 @@ class PutView(Op, name="put_view", spaces=()):
         node: Any = cls()
         steps = _for_any_layout(root._data, steps)
         inputs, plain = (root, value), (root._data, value._data, steps)
-        dispatch.record(node, inputs, plain, root._data)
-        result: Tensor = dispatch.outputs_of(node, root._data)
+        recording.record(node, inputs, plain, root._data)
+        result: Tensor = recording.outputs_of(node, root._data)
         if mode.levels:
-            dispatch.push_forward(cls, node, inputs, (root, value, steps), plain, result)
+            recording.push_forward(cls, node, inputs, (root, value, steps), plain, result)
         return result
 
     @classmethod
