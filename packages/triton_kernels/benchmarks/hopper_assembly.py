@@ -23,7 +23,14 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import hopper_backward, hopper_forward, hopper_narrow, hopper_wide
+from triton_kernels.ops.attention import (
+    hopper_backward,
+    hopper_forward,
+    hopper_narrow,
+    hopper_queries,
+    hopper_shares,
+    hopper_wide,
+)
 from triton_kernels.ops.attention.hopper_forward import descriptor
 
 _TOOLS = Path(triton.__file__).parent / "backends/nvidia/bin"
@@ -101,30 +108,44 @@ def forward(size: int, causal: bool) -> None:
     x = torch.empty(1, 1, 4096, size, dtype=torch.bfloat16)
     q, k = descriptor(x, 64, size), descriptor(x, t.keys, size)
     options = {
-        "LEFT": False, "RIGHT": causal, "CAPPED": False, "PING_PONG": t.ping_pong, "LATE": t.late,
+        "LEFT": False, "RIGHT": causal, "CAPPED": False, "SLOPED": 0, "BIAS": False,
+        "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "LATE": t.late,
         "ORDER": "folded" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
         "V_SLOTS": t.v_slots, "QUERIES": t.queries, "REGISTERS": 240 if t.parties == 2 else 160,
         "maxnreg": 168 if t.parties == 2 else 128,
     }  # fmt: skip
-    sizes = (4, 16, 2, 4096, 4096, 0, 0, 0.1, 0.0)
+    rows, places = torch.empty(16), torch.empty(16, dtype=torch.int32)
+    sizes = (4, 16, 2, 4096, 4096, 0, 0, size, size, size, 0, 0, 0.1, 0.0)
     name = f"forward d{size} {'causal' if causal else 'full'}"
-    report(name, hopper_forward._forward, (q, k, k, q, torch.empty(16), *sizes), options)
+    arguments = (q, k, k, q, q, x, rows, rows, rows, places, *sizes)
+    report(name, hopper_forward._forward, arguments, options)
 
 
-def backward(size: int, causal: bool) -> None:
-    t = hopper_backward.tiling(size, 4096, causal)
+def backward(size: int, causal: bool, deterministic: bool) -> None:
+    t = hopper_shares.tiling(size, 4096, causal, deterministic)
     x = torch.empty(1, 1, 4096, size, dtype=torch.bfloat16)
-    columns = min(size, 128)
-    q, k = descriptor(x, t.rows, columns), descriptor(x, 64, columns)
+    q, k = descriptor(x, t.rows, size), descriptor(x, 64, size)
+    lines, tiles = torch.empty(8, 4096), torch.empty(640, t.rows, dtype=x.dtype)
     layout = gl.NVMMASharedLayout(0, 32, 2)
-    rows = TensorDescriptor(torch.empty(8, 4096), [8, 4096], [4096, 1], [1, t.rows], layout)
-    room = hopper_narrow if size == columns else hopper_wide
-    options = {
-        "LEFT": False, "RIGHT": causal, "SLOTS": t.slots, "NEAR": t.near, "SHIFT": t.shift,
-        "maxnreg": 168,
-    }  # fmt: skip
-    arguments = (q, k, k, q, rows, k, k, torch.empty(16), 4, 16, 2, 4096, 4096, 0, 0, 0.1)
-    report(f"backward d{size} {'causal' if causal else 'full'}", room.backward, arguments, options)
+    rows = TensorDescriptor(lines, [8, 4096], [4096, 1], [1, t.rows], layout)
+    ds = k
+    if t.split:
+        layout = gl.NVMMASharedLayout.get_default_for([64, t.rows], gl.bfloat16)
+        ds = TensorDescriptor(tiles, [640, t.rows], [t.rows, 1], [64, t.rows], layout)
+    name = f"d{size} {'causal' if causal else 'full'}{' split' if t.split else ''}"
+    bounds = {"LEFT": False, "RIGHT": causal, "maxnreg": 168}
+    options = {"CAPPED": False, "SLOTS": t.slots, "NEAR": t.near, **bounds}
+    arguments = (q, k, k, q, rows, k, k, ds, 4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 2, 0.1, 0.0, 0.1)
+    if size == 256:
+        report(f"backward {name}", hopper_wide.backward, arguments, options)
+    else:
+        options |= {"SPLIT": t.split, "SHIFT": t.shift}
+        report(f"backward {name}", hopper_narrow.backward, (*arguments, lines), options)
+    if t.split:
+        options = {"KEYS": 64 if size == 256 else 128, "ADD": False, "KEEP": False, **bounds}
+        options["SLOTS"] = hopper_backward.SLOTS[size]
+        arguments = (ds, k, k, lines, 4, 2, 4096, 4096, 0, 0, 0, 64, 0, 0.1)
+        report(f"queries' gradient {name}", hopper_queries.multiply, arguments, options)
 
 
 def main() -> None:
@@ -134,7 +155,8 @@ def main() -> None:
     driver.set_active(Hopper())
     for size, causal in itertools.product(options.sizes, (False, True)):
         forward(size, causal)
-        backward(size, causal)
+        for deterministic in (False, True):
+            backward(size, causal, deterministic)
 
 
 if __name__ == "__main__":

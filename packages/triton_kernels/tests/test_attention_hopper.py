@@ -4,7 +4,8 @@ import pytest
 import torch
 from triton_kernels import flash_attention, record_backends
 from triton_kernels.ops.attention import layout, samples
-from triton_kernels.ops.attention.features import Features
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
+from triton_kernels.ops.attention.hopper_shares import Part, parts
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 FEATURES = Features(scale=0.125, right=0, deterministic=False)
@@ -44,13 +45,32 @@ def test_the_backward_says_what_it_cannot_take(monkeypatch):
     assert layout.backward_refuses(q, q, q, q, rows, rows, *FEATURES) is None
     one = torch.ones(1, dtype=q.dtype).expand(q.shape)
     refused = {
-        "deterministic=False": (q, q, FEATURES._replace(deterministic=True)),
-        "no soft cap": (q, q, FEATURES._replace(soft_cap=5.0)),
+        "no dropout": (q, q, FEATURES._replace(dropout=0.1)),
         "as wide as": (q, torch.empty(2, 4, 9, 128, dtype=q.dtype), FEATURES),
         "grad is not in one piece": (one, q, FEATURES),
     }
     for reason, (grad, value, features) in refused.items():
         assert reason in layout.backward_refuses(grad, q, q, value, rows, rows, *features)
+
+
+@pytest.mark.parametrize("heads", [1, 7, 32])
+@pytest.mark.parametrize("blocks", [1, 5, 64])
+@pytest.mark.parametrize("most", [1, 300, 5_000, 1_000_000])
+def test_parts_cover_all_blocks_once_within_the_bound(heads, blocks, most):
+    seen = []
+    for part in parts(heads, blocks, 100, most):
+        assert part.heads * part.blocks * 100 <= max(most, heads * 100)
+        seen += [
+            (part.start_head + i, part.start_block + j)
+            for i in range(part.heads)
+            for j in range(part.blocks)
+        ]
+    assert sorted(seen) == [(i, j) for i in range(heads) for j in range(blocks)]
+
+
+def test_parts_are_whole_heads_where_one_fits():
+    assert parts(8, 4, 100, 1600) == [Part(0, 4, 0, 4), Part(4, 4, 0, 4)]
+    assert parts(2, 4, 100, 350) == [Part(0, 2, i, 1) for i in range(4)]
 
 
 # --- on a GPU -------------------------------------------------------------------------------------
@@ -64,25 +84,49 @@ SHAPES = (  # batch, heads, key heads, queries, keys
 @pytest.mark.gpu
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("size", [64, 96, 128, 256])
-@pytest.mark.parametrize("seen", ["all", "causal", "window"])
+@pytest.mark.parametrize("seen", ["all", "causal", "window", "capped"])
 def test_forward_and_backward_agree_with_float32(shape, size, seen):
     batch, heads, key_heads, queries, keys = shape
-    options = {"all": {}, "causal": {"causal": True}, "window": {"window": (100, 30)}}[seen]
+    options = {
+        "all": {}, "causal": {"causal": True}, "window": {"window": (100, 30)},
+        "capped": {"causal": True, "soft_cap": 5.0},
+    }[seen]  # fmt: skip
     sizes = [(batch, n, length, size) for n, length in ((heads, queries), (key_heads, keys))]
     inputs = halves(sizes[0], sizes[1], sizes[1], sizes[0], device="cuda")
     q, k, v = (x.requires_grad_() for x in inputs[:3])
-    with record_backends() as record:
-        output = flash_attention(q, k, v, deterministic=False, **options)
-        found = (output, *torch.autograd.grad(output, (q, k, v), inputs[3]))
-    assert [r for r in record if r[0] != "flash_attention_delta"] == [
-        ("flash_attention", "hopper"), ("flash_attention_backward", "hopper"),
-    ]  # fmt: skip
     exact = [x.detach().float().requires_grad_() for x in (q, k, v)]
     group = heads // key_heads
     wide = [exact[0], *(x.repeat_interleave(group, 1) for x in exact[1:])]
     expected = samples.torch_attention(*wide, **options)
     expected = (expected, *torch.autograd.grad(expected, exact, inputs[3].float()))
-    for actual, wanted in zip(found, expected, strict=True):
-        error = (actual - wanted).norm()
-        # Two keys leave next to no gradient: what remains is the rounding of the weights.
-        assert error <= 0.01 * wanted.norm() + 2e-3 * wanted.numel() ** 0.5
+    for deterministic in (False, True):
+        with record_backends() as record:
+            output = flash_attention(q, k, v, deterministic=deterministic, **options)
+            found = (output, *torch.autograd.grad(output, (q, k, v), inputs[3]))
+        assert [r for r in record if r[0] != "flash_attention_delta"] == [
+            ("flash_attention", "hopper"), ("flash_attention_backward", "hopper"),
+        ]  # fmt: skip
+        for actual, wanted in zip(found, expected, strict=True):
+            error = (actual - wanted).norm()
+            # Two keys leave next to no gradient: what remains is the rounding of the weights.
+            assert error <= 0.01 * wanted.norm() + 2e-3 * wanted.numel() ** 0.5
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("right", [UNBOUNDED, 0])
+def test_a_backward_in_parts_is_that_in_one_and_repeats(size, right, monkeypatch):
+    from triton_kernels.ops.attention import hopper_backward, hopper_forward, portable_backward
+
+    q, k, v, grad = halves(*[(2, 4, 1000, size)] * 4, device="cuda")
+    features = Features(scale=size**-0.5, right=right, deterministic=True)
+    output, lse = hopper_forward.attend(q, k, v, features)
+    inputs = (grad, q, k, v, lse, portable_backward.delta(grad, None, output), features)
+    whole = hopper_backward.gradients(*inputs)
+    monkeypatch.setattr(hopper_backward, "LEAST_BLOCKS", 1)
+    for most in (1 << 24, 1 << 22, 1):  # three parts of the heads; of the keys
+        found = hopper_backward.gradients(*inputs, most=most)
+        again = hopper_backward.gradients(*inputs, most=most)
+        for actual, repeated, wanted in zip(found, again, whole, strict=True):
+            assert torch.equal(actual, repeated)
+            assert (actual - wanted).float().norm() <= 3e-3 * wanted.float().norm()

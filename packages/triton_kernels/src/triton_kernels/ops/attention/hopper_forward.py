@@ -16,6 +16,9 @@ next tile are under way while the output of this one leaves, through the slot th
 came in by. Causal tiles are dealt out longest first, to and fro, so that all blocks end together.
 Only the blocks that the diagonal, the window's edge or the end of the keys cuts are masked.
 
+A bias comes block by block as keys do, into a slot for each warpgroup. Packed sequences are tiles
+of one long tensor, which ``packing`` lists: the next one's rows are not written, its keys masked.
+
 The pipeline is FlashAttention-3's (Shah et al. 2024, algorithm 2), the running maximum and sum
 are those of Dao 2023 (FlashAttention-2, algorithm 1).
 """
@@ -32,6 +35,7 @@ from typing import Any, NamedTuple
 import torch
 
 from triton_kernels import _compat
+from triton_kernels._compat import Launch, Layout
 from triton_kernels._gluon import (
     Barrier,
     TensorDescriptor,
@@ -45,16 +49,22 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
+from triton_kernels.ops.attention import packing
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_lse, empty_output
 from triton_kernels.ops.attention.layout import block_width
 
 _ROWS = gl.constexpr(64)
 """Rows of queries that one warpgroup attends with."""
+_LOG2_E = gl.constexpr(1 / math.log(2))
 _LN2 = gl.constexpr(math.log(2))
+_FIELDS = gl.constexpr(packing.FIELDS)
 _TILES_TO_FOLD = 6
 """Tiles a program from which pairs of them are small enough to be dealt out."""
 _LOG2E = 1 / math.log(2)
-_SIZES = ("batches", "heads_q", "group", "m", "n", "left", "right")
+_SIZES = (
+    "batches", "heads_q", "group", "m", "n", "left", "right", "o_head", "o_row", "width",
+    "bias_batches", "bias_heads",
+)  # fmt: skip
 
 
 @gluon.jit
@@ -101,12 +111,49 @@ def _place(index, row_tiles, heads, ORDER: gl.constexpr):
 
 
 @gluon.jit
+def _tile(
+    index, work, edges, places, BIAS: gl.constexpr, PACKED: gl.constexpr, ORDER: gl.constexpr
+):
+    """Row of tiles, head, where its queries and keys begin in the tensors, how many there are.
+
+    Packed, ``places`` holds for the tiles of one head those of the sequence that each belongs to,
+    and the number of tiles before it: the heads of a sequence follow each other.
+    """
+    _, row_tiles, heads, heads_q, _, _, _, _, bias_batches, _ = work
+    m, n, _, _ = edges
+    if PACKED:
+        place = places + _FIELDS * (index // heads_q + 1)
+        first_q = gl.load(place)
+        m = gl.load(place + 1)
+        first_k = gl.load(place + 2)
+        n = gl.load(place + 3)
+        before = gl.load(place + 4)
+        count = gl.load(place + 5)
+        sequence = gl.load(place + 6)
+        index -= before * heads_q
+        row = index % count
+        if ORDER == "folded":
+            row = gl.where(row % 2 == 0, count - 1 - row // 2, row // 2)
+        elif ORDER == "longest":
+            row = count - 1 - row
+        return row, sequence * heads_q + index // count, first_q, m, first_k, n
+    else:
+        row, head = _place(index, row_tiles, heads, ORDER)
+        if BIAS:  # a head's bias is read by all batches while it is in L2
+            batches = heads // heads_q
+            if bias_batches == 1:
+                head = head % batches * heads_q + head // batches
+        return row, head, 0, m, 0, n
+
+
+@gluon.jit
 def _last(row, edges, BLOCK_N: gl.constexpr, RIGHT: gl.constexpr):
     """One past the last block of keys that rows up to this one see; one block at least."""
     m, n, _, right = edges
     seen = n
     if RIGHT:
-        seen = gl.maximum(gl.minimum(n, gl.minimum(row, m - 1) + n - m + right + 1), 1)
+        seen = gl.minimum(n, gl.minimum(row, m - 1) + n - m + right + 1)
+    seen = gl.maximum(seen, 1)
     return gl.cdiv(seen, BLOCK_N)
 
 
@@ -138,31 +185,38 @@ def _load_queries(
 
 @gluon.jit
 def _load(
-    descriptors, lse, slots, signals, work, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    descriptors, beside, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     """The loading warp: queries once a tile; keys and values block by block, the last one first."""
-    q, k, v, _ = descriptors
-    q_slots, k_slots, v_slots, _ = slots
-    q_full, q_free, k_full, k_free, v_full, v_free, _ = signals
-    tiles, row_tiles, heads, heads_q, group = work
+    q, k, v, _, bias = descriptors
+    q_slots, k_slots, v_slots, _, b_slots = slots
+    q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, _ = signals
+    tiles, _, _, heads_q, group, _, _, _, bias_batches, bias_heads = work
+    _, _, _, _, places = beside
+    _, _, left, right = edges
     BLOCK_N: gl.constexpr = k_slots.shape[3]
     SLOTS: gl.constexpr = k_slots.shape[0]
     V_SLOTS: gl.constexpr = v_slots.shape[0]
     step = 0
     fetched = 0
     for turn in range(_rounds(tiles, ORDER)):
-        row_tile, head = _place(_index(turn, ORDER), row_tiles, heads, ORDER)
-        batch = head // heads_q
+        row_tile, head, first_q, m, first_k, n = _tile(
+            _index(turn, ORDER), work, edges, places, BIAS, PACKED, ORDER
+        )
+        own = (m, n, left, right)
+        batch = 0 if PACKED else head // heads_q
         head_q = head % heads_q
         head_k = head_q // group
         row = row_tile * PARTIES * _ROWS
-        last = _last(row + PARTIES * _ROWS - 1, edges, BLOCK_N, RIGHT)
-        first = _first(row, last, edges, BLOCK_N, LEFT)
+        last = _last(row + PARTIES * _ROWS - 1, own, BLOCK_N, RIGHT)
+        first = _first(row, last, own, BLOCK_N, LEFT)
+        row += first_q
         fetched = _load_queries(q, q_slots, q_full, q_free, fetched, batch, head_q, row, 0, 1)
         for back in range(last - first):
-            key = (last - 1 - back) * BLOCK_N
+            key = first_k + (last - 1 - back) * BLOCK_N
             slot = step % SLOTS
             mbarrier.wait(k_free.index(slot), step // SLOTS & 1 ^ 1)
             mbarrier.expect(k_full.index(slot), k.block_type.nbytes)
@@ -171,6 +225,17 @@ def _load(
                 fetched = _load_queries(
                     q, q_slots, q_full, q_free, fetched, batch, head_q, row, 1, PARTIES
                 )
+            if BIAS:
+                for party in gl.static_range(PARTIES):
+                    there = b_full.index(party)
+                    mbarrier.wait(b_free.index(party), step & 1 ^ 1)
+                    mbarrier.expect(there, bias.block_type.nbytes)
+                    load_async(
+                        bias, [
+                            gl.minimum(batch, bias_batches - 1),
+                            gl.minimum(head_q, bias_heads - 1), row + party * _ROWS, key,
+                        ], there, b_slots.index(party),
+                    )  # fmt: skip
             slot = step % V_SLOTS
             mbarrier.wait(v_free.index(slot), step // V_SLOTS & 1 ^ 1)
             mbarrier.expect(v_full.index(slot), v.block_type.nbytes)
@@ -203,19 +268,40 @@ def _masked(s, row, key, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
 
 
 @gluon.jit
+def _distances(s, row, key, edges):
+    """Of each score, how far its key is from its query."""
+    layout: gl.constexpr = s.type.layout
+    m, n, _, _ = edges
+    column = gl.arange(0, s.shape[1], gl.SliceLayout(0, layout)).to(gl.float32)[None, :]
+    place = row + n - m - key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout))
+    return gl.abs(place.to(gl.float32)[:, None] - column)
+
+
+@gluon.jit
 def _softmax(
-    s, top, cut, row, key, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
+    s, top, cut, row, key, edges, scales, slope, b_slot, there, gone, phase,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, BLIND: gl.constexpr,
 ):  # fmt: skip
     """exp2(scale·s - new maximum), that maximum, and the factor of what was summed before."""
     scale, squeeze = scales
     if CAPPED:
         s = _tanh(s * squeeze)
+    if SLOPED:
+        s = s * scale - _distances(s, row, key, edges) * slope
+        scale = 1.0
+    if BIAS:
+        mbarrier.wait(there, phase)
+        bias = b_slot.reshape([s.shape[0], s.shape[1]]).load(s.type.layout)
+        fence_async_shared()  # what is loaded into the slot next comes by another way
+        mbarrier.arrive(gone, count=1)
+        s = s * scale + bias.to(gl.float32) * _LOG2_E
+        scale = 1.0
     if cut:
         s = _masked(s, row, key, edges, LEFT, RIGHT)
     new = gl.maximum(top, gl.max(s, 1) * scale)
     base = new
-    if LEFT or RIGHT:  # a row that has seen no key yet has no maximum
+    if BLIND:  # a row that has seen no key yet has no maximum
         base = gl.where(new == -float("inf"), 0.0, new)
     return gl.exp2(s * scale - base[:, None]), new, gl.exp2(top - base)
 
@@ -247,9 +333,25 @@ def _add_values(p, v_slots, v_slot, sums):
 
 
 @gluon.jit
-def _skip(skipped, step, signals, PING_PONG: gl.constexpr, PARTY: gl.constexpr):
+def _clear(slot, rows):
+    """Zeros in place of what lies behind the rows: another sequence's values may be no numbers."""
+    values = slot.reshape([slot.shape[2], slot.shape[3]])
+    WIDTH: gl.constexpr = slot.shape[3]
+    PIECE: gl.constexpr = 16
+    layout: gl.constexpr = gl.BlockedLayout([1, 8], [256 // WIDTH, WIDTH // 8], [4, 1], [1, 0])
+    line = gl.arange(0, PIECE, gl.SliceLayout(1, layout))[:, None]
+    for piece in gl.static_range(slot.shape[2] // PIECE):
+        if rows < (piece + 1) * PIECE:
+            part = values.slice(piece * PIECE, PIECE, 0)
+            kept = part.load(layout)
+            part.store(gl.where(line < rows - piece * PIECE, kept, gl.zeros_like(kept)))
+    fence_async_shared()
+
+
+@gluon.jit
+def _skip(skipped, step, signals, BIAS: gl.constexpr, PING_PONG: gl.constexpr, PARTY: gl.constexpr):
     """Passes over the block, at most one, that only the lower rows of a tile see."""
-    _, _, k_full, k_free, v_full, v_free, turns = signals
+    _, _, k_full, k_free, v_full, v_free, b_full, b_free, turns = signals
     SLOTS: gl.constexpr = k_full.shape[0]
     V_SLOTS: gl.constexpr = v_full.shape[0]
     slot = step % SLOTS
@@ -259,6 +361,9 @@ def _skip(skipped, step, signals, PING_PONG: gl.constexpr, PARTY: gl.constexpr):
         mbarrier.arrive(turns.index(1 - PARTY), count=1, pred=skips)
     mbarrier.wait(k_full.index(slot), step // SLOTS & 1, pred=skips)
     mbarrier.arrive(k_free.index(slot), count=1, pred=skips)
+    if BIAS:
+        mbarrier.wait(b_full.index(PARTY), step & 1, pred=skips)
+        mbarrier.arrive(b_free.index(PARTY), count=1, pred=skips)
     slot = step % V_SLOTS
     mbarrier.wait(v_full.index(slot), step // V_SLOTS & 1, pred=skips)
     mbarrier.arrive(v_free.index(slot), count=1, pred=skips)
@@ -267,16 +372,20 @@ def _skip(skipped, step, signals, PING_PONG: gl.constexpr, PARTY: gl.constexpr):
 
 @gluon.jit
 def _attend(
-    descriptors, lse, slots, signals, work, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    descriptors, beside, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, PARTY: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: 64 rows of one tile after the other."""
-    _q, _k, v, o = descriptors
-    q_slots, k_slots, v_slots, o_slots = slots
-    q_full, q_free, k_full, k_free, v_full, v_free, turns = signals
-    tiles, row_tiles, heads, heads_q, _group = work
-    m, n, left, right = edges
+    _q, _k, v, o, _ = descriptors
+    q_slots, k_slots, v_slots, o_slots, b_slots = slots
+    q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns = signals
+    tiles, _, _, heads_q, _, o_head, o_row, width, _, _ = work
+    out, lse, sinks, slopes, places = beside
+    rows_q, _, left, right = edges
+    # Rows that see no key have no maximum.
+    BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or BIAS
     BLOCK_N: gl.constexpr = k_slots.shape[3]
     SLOTS: gl.constexpr = k_slots.shape[0]
     V_SLOTS: gl.constexpr = v_slots.shape[0]
@@ -287,19 +396,30 @@ def _attend(
     P: gl.constexpr = gl.DotOperandLayout(0, OUT, 2)
     zeros = gl.zeros([_ROWS, BLOCK_N], gl.float32, S)
     rounds = _rounds(tiles, ORDER)
-    row_tile, head = _place(_index(0, ORDER), row_tiles, heads, ORDER)
+    # Packed, a block of threads may be left without a tile.
+    some = rounds > 0
+    row_tile, head, first_q, m, _, n = _tile(
+        gl.where(some, _index(0, ORDER), 0), work, edges, places, BIAS, PACKED, ORDER
+    )
     row = (row_tile * PARTIES + PARTY) * _ROWS
-    last = _last(row + _ROWS - 1, edges, BLOCK_N, RIGHT)
+    last = _last(row + _ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
     step = 0
     if RIGHT:
-        skipped = _last((row_tile + 1) * PARTIES * _ROWS - 1, edges, BLOCK_N, RIGHT) - last
-        step = _skip(skipped, step, signals, PING_PONG, PARTY)
-    mbarrier.wait(q_full.index(PARTY), 0)
-    mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1)
+        skipped = (
+            _last((row_tile + 1) * PARTIES * _ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT) - last
+        )
+        step = _skip(gl.where(some, skipped, 0), step, signals, BIAS, PING_PONG, PARTY)
+    mbarrier.wait(q_full.index(PARTY), 0, pred=some)
+    mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=some)
     scores = _scores(q_slots, PARTY, k_slots, step % SLOTS, zeros)
     for turn in range(rounds):
         q_slot = (turn * PARTIES + PARTY) % QUERIES
-        first = _first(row_tile * PARTIES * _ROWS, last, edges, BLOCK_N, LEFT)
+        own = (m, n, left, right)
+        first = _first(row_tile * PARTIES * _ROWS, last, own, BLOCK_N, LEFT)
+        more = turn + 1 < rounds
+        next_tile, next_head, next_q, next_m, _, next_n = _tile(
+            gl.where(more, _index(turn + 1, ORDER), 0), work, edges, places, BIAS, PACKED, ORDER
+        )
         s = warpgroup_mma_wait(0, (scores,))
         mbarrier.arrive(k_free.index(step % SLOTS), count=1)
         # Blocks before ``whole`` are cut by nothing on the right, those from ``inside`` on by
@@ -311,15 +431,27 @@ def _attend(
         if LEFT:
             inside = gl.cdiv(gl.maximum(row + _ROWS - 1 + n - m - left, 0), BLOCK_N)
         top = gl.full([_ROWS], -float("inf"), gl.float32, gl.SliceLayout(1, S))
+        if SINKS:
+            top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * _LOG2_E
+        slope = 0.0
+        if SLOPED:
+            at = head % heads_q if SLOPED == 1 else head
+            slope = gl.load(slopes + at) * _LOG2_E
         weights, top, fade = _softmax(
-            s, top, (last > whole) | (last <= inside), row, (last - 1) * BLOCK_N, edges, scales,
-            LEFT, RIGHT, CAPPED,
+            s, top, (last > whole) | (last <= inside), row, (last - 1) * BLOCK_N, own, scales,
+            slope, b_slots.index(PARTY), b_full.index(PARTY), b_free.index(PARTY), step & 1,
+            LEFT, RIGHT, CAPPED, SLOPED, BIAS, BLIND,
         )  # fmt: skip
         total = _sums_by_thread(weights)
+        if SINKS:  # the sink's own weight of 1, a quarter in each
+            total += 0.25 * _by_thread(fade, total)
         p = gl.convert_layout(weights.to(v.dtype), P)
         sums = gl.zeros([_ROWS, WIDTH], gl.float32, OUT)
-        if LATE:
+        if LATE or PACKED:
             mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+        if PACKED:  # noqa: SIM102 (known when compiled; the next when run)
+            if n < last * BLOCK_N:
+                _clear(v_slots.index(step % V_SLOTS), n - (last - 1) * BLOCK_N)
         step += 1
         if QUERIES >= 2 * PARTIES:  # the output before this one has left its slot by now
             store_wait(0)
@@ -347,8 +479,10 @@ def _attend(
             if LEFT:
                 cut = cut | (block < inside)
             weights, top, fade = _softmax(
-                s, top, cut, row, block * BLOCK_N, edges, scales, LEFT, RIGHT, CAPPED
-            )
+                s, top, cut, row, block * BLOCK_N, own, scales, slope,
+                b_slots.index(PARTY), b_full.index(PARTY), b_free.index(PARTY), step & 1,
+                LEFT, RIGHT, CAPPED, SLOPED, BIAS, BLIND,
+            )  # fmt: skip
             total = total * _by_thread(fade, total) + _sums_by_thread(weights)
             next_p = gl.convert_layout(weights.to(v.dtype), P)
             # Waited for here and not where it is needed: the branches of this wait keep the
@@ -371,13 +505,13 @@ def _attend(
         adding = _add_values(p, v_slots, before, sums)
         if PING_PONG:
             mbarrier.arrive(turns.index(1 - PARTY), count=1)
-        more = turn + 1 < rounds
-        row_tile, next_head = _place(_index(turn + 1, ORDER), row_tiles, heads, ORDER)
+        row_tile = next_tile
         next_row = (row_tile * PARTIES + PARTY) * _ROWS
-        last = _last(next_row + _ROWS - 1, edges, BLOCK_N, RIGHT)
+        following = (next_m, next_n, left, right)
+        last = _last(next_row + _ROWS - 1, following, BLOCK_N, RIGHT)
         if RIGHT:
-            skipped = _last((row_tile + 1) * PARTIES * _ROWS - 1, edges, BLOCK_N, RIGHT) - last
-            step = _skip(gl.where(more, skipped, 0), step, signals, PING_PONG, PARTY)
+            skipped = _last((row_tile + 1) * PARTIES * _ROWS - 1, following, BLOCK_N, RIGHT) - last
+            step = _skip(gl.where(more, skipped, 0), step, signals, BIAS, PING_PONG, PARTY)
         fetched = (turn + 1) * PARTIES + PARTY
         mbarrier.wait(q_full.index(fetched % QUERIES), fetched // QUERIES & 1, pred=more)
         mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=more)
@@ -387,61 +521,85 @@ def _attend(
         total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
         share = gl.where(total == 0.0, 0.0, 1.0 / total)
         sums = sums * gl.convert_layout(share, gl.SliceLayout(1, OUT))[:, None]
-        o_slots.index(q_slot).reshape([_ROWS, WIDTH]).store(sums.to(o.dtype))
-        fence_async_shared()
-        store_async(o, [head // heads_q, head % heads_q, row, 0], o_slots.index(q_slot))
+        head_q = head % heads_q
+        o_slot = o_slots.index(q_slot)
+        if PACKED:
+            if row + _ROWS <= m:
+                o_slot.reshape([_ROWS, WIDTH]).store(sums.to(o.dtype))
+                fence_async_shared()
+                store_async(o, [0, head_q, first_q + row, 0], o_slot)
+            else:  # what lies behind a sequence is the next one's
+                line = row + gl.arange(0, _ROWS, gl.SliceLayout(1, OUT))
+                column = gl.arange(0, WIDTH, gl.SliceLayout(0, OUT))[None, :]
+                to = out + head_q.to(gl.int64) * o_head
+                to += (first_q + line).to(gl.int64)[:, None] * o_row + column
+                gl.store(to, sums.to(o.dtype), mask=(line < m)[:, None] & (column < width))
+        else:
+            o_slot.reshape([_ROWS, WIDTH]).store(sums.to(o.dtype))
+            fence_async_shared()
+            store_async(o, [head // heads_q, head_q, row, 0], o_slot)
         if QUERIES < 2 * PARTIES:
             store_wait(0)
             mbarrier.arrive(q_free.index(q_slot), count=1)
         rows = row + gl.arange(0, _ROWS, gl.SliceLayout(1, S))
         value = (top + gl.log2(total)) * _LN2
-        gl.store(lse + head.to(gl.int64) * m + rows, value, mask=rows < m)
+        line = head_q if PACKED else head
+        gl.store(lse + line.to(gl.int64) * rows_q + first_q + rows, value, mask=rows < m)
         head = next_head
         row = next_row
+        first_q = next_q
+        m = next_m
+        n = next_n
     warpgroup_mma_wait(0, (scores,))
     store_wait(0)
 
 
 @gluon.jit
 def _attend_0(
-    descriptors, lse, slots, signals, work, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    descriptors, beside, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     _attend(
-        descriptors, lse, slots, signals, work, edges, scales,
-        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES, 0,
+        descriptors, beside, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER, PARTIES, 0,
     )  # fmt: skip
 
 
 @gluon.jit
 def _attend_1(
-    descriptors, lse, slots, signals, work, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    descriptors, beside, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     _attend(
-        descriptors, lse, slots, signals, work, edges, scales,
-        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES, 1,
+        descriptors, beside, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER, PARTIES, 1,
     )  # fmt: skip
 
 
 @gluon.jit
 def _attend_2(
-    descriptors, lse, slots, signals, work, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    descriptors, beside, slots, signals, work, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     _attend(
-        descriptors, lse, slots, signals, work, edges, scales,
-        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES, 2,
+        descriptors, beside, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER, PARTIES, 2,
     )  # fmt: skip
 
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def _forward(
-    q, k, v, o, lse, batches, heads_q, group, m, n, left, right, scale, squeeze,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PING_PONG: gl.constexpr,
+    q, k, v, o, bias, out, lse, sinks, slopes, places,
+    batches, heads_q, group, m, n, left, right, o_head, o_row, width,
+    bias_batches, bias_heads, scale, squeeze,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
 ):  # fmt: skip
@@ -460,6 +618,17 @@ def _forward(
     k_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
     v_full = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
     v_free = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
+    b_full = gl.allocate_shared_memory(gl.int64, [PARTIES, 1], Barrier())
+    b_free = gl.allocate_shared_memory(gl.int64, [PARTIES, 1], Barrier())
+    if BIAS:
+        b_slots = gl.allocate_shared_memory(
+            bias.dtype, [PARTIES] + bias.block_type.shape, bias.layout
+        )
+    else:
+        b_slots = q_slots
+    for party in gl.static_range(PARTIES):
+        mbarrier.init(b_full.index(party), count=1)
+        mbarrier.init(b_free.index(party), count=1)
     turns = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
     for slot in gl.static_range(QUERIES):
         mbarrier.init(q_full.index(slot), count=1)
@@ -477,30 +646,38 @@ def _forward(
     row_tiles = gl.cdiv(m, PARTIES * _ROWS)
     heads = batches * heads_q
     tiles = row_tiles * heads
+    if PACKED:
+        tiles = gl.load(places) * heads_q
     # Written out: a tuple held in a variable loses its constants.
     if PARTIES == 2:
         gl.warp_specialize(
             [
                 (_attend_0, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
                 (_attend_1, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
                 (_load, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
             ],
             [4, 1], [REGISTERS, 24],
@@ -509,32 +686,40 @@ def _forward(
         gl.warp_specialize(
             [
                 (_attend_0, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
                 (_attend_1, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
                 (_attend_2, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
                 (_load, (
-                        (q, k, v, o), lse, (q_slots, k_slots, v_slots, o_slots),
-                        (q_full, q_free, k_full, k_free, v_full, v_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group), (m, n, left, right),
-                        (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, PING_PONG, LATE, ORDER, PARTIES,
+                        (q, k, v, o, bias), (out, lse, sinks, slopes, places),
+                        (q_slots, k_slots, v_slots, o_slots, b_slots),
+                        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                         bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        PARTIES,
                     )),
             ],
             [4, 4, 1], [REGISTERS, REGISTERS, 24],
@@ -590,31 +775,102 @@ def attend(
     tile: Tiling | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """``forward`` in a tiling of one's own."""
+    f = features
+    layouts = Layout.of(query), Layout.of(key), Layout.of(value)
+    beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
+    plan = _plan(layouts, beside, f[len(beside) :], tile)
+    out = empty_output(query, value.shape[-1])
+    lse = empty_lse(query)
+    places = packing.places(f, plan.rows, out, lse) if f.packed else lse
+    to = plan.o(out)
+    plan.launch(
+        plan.q(query), plan.k(key), plan.v(value), to,
+        to if f.bias is None else plan.bias(f.bias), out, lse,
+        lse if f.sinks is None else f.sinks.contiguous(),
+        lse if f.alibi_slopes is None else f.alibi_slopes.contiguous(), places,
+    )  # fmt: skip
+    return out, lse
+
+
+class _Plan(NamedTuple):
+    """What calls with inputs so laid out have in common."""
+
+    launch: Launch
+    rows: int
+    """Queries of a tile."""
+    q: Descriptor
+    k: Descriptor
+    v: Descriptor
+    o: Descriptor
+    bias: Descriptor
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    layouts: tuple[Layout, Layout, Layout], beside: tuple[Layout | None, ...],
+    options: tuple[Any, ...], tile: Tiling | None,
+) -> _Plan:  # fmt: skip
+    f = Features(*(None,) * len(beside), *options)  # type: ignore[arg-type]
+    bias, sinks, _, slopes, cu_q, _ = beside
+    query, _key, value = layouts
     batches, heads, m, width = query.shape
     _, heads_k, n, width_v = value.shape
-    out = empty_output(query, width_v)
-    lse = empty_lse(query)
     wide, wide_v = block_width(width), block_width(width_v)
-    tile = tile or tiling(wide, m, features.right != UNBOUNDED)
-    tiles = batches * heads * -(-m // (64 * tile.parties))
-    scale, cap = features.scale, features.soft_cap
+    tile = tile or tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
+    if bias and wide == 128:  # its blocks take the room of a third slot
+        tile = tile._replace(v_slots=2)
+    rows = 64 * tile.parties
+    tiles = batches * heads * -(-m // rows)
+    if cu_q:
+        tiles = packing.most_tiles(m, cu_q.shape[0] - 1, rows) * heads
     processors = _compat.device_of(query.device).processors
     programs = min(tiles, processors) if tile.persistent else tiles
     order = "heads"
-    if features.right != UNBOUNDED:
-        order = "folded" if tiles >= _TILES_TO_FOLD * programs else "longest"
-    _forward[(programs,)](
-        descriptor(query, 64, wide), descriptor(key, tile.keys, wide),
-        descriptor(value, tile.keys, wide_v), descriptor(out, 64, wide_v), lse,
-        batches, heads, heads // heads_k, m, n, features.left, features.right,
-        (cap or scale) * _LOG2E, scale / cap if cap else 0.0,
-        LEFT=features.left != UNBOUNDED, RIGHT=features.right != UNBOUNDED, CAPPED=bool(cap),
-        PING_PONG=tile.ping_pong, LATE=tile.late, ORDER=order, PARTIES=tile.parties,
-        SLOTS=tile.slots, V_SLOTS=tile.v_slots, QUERIES=tile.queries,
-        REGISTERS=240 if tile.parties == 2 else 160,
-        num_warps=4, maxnreg=168 if tile.parties == 2 else 128,
+    if f.right != UNBOUNDED:
+        # Folded, a program has two tiles at least, which only a persistent one may have.
+        folds = tile.persistent and tiles >= _TILES_TO_FOLD * programs
+        order = "folded" if folds else "longest"
+    scale, cap = f.scale, f.soft_cap
+    strides = empty_output(query.example(), width_v).stride()
+    launch = Launch(
+        _forward, programs,
+        (
+            batches, heads, heads // heads_k, m, n, f.left, f.right, strides[1], strides[2],
+            width_v, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
+            scale / cap if cap else 0.0,
+        ),
+        {
+            "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
+            "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
+            "SINKS": sinks is not None, "PACKED": cu_q is not None,
+            "PING_PONG": tile.ping_pong, "LATE": tile.late, "ORDER": order,
+            "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
+            "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
+        },
+        {"num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128},
     )  # fmt: skip
-    return out, lse
+    return _Plan(
+        launch, rows, Descriptor(64, wide), Descriptor(tile.keys, wide),
+        Descriptor(tile.keys, wide_v), Descriptor(64, wide_v), Descriptor(64, tile.keys),
+    )  # fmt: skip
+
+
+class Descriptor:
+    """Describes tensors of one layout: what is checked and computed of the first is kept."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        self._block = rows, width
+        self._facts: dict[str, Any] | None = None
+
+    def __call__(self, x: torch.Tensor) -> Any:
+        """That of a tensor of the same layout as the first."""
+        if self._facts is None:
+            facts = vars(descriptor(x, *self._block))
+            self._facts = {name: fact for name, fact in facts.items() if name != "base"}
+        described = object.__new__(TensorDescriptor)
+        described.__dict__.update(self._facts)
+        described.base = x
+        return described
 
 
 def descriptor(x: torch.Tensor, rows: int, width: int) -> Any:

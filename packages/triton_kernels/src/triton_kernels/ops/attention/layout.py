@@ -27,7 +27,12 @@ def forward_refuses(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
 ) -> str | None:
     """Why the forward cannot take these inputs, or None."""
-    if reason := _gluon_refuses(query) or _features_refuse(Features(*features)):
+    f = Features(*features)
+    if reason := _gluon_refuses(query) or _features_refuse(f):
+        return reason
+    if f.cu_q is not None and len(f.cu_q) < 2:
+        return "there are no sequences"
+    if f.bias is not None and (reason := _bias_refuses(f.bias, query, key)):
         return reason
     widths = (block_width(query.shape[-1]), block_width(value.shape[-1]))
     if widths not in WIDTHS:
@@ -43,10 +48,8 @@ def backward_refuses(
     f = Features(*features)
     if reason := _gluon_refuses(query) or _features_refuse(f):
         return reason
-    if f.deterministic:
-        return "it adds up the queries' gradient in an order of its own (deterministic=False)"
-    if f.soft_cap:
-        return "it has no soft cap"
+    if f.bias is not None or f.alibi_slopes is not None or f.packed:
+        return "it has no bias, no ALiBi and no packed sequences"
     if block_width(query.shape[-1]) != block_width(value.shape[-1]):
         return "its values are as wide as its keys"
     return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))
@@ -67,8 +70,8 @@ def _gluon_refuses(query: torch.Tensor) -> str | None:
 
 
 def _features_refuse(f: Features) -> str | None:
-    if any(x is not None for x in (f.bias, f.sinks, f.mask, f.alibi_slopes, f.cu_q)):
-        return "it has no bias, sinks, mask, ALiBi or packed sequences"
+    if f.mask is not None:
+        return "it has no mask"
     if f.dropout:
         return "it has no dropout"
     if f.scale <= 0:
@@ -76,13 +79,23 @@ def _features_refuse(f: Features) -> str | None:
     return None
 
 
+def _bias_refuses(bias: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> str | None:
+    if bias.dtype is not query.dtype:
+        return "its bias is of the query's dtype"
+    if bias.shape[2:] != (query.shape[2], key.shape[2]):
+        return "its bias has a row for every query and a column for every key"
+    return _layouts_refuse(Layout.of(bias), names=("bias",))
+
+
 @functools.lru_cache(maxsize=4096)
-def _layouts_refuse(*layouts: Layout) -> str | None:
-    for name, x in zip(("query", "key", "value", "grad"), layouts, strict=False):
+def _layouts_refuse(
+    *layouts: Layout, names: tuple[str, ...] = ("query", "key", "value", "grad")
+) -> str | None:
+    for name, x in zip(names, layouts, strict=False):
         if 0 in x.shape:
             return f"an empty {name} has no descriptor"
         if x.shape[-1] * x.dtype.itemsize % ALIGNMENT:
-            return f"heads of the {name} are not a multiple of {ALIGNMENT} bytes"
+            return f"rows of the {name} are not a multiple of {ALIGNMENT} bytes"
         if not x.aligned:
             return f"{name} does not begin at a multiple of {ALIGNMENT} bytes"
         if x.strides[-1] != 1:
