@@ -47,9 +47,15 @@ FORWARD: dict[int, tuple[F | None, ...]] = {
 }
 """None: what ``tiling`` chooses."""
 BACKWARD: dict[int, tuple[B | None, ...]] = {
-    64: (None, B(rows=128), B(rows=128, shift=1), B(rows=128, near=False)),
-    128: (None, B(rows=64), B(rows=64, shift=2), B(rows=64, near=False)),
-    256: (None, B(rows=64), B(rows=64, shift=1), B(rows=64, near=False)),
+    64: (None, B(rows=128), B(rows=128, shift=1), B(rows=128, slots=3, split=True)),
+    128: (
+        None,
+        B(rows=64, slots=3),
+        B(rows=64, slots=3, shift=2),
+        B(rows=64, slots=3, split=True),
+        B(rows=64, slots=3, near=False, split=True),
+    ),
+    256: (None, B(rows=64, split=True), B(rows=64, near=False, split=True)),
 }
 
 

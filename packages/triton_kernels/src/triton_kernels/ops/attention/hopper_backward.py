@@ -1,8 +1,11 @@
-"""FlashAttention's backward on Hopper: what lies around the two Gluon kernels.
+"""FlashAttention's backward on Hopper: what lies around the Gluon kernels.
 
-Before them lse is brought into base 2, and lse and delta are padded with rows that see nothing.
-They add dq up in float32, in a buffer laid out as their registers are; after them it is brought
-into order. ``hopper_narrow`` takes heads up to 128 wide, ``hopper_wide`` up to 256.
+``hopper_narrow`` makes the gradients of keys and values of heads up to 128 wide, ``hopper_wide``
+up to 256. Before them lse is brought into base 2, and lse and delta are padded with rows that see
+nothing. The queries' gradient has two ways. *Fused*, narrow heads only: it is added up in float32
+on the way, in a buffer laid out as registers are, which is brought into order at the end. *Split*:
+ds is kept, as much of it as ``hopper_shares`` allows at a time, and ``hopper_queries`` multiplies
+it with the keys: no atomic additions, the same bits in every run.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -18,12 +21,22 @@ import torch
 
 from triton_kernels._compat import tl, triton
 from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import hopper_narrow, hopper_wide
+from triton_kernels.ops.attention import hopper_narrow, hopper_queries, hopper_wide
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_like_dense
 from triton_kernels.ops.attention.hopper_forward import descriptor
+from triton_kernels.ops.attention.hopper_shares import (
+    LEAST_BLOCKS,
+    MOST_BYTES,
+    Part,
+    Tiling,
+    parts,
+    tiling,
+)
 from triton_kernels.ops.attention.layout import block_width
 
 _LOG2E = 1 / math.log(2)
+SLOTS = {64: 6, 128: 4, 256: 3}
+"""Blocks of keys in shared memory while dq is made, by the heads' width."""
 
 
 @triton.jit
@@ -60,33 +73,6 @@ def _finish(
     tl.store(out + column, x.to(dq.dtype.element_ty), mask=(rows < m) & (column < width))
 
 
-class Tiling(NamedTuple):
-    """How the backward divides its work."""
-
-    rows: int
-    """Queries of a block."""
-    slots: int = 2
-    """Blocks of queries, and of the output's gradients, in shared memory."""
-    near: bool = True
-    """Whether one head's blocks run side by side, which reads its queries from L2, or one block of
-    each head, the longest ones first."""
-    shift: int = 0
-    """How many blocks of rows further on each block of keys begins than the one before: they add to
-    other parts of dq than their neighbours."""
-
-
-def tiling(width: int, rows: int, causal: bool) -> Tiling:
-    """The tiling for heads of this width, as ``block_width`` gives it, and so many rows.
-
-    As measured on an H200; causal is any bound on the right.
-    """
-    if width == 64:
-        return Tiling(rows=128, shift=1)
-    if width == 128 and not causal:
-        return Tiling(rows=64, shift=2)
-    return Tiling(rows=64, near=width == 256 or rows <= 2048)
-
-
 def backward(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
     lse: torch.Tensor, delta: torch.Tensor, *features: Any,
@@ -98,39 +84,111 @@ def backward(
 def gradients(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
     lse: torch.Tensor, delta: torch.Tensor, features: Features, tile: Tiling | None = None,
+    most: int = MOST_BYTES,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """``backward`` in a tiling of one's own."""
+    """``backward`` in a tiling of one's own, with so many bytes for ds."""
     batches, heads, m, width = query.shape
     heads_k, n = key.shape[1:3]
     wide = block_width(width)
-    tile = tile or tiling(wide, m, features.right != UNBOUNDED)
+    causal = features.right != UNBOUNDED
+    tile = tile or tiling(wide, m, causal, features.deterministic)
     dq, dk, dv = map(empty_like_dense, (query, key, value))
-    lines = batches * heads
-    padded = -(-m // 128) * 128
-    blocks = -(-m // tile.rows)
-    squares = tile.rows // 64 * (wide // 64)
+    lines, padded = batches * heads, -(-m // 128) * 128
     rows = torch.empty((2 * lines, padded), dtype=torch.float32, device=query.device)
-    sums = torch.zeros(lines * blocks * squares * 4096, dtype=torch.float32, device=query.device)
     _prepare[(lines, -(-padded // 1024))](lse, delta, rows, m, padded, lines, BLOCK=1024)
-    columns = min(wide, 128)
-    room = hopper_narrow if wide == columns else hopper_wide
-    room.backward[(batches * heads_k * -(-n // room.KEYS),)](
-        descriptor(query, tile.rows, columns), descriptor(key, 64, columns),
-        descriptor(value, 64, columns), descriptor(grad, tile.rows, columns),
-        TensorDescriptor(rows, list(rows.shape), [padded, 1], [1, tile.rows], _rows_layout()),
-        descriptor(dk, 64, columns), descriptor(dv, 64, columns), sums,
-        batches, heads_k, heads // heads_k, m, n, features.left, features.right,
-        features.scale * _LOG2E,
-        LEFT=features.left != UNBOUNDED, RIGHT=features.right != UNBOUNDED, SLOTS=tile.slots,
-        NEAR=tile.near, SHIFT=tile.shift, num_warps=4, maxnreg=168,
+    scale, cap = features.scale, features.soft_cap
+    call = _Call(
+        (
+            descriptor(query, tile.rows, wide), descriptor(key, 64, wide),
+            descriptor(value, 64, wide), descriptor(grad, tile.rows, wide),
+            TensorDescriptor(rows, list(rows.shape), [padded, 1], [1, tile.rows], _rows_layout()),
+            descriptor(dk, 64, wide), descriptor(dv, 64, wide),
+        ),
+        (heads_k, heads // heads_k, m, n, features.left, features.right),
+        (batches, (cap or scale) * _LOG2E, scale / cap if cap else 0.0, scale),
+        {"LEFT": features.left != UNBOUNDED, "RIGHT": causal},
+        {"CAPPED": bool(cap), "SLOTS": tile.slots, "NEAR": tile.near},
+    )  # fmt: skip
+    (_split if tile.split else _fused)(call, dq, tile, most)
+    return dq, dk, dv
+
+
+class _Call(NamedTuple):
+    """What all kernels of one call are called with."""
+
+    descriptors: tuple[Any, ...]
+    """Of query, key, value, grad, rows, dk and dv."""
+    sizes: tuple[int, ...]
+    """Key heads, query heads of each, m, n, and the window."""
+    scalars: tuple[Any, ...]
+    """Batches, the score's factors, and the gradient's."""
+    bounds: dict[str, bool]
+    options: dict[str, Any]
+
+
+def _fused(call: _Call, dq: torch.Tensor, tile: Tiling, _most: int) -> None:
+    """dq is added up by the kernel of keys and values, in a buffer that is brought into order."""
+    batches, heads, m, width = dq.shape
+    heads_k, _, _, n, _, _ = call.sizes
+    wide = block_width(width)
+    blocks, lines = -(-m // tile.rows), batches * heads
+    squares = tile.rows // 64 * (wide // 64)
+    sums = torch.zeros(lines * blocks * squares * 4096, dtype=torch.float32, device=dq.device)
+    part = Part(0, batches * heads_k, 0, -(-n // hopper_narrow.KEYS))
+    hopper_narrow.backward[(part.heads * part.blocks,)](
+        *call.descriptors, call.descriptors[-1], *call.sizes, *part, *call.scalars, sums,
+        **call.bounds, **call.options, SPLIT=False, SHIFT=tile.shift, num_warps=4, maxnreg=168,
     )  # fmt: skip
     _finish[(blocks, lines)](
-        sums, dq, heads, m, width, squares, blocks, *dq.stride()[:3], features.scale,
+        sums, dq, heads, m, width, squares, blocks, *dq.stride()[:3], call.scalars[-1],
         BLOCK_M=tile.rows, WIDTH=wide,
     )  # fmt: skip
-    return dq, dk, dv
+
+
+def _split(call: _Call, dq: torch.Tensor, tile: Tiling, most: int) -> None:
+    """ds is kept, some of it at a time, and dq made of it."""
+    batches, heads, m, width = dq.shape
+    heads_k, group, _, n, _, _ = call.sizes
+    wide = block_width(width)
+    room = hopper_wide if wide == 256 else hopper_narrow
+    narrow = () if wide == 256 else (call.descriptors[4].base,)
+    own = {} if wide == 256 else {"SPLIT": True, "SHIFT": 0}
+    tiles = room.KEYS // 64
+    blocks, row_blocks = -(-n // room.KEYS), -(-m // tile.rows)
+    bytes_of_a_block = group * row_blocks * tile.rows * room.KEYS * dq.element_size()
+    work = parts(
+        batches * heads_k, blocks, bytes_of_a_block, max(most, LEAST_BLOCKS * bytes_of_a_block)
+    )
+    held = max(part.heads * part.blocks for part in work) * group * row_blocks * tiles * 64
+    ds = dq.new_empty((held, tile.rows))
+    kept = TensorDescriptor(
+        ds, list(ds.shape), [tile.rows, 1], [64, tile.rows], _tile_layout(tile.rows, ds.dtype)
+    )
+    padded = -(-m // 128) * 128
+    sums = call.descriptors[4].base
+    if work[0].blocks < blocks:
+        shape = (batches * heads, padded, wide)
+        sums = torch.empty(shape, dtype=torch.float32, device=dq.device)
+    for part in work:
+        room.backward[(part.heads * part.blocks,)](
+            *call.descriptors, kept, *call.sizes, *part, *call.scalars, *narrow,
+            **call.bounds, **call.options, **own, num_warps=4, maxnreg=168,
+        )  # fmt: skip
+        hopper_queries.multiply[(part.heads * group * (padded // 128),)](
+            kept, call.descriptors[1], descriptor(dq, 64, wide), sums, *call.sizes,
+            part.start_head * group, part.blocks * tiles, part.start_block * tiles,
+            call.scalars[-1], **call.bounds, KEYS=room.KEYS, ADD=part.start_block > 0,
+            KEEP=part.start_block + part.blocks < blocks, SLOTS=SLOTS[wide],
+            num_warps=4, maxnreg=168,
+        )  # fmt: skip
 
 
 @functools.cache
 def _rows_layout() -> Any:
     return gl.NVMMASharedLayout(0, 32, 2)
+
+
+@functools.cache
+def _tile_layout(rows: int, dtype: torch.dtype) -> Any:
+    element = {torch.float16: gl.float16, torch.bfloat16: gl.bfloat16}[dtype]
+    return gl.NVMMASharedLayout.get_default_for([64, rows], element)

@@ -25,8 +25,6 @@ Dao 2023 (FlashAttention-2, algorithm 2); Shah et al. 2024 (FlashAttention-3, se
 
 from __future__ import annotations
 
-import math
-
 from triton_kernels._gluon import (
     Barrier,
     fence_async_shared,
@@ -41,31 +39,34 @@ from triton_kernels._gluon import (
 )
 from triton_kernels.ops.attention.hopper_parts import (
     CHUNK,
+    HIDDEN,
+    HIDDEN_CAPPED,
     SIZES,
     add_squares,
     block_of,
     masked,
     matrix,
     rows_that_see,
+    tanh,
+    tile_of,
 )
 
 KEYS = 128
 """Keys of a block of threads."""
 _KEYS = gl.constexpr(64)
 """Keys of one warpgroup."""
-_LN2 = gl.constexpr(math.log(2))
 
 
 @gluon.jit
 def _load(
-    descriptors, buffer, slots, signals, place, edges, scale,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+    descriptors, buffer, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
 ):  # fmt: skip
     """The loading warp: keys and values once, then row blocks of every query head of the group."""
-    q, k, v, do, rows, _, _ = descriptors
+    q, k, v, do, rows, _, _, _ = descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, _ = slots
     kv_full, q_full, q_free, do_full, do_free, _, _ = signals
-    batch, head_k, key, first, count, shift, group, heads_q, all_heads = place
+    batch, head_k, key, first, count, shift, group, heads_q, all_heads, _ = place
     BLOCK_M: gl.constexpr = q_slots.shape[3]
     SLOTS: gl.constexpr = q_slots.shape[0]
     mbarrier.expect(kv_full, 2 * (k.block_type.nbytes + v.block_type.nbytes))
@@ -112,7 +113,7 @@ def _multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
 @gluon.jit
 def _square_index(step, place, edges, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
     """Which square of the buffer this warpgroup's part of a step's dq is."""
-    batch, head_k, _, first, count, shift, group, heads_q, _ = place
+    batch, head_k, _, first, count, shift, group, heads_q, _, _ = place
     head = batch * heads_q + head_k * group + step // count
     block = block_of(step, first, count, shift)
     # Two squares a block of rows in either case: beside or below each other.
@@ -121,14 +122,16 @@ def _square_index(step, place, edges, BLOCK_M: gl.constexpr, PARTY: gl.constexpr
 
 @gluon.jit
 def _multiply(
-    descriptors, buffer, slots, signals, place, edges, scale,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, PARTY: gl.constexpr,
+    descriptors, buffer, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
+    PARTY: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
-    q, _k, _v, _do, _rows, dk_out, dv_out = descriptors
+    q, _k, _v, _do, _rows, dk_out, dv_out, ds_out = descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots = slots
     kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free = signals
-    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads = place
+    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = place
+    scale, squeeze, plain = scales
     m, n, left, right = edges
     BLOCK_M: gl.constexpr = q_slots.shape[3]
     WIDTH: gl.constexpr = q_slots.shape[4]
@@ -150,59 +153,76 @@ def _multiply(
         now = step & 1
         queries = matrix(q_slots, slot)
         grads = matrix(do_slots, slot)
-        row = block_of(step, first, count, shift) * BLOCK_M
+        block = block_of(step, first, count, shift)
+        row = block * BLOCK_M
         mbarrier.wait(q_full.index(slot), phase)
         scores = warpgroup_mma(my_k, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
         mbarrier.wait(do_full.index(slot), phase)
         products = warpgroup_mma(my_v, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)
         s = warpgroup_mma_wait(1, (scores,))
         lse = lse_slots.index(slot).load(S)
+        if CAPPED:
+            s = tanh(s * squeeze)
         cut = my_key + _KEYS > n
         if RIGHT:
             cut = cut | (my_key + _KEYS - 1 > row + n - m + right)
         if LEFT:
             cut = cut | (my_key < row + BLOCK_M - 1 + n - m - left)
         if cut:
-            s = masked(s, my_key, row, edges, LEFT, RIGHT)
+            s = masked(s, my_key, row, edges, LEFT, RIGHT, HIDDEN_CAPPED if CAPPED else HIDDEN)
         p = gl.exp2(s * scale - lse)
         p_left = gl.convert_layout(p.to(q.dtype), A)
-        # The branches of this wait keep the assembler from moving the next one up.
-        mbarrier.wait(ds_free.index(now), step // 2 & 1 ^ 1)
+        if CAPPED:
+            p = p * (1 - s * s)
+        if SPLIT:
+            store_wait(1)  # what lay in these tiles has left
+        else:
+            # The branches of this wait keep the assembler from moving the next one up.
+            mbarrier.wait(ds_free.index(now), step // 2 & 1 ^ 1)
         adding_v = warpgroup_mma(p_left, grads, dv, is_async=True)
         dp = warpgroup_mma_wait(1, (products,))
         ds = (p * (dp - delta_slots.index(slot).load(S))).to(q.dtype)
-        ds_slots.index(2 * now + PARTY).store(ds)
+        mine = ds_slots.index(2 * now + PARTY)
+        mine.store(ds)
         fence_async_shared()
-        mbarrier.arrive(ds_full.index(now), count=1)
+        if SPLIT:
+            tile = tile_of(tiles, step // count, block, PARTY)
+            store_async(ds_out, [tile * _KEYS, 0], mine)
+        else:
+            mbarrier.arrive(ds_full.index(now), count=1)
         ds_left = gl.convert_layout(ds, A)
         adding_k = warpgroup_mma(ds_left, queries, dk, is_async=True)
-        # dq of the step before.
         before = step - 1
-        mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=step > 0)
-        square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
-        dv, dk, square, _spent, _spent_s = warpgroup_mma_wait(
-            0, (adding_v, adding_k, square, p_left, ds_left)
-        )
+        if SPLIT:
+            dv, dk, _spent, _spent_s = warpgroup_mma_wait(0, (adding_v, adding_k, p_left, ds_left))
+        else:  # dq of the step before
+            mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=step > 0)
+            square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
+            dv, dk, square, _spent, _spent_s = warpgroup_mma_wait(
+                0, (adding_v, adding_k, square, p_left, ds_left)
+            )
         mbarrier.arrive(do_free.index(slot), count=1)
         mbarrier.arrive(q_free.index(slot), count=1)
-        mbarrier.arrive(ds_free.index(before & 1), count=1, pred=step > 0)
+        if not SPLIT:
+            mbarrier.arrive(ds_free.index(before & 1), count=1, pred=step > 0)
+            index = _square_index(before, place, edges, BLOCK_M, PARTY)
+            if step > 0:
+                add_squares(buffer, square, index)
+    if not SPLIT:
+        before = steps - 1
+        mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=steps > 0)
+        square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
+        square, _spent_last = warpgroup_mma_wait(0, (square, dk))
         index = _square_index(before, place, edges, BLOCK_M, PARTY)
-        if step > 0:
+        if steps > 0:
             add_squares(buffer, square, index)
-    before = steps - 1
-    mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=steps > 0)
-    square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
-    square, _spent_last = warpgroup_mma_wait(0, (square, dk))
-    index = _square_index(before, place, edges, BLOCK_M, PARTY)
-    if steps > 0:
-        add_squares(buffer, square, index)
     # Both leave through the slot of this warpgroup's values, which nobody reads any more.
     where = [batch, head_k, my_key, 0]
     my_v.store(dv.to(q.dtype))
     fence_async_shared()
     store_async(dv_out, where, v_slots.index(PARTY))
     store_wait(0)
-    my_v.store((dk * (scale * _LN2)).to(q.dtype))
+    my_v.store((dk * plain).to(q.dtype))
     fence_async_shared()
     store_async(dk_out, where, v_slots.index(PARTY))
     store_wait(0)
@@ -210,25 +230,30 @@ def _multiply(
 
 @gluon.jit
 def _multiply_0(
-    descriptors, buffer, slots, signals, place, edges, scale,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+    descriptors, buffer, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
 ):  # fmt: skip
-    _multiply(descriptors, buffer, slots, signals, place, edges, scale, LEFT, RIGHT, 0)
+    _multiply(
+        descriptors, buffer, slots, signals, place, edges, scales, LEFT, RIGHT, CAPPED, SPLIT, 0
+    )
 
 
 @gluon.jit
 def _multiply_1(
-    descriptors, buffer, slots, signals, place, edges, scale,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+    descriptors, buffer, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
 ):  # fmt: skip
-    _multiply(descriptors, buffer, slots, signals, place, edges, scale, LEFT, RIGHT, 1)
+    _multiply(
+        descriptors, buffer, slots, signals, place, edges, scales, LEFT, RIGHT, CAPPED, SPLIT, 1
+    )
 
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, buffer, batches, heads_k, group, m, n, left, right, scale,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, SLOTS: gl.constexpr,
-    NEAR: gl.constexpr, SHIFT: gl.constexpr,
+    q, k, v, do, rows, dk, dv, ds, heads_k, group, m, n, left, right,
+    start_head, heads, start_block, blocks, batches, scale, squeeze, plain, buffer,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
+    SLOTS: gl.constexpr, NEAR: gl.constexpr, SPLIT: gl.constexpr, SHIFT: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and do: blocks (1, 1, rows, width); of k, v, dk, dv: (1, 1, 64, width); of
     rows: (1, rows)."""
@@ -260,44 +285,47 @@ def backward(
     for slot in gl.static_range(2):
         mbarrier.init(ds_full.index(slot), count=2)
         mbarrier.init(ds_free.index(slot), count=2)
-    heads = batches * heads_k
     if not NEAR:
-        head = gl.program_id(0) % heads
+        place = gl.program_id(0) % heads
         number = gl.program_id(0) // heads
     else:
-        blocks = gl.cdiv(n, 2 * _KEYS)
-        head = gl.program_id(0) // blocks
+        place = gl.program_id(0) // blocks
         number = gl.program_id(0) % blocks
-    key = number * (2 * _KEYS)
+    head = start_head + place
+    key = (start_block + number) * (2 * _KEYS)
     first, count = rows_that_see(key, 2 * _KEYS, (m, n, left, right), BLOCK_M, LEFT, RIGHT)
     shift = number * SHIFT % gl.maximum(count, 1)
     batch = head // heads_k
     head_k = head % heads_k
     heads_q = heads_k * group
     all_heads = batches * heads_q
+    row_blocks = gl.cdiv(m, BLOCK_M)
     # Written out: a tuple held in a variable loses its constants.
     gl.warp_specialize(
         [
             (_multiply_0, (
-                (q, k, v, do, rows, dk, dv), buffer,
+                (q, k, v, do, rows, dk, dv, ds), buffer,
                 (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
                 (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
-                (batch, head_k, key, first, count, shift, group, heads_q, all_heads),
-                (m, n, left, right), scale, LEFT, RIGHT,
+                (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
+                 (place * group, row_blocks, 2 * blocks, 2 * number)),
+                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, SPLIT,
             )),
             (_multiply_1, (
-                (q, k, v, do, rows, dk, dv), buffer,
+                (q, k, v, do, rows, dk, dv, ds), buffer,
                 (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
                 (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
-                (batch, head_k, key, first, count, shift, group, heads_q, all_heads),
-                (m, n, left, right), scale, LEFT, RIGHT,
+                (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
+                 (place * group, row_blocks, 2 * blocks, 2 * number)),
+                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, SPLIT,
             )),
             (_load, (
-                (q, k, v, do, rows, dk, dv), buffer,
+                (q, k, v, do, rows, dk, dv, ds), buffer,
                 (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
                 (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
-                (batch, head_k, key, first, count, shift, group, heads_q, all_heads),
-                (m, n, left, right), scale, LEFT, RIGHT,
+                (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
+                 (place * group, row_blocks, 2 * blocks, 2 * number)),
+                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, SPLIT,
             )),
         ],
         [4, 1], [240, 24],

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from triton_kernels._gluon import gl, gluon
 
-SIZES = ("batches", "heads_k", "group", "m", "n", "left", "right")
+SIZES = (
+    "heads_k", "group", "m", "n", "left", "right",
+    "heads", "start_head", "blocks", "start_block", "batches",
+)  # fmt: skip
 """Parameters that a kernel is not compiled anew for."""
 CHUNK = gl.constexpr(64)
 """The buffer of dq is made of squares of this many rows and columns."""
@@ -40,8 +43,10 @@ def matrix(slots, index):
 
 
 @gluon.jit
-def masked(s, key, row, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
-    """Of scores whose rows are keys and whose columns are queries."""
+def masked(
+    s, key, row, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr, LOWEST: gl.constexpr
+):  # fmt: skip
+    """Of scores whose rows are keys and whose columns are queries: LOWEST where nothing is seen."""
     layout: gl.constexpr = s.type.layout
     m, n, left, right = edges
     keys = (key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout)))[:, None]
@@ -51,7 +56,27 @@ def masked(s, key, row, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
         keep = keep & (rows + right >= keys)
     if LEFT:
         keep = keep & (rows - left <= keys)
-    return gl.where(keep, s, -float("inf"))
+    return gl.where(keep, s, LOWEST)
+
+
+HIDDEN = gl.constexpr(-float("inf"))
+HIDDEN_CAPPED = gl.constexpr(-(2.0**60))
+"""What a score becomes whose key is not seen; capped one whose square is still a number."""
+
+
+@gluon.jit
+def tanh(x):
+    """By the special-function unit, to 11 bits: as fine as the forward's."""
+    return gl.inline_asm_elementwise(
+        "tanh.approx.f32 $0, $1;", "=r,r", [x], dtype=gl.float32, is_pure=True, pack=1
+    )
+
+
+@gluon.jit
+def tile_of(tiles, head, block, party):
+    """The number of a tile of ds: the keys' tiles of one block of rows follow each other."""
+    line, row_blocks, key_tiles, key_tile = tiles
+    return ((line + head) * row_blocks + block) * key_tiles + key_tile + party
 
 
 @gluon.jit
