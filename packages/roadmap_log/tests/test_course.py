@@ -194,6 +194,11 @@ def test_the_screens_of_stats_and_plan(
         for command in ("stats", "plan"):
             lines = roadmap(command).out.splitlines()
             assert all(len(line) <= min(100, int(columns)) for line in lines), (command, columns)
+            if command == "stats":
+                assert "3 of 5 done" in lines[0]
+                assert not any("runs passed" in line for line in lines), "there were none"
+                facts = [fact for line in lines[: lines.index("")] for fact in line.split(" · ")]
+                assert facts == ["3 of 5 done", "3 active days", "streak 0, best 1"], columns
     shown = roadmap("plan", "--until", "2027-01-10").out
     assert re_find(shown, "Left", "2 of 5 items")
     assert re_find(shown, "Until", "Sun 10 Jan 2027", "on each promised day")

@@ -128,6 +128,18 @@ def wrap(text: str, indent: int) -> list[str]:
     return [" " * indent + line for line in lines]
 
 
+def dotted(words: list[str]) -> list[str]:
+    """Short facts with a dot between them, in lines that fit; none is broken."""
+    dot, lines = " · " if unicode_marks() else " | ", [""]
+    for word in words:
+        longer = f"{lines[-1]}{dot}{word}" if lines[-1] else word
+        if lines[-1] and width(longer) > columns():
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def folded(text: str, indent: int) -> list[str]:
     """One line of a program's output in lines that fit; what goes on is set in by two more."""
     from textwrap import TextWrapper

@@ -44,21 +44,22 @@ def screen(journey: Journey, weeks: int | None = None) -> list[str]:
 
 def _totals(state: State) -> list[str]:
     sums = course.totals(state)
-    dot = " · " if terminal.unicode_marks() else " | "
     done = sum(each.done for each in state.items.values())
     words = [
         f"{done} of {len(state.items)} done",
         f"{sums.days} active day{'s' * (sums.days != 1)}",
         f"streak {state.streak.current}, best {state.streak.longest}",
-        f"{sums.passes} of {sums.runs} runs passed",
-        f"{sums.hints} hint{'s' * (sums.hints != 1)}",
     ]
+    if sums.runs:
+        words.append(f"{sums.passes} of {sums.runs} runs passed")
+    if sums.hints:
+        words.append(f"{sums.hints} hint{'s' * (sums.hints != 1)}")
     if sums.given_up:
         words.append(f"{sums.given_up} given up")
     if sums.entries:
         noun = "entry" if sums.entries == 1 else "entries"
         words.append(f"{sums.entries} log {noun}, {terminal.duration(sums.minutes)}")
-    return terminal.wrap(dot.join(words), 0)
+    return terminal.dotted(words)
 
 
 def _heat(state: State, weeks: int | None) -> list[str]:
@@ -70,7 +71,7 @@ def _heat(state: State, weeks: int | None) -> list[str]:
     months = [" "] * (2 * shown + 4)
     for column in range(shown):
         monday = first + timedelta(weeks=column)
-        begins = monday.day <= 7 or column == 0
+        begins = monday.day <= 7 or (column == 0 and (monday + timedelta(weeks=1)).day > 7)
         if begins and all(text == " " for text in months[2 * column : 2 * column + 4]):
             months[2 * column : 2 * column + 3] = list(f"{monday:%b}")
     lines = [

@@ -70,10 +70,9 @@ def _heading(journey: Journey) -> list[str]:
     if state.entries:
         noun = "entry" if len(state.entries) == 1 else "entries"
         words.append(f"{len(state.entries)} log {noun}, {terminal.duration(state.minutes)}")
-    dot = " · " if terminal.unicode_marks() else " | "
     return [
         terminal.paint(title, "bold") + terminal.paint(gap + day, "dim"),
-        *terminal.wrap(dot.join(words), 0),
+        *terminal.dotted(words),
     ]
 
 
