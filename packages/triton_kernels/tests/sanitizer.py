@@ -87,7 +87,7 @@ def is_of_the_compiler(kernel: str, name: str, line: int) -> bool:
 
 
 def is_clean(said: str) -> bool:
-    """Whether a run reports nothing, or nothing but the compiler's words, and all of it is there."""
+    """Whether a run's reports are all there, and none but those of the compiler's words."""
     if re.search(r"SUMMARY: 0 (errors|hazards)", said):
         return True
     reports = re.split(r"(?m)^=+ (?=Error|Warning)", said)[1:]
