@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -46,6 +47,47 @@ def test_a_result_is_copied_when_the_clock_stops_and_only_plain_ones() -> None:
     assert times.why_unmeasured
     drawn = [torch.randn(3, generator=times.generator(seed)).tolist() for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_the_clock_runs_around_the_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU's part on a CPU: events, waits and pauses are written down in their order."""
+    told: list[str] = []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            told.append("event")
+
+        def elapsed_time(self, end: Event) -> float:
+            return 2.5
+
+    properties = SimpleNamespace(name="paper", L2_cache_size=64)
+    monkeypatch.setattr(roofline, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: told.append("wait"))
+    monkeypatch.setattr(torch.cuda, "_sleep", lambda cycles: told.append("pause" * (cycles > 0)))
+    monkeypatch.setattr(roofline, "_MATRIX", 8)
+    monkeypatch.setattr(roofline, "_COPIED", 1000)
+
+    class Work:
+        kept = torch.zeros(3)
+
+        def run(self, x: torch.Tensor) -> torch.Tensor:
+            told.append("work")
+            return self.kept.copy_(x)
+
+    gpu = roofline.GPU("cpu")
+    gpu._flush.fill_(7)
+    seconds, result = gpu.timed(Work(), (torch.ones(3),))
+    assert told == ["wait", "pause", "event", "work", "event", "wait"]
+    assert seconds == 2.5e-3
+    assert not gpu._flush.any(), "what the cache held is gone"
+    Work.kept.zero_()
+    assert result.tolist() == [1, 1, 1], "a copy"
+    assert gpu.bytes_per_second() == pytest.approx(2 * 1000 / 2.5e-3)
+    assert gpu.flops_per_second("float16") == pytest.approx(2 * 8**3 / 2.5e-3)
 
 
 @pytest.mark.gpu

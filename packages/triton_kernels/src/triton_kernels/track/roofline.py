@@ -75,12 +75,14 @@ class GPU:
 
     small, why_unmeasured = False, ""
 
-    def __init__(self) -> None:
-        self._device = torch.device("cuda")
+    def __init__(self, device: str = "cuda") -> None:
+        self._device = torch.device(device)
         properties = torch.cuda.get_device_properties(self._device)
         self.name = properties.name
         # Written before each run: whatever was in the L2 cache is gone then.
-        self._flush = torch.empty(4 * properties.L2_cache_size, dtype=torch.uint8, device="cuda")
+        self._flush = torch.empty(
+            4 * properties.L2_cache_size, dtype=torch.uint8, device=self._device
+        )
         self._lead = 1e-3
 
     def bytes_per_second(self) -> float:
