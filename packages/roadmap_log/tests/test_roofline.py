@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from roadmap_log import check
+from roadmap_log import check, runner
 from roadmap_log.check import rehearsed
 from roadmap_log.dayfile import DayFile, DayFileError, parse
 from roadmap_log.journey import Journey
@@ -103,6 +103,7 @@ def day(track: Path) -> DayFile:
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "gpu_present", lambda: True)
+    monkeypatch.setattr(runner, "gpu_present", lambda: True)
 
 
 def timed(day: DayFile, kernel: str = HONEST, device: str = "paper") -> Scores:
@@ -270,6 +271,7 @@ def test_the_command_shows_and_records_the_share(
     file.write_text(day.solution())
     passed = roadmap("test")
     assert passed.code == 0
+    assert "timing the kernels on the GPU" in passed.err
     assert "Roofline  Paper GPU: copies 0 GB/s" in passed.out
     assert " 50 %" in passed.out
     assert "median of 20 runs, each with new inputs and its result checked" in passed.out

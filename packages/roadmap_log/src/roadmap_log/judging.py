@@ -1,7 +1,8 @@
 """Judging a day of a journey and recording what came of it; shared by test, watch and verify."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,8 @@ class Verdict:
         return cell_of(self.judged.read_text(encoding="utf-8"), line)
 
 
-def judge(
-    journey: "Journey", day: Day, *, seed: int | None = None, scored: bool = False
-) -> Verdict:
+def judge(journey: "Journey", day: Day, *, seed: int | None = None) -> Verdict:
     """Judge the learner's work on a day; nothing is recorded.
-
-    With `scored` the kernels of a day that has rooflines are timed once its tests have passed.
 
     Raises:
         UnknownItemError: the day is not in hand, or its notebook is broken.
@@ -59,10 +56,24 @@ def judge(
 
         judged = journey.local / "notebooks" / day[0] / f"{file.stem}.py"
         write_whole(judged, to_python(file))
-    report = runner.run(parsed, judged, seed=seed)
-    if scored and parsed.rooflines:
-        report = runner.scored(report, parsed, judged, journey.library.track(day[0]).roofline)
-    return Verdict(day, parsed, file, judged, report)
+    return Verdict(day, parsed, file, judged, runner.run(parsed, judged, seed=seed))
+
+
+def scored(journey: "Journey", verdict: Verdict, announce: Callable[[str], object]) -> Verdict:
+    """`verdict` with the kernels timed where the tests passed and the day has rooflines.
+
+    Raises:
+        RunnerError: the runner itself cannot work.
+    """
+    from roadmap_log import runner
+
+    if not (verdict.report.passed and verdict.parsed.rooflines):
+        return verdict
+    if runner.gpu_present():
+        announce("All tests passed; timing the kernels on the GPU …")
+    track = journey.library.track(verdict.day[0])
+    report = runner.scored(verdict.report, verdict.parsed, verdict.judged, track.roofline)
+    return replace(verdict, report=report)
 
 
 def record(journey: "Journey", verdict: Verdict) -> None:

@@ -31,7 +31,7 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
     machine can do at the most is shown. Exit status 0 means that every test of the day passed, 1
     that they did not.
     """
-    from roadmap_log.judging import judge, record
+    from roadmap_log.judging import judge, record, scored
 
     journey = journey_of(ctx)
     chosen = journey.library.resolve(day, journey.state)
@@ -41,7 +41,8 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
         where = f"{journey.short(file)} against {day_name(chosen)}"
         for line in terminal.folded(f"Testing {where}: {title}", 0):
             terminal.say(line, err=True)
-    verdict = judge(journey, chosen, seed=seed, scored=True)
+    verdict = judge(journey, chosen, seed=seed)
+    verdict = scored(journey, verdict, lambda text: as_json or terminal.say(text, err=True))
     report = verdict.report
     record(journey, verdict)
     if as_json:

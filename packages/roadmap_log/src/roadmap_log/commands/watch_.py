@@ -20,7 +20,7 @@ def command(ctx: click.Context, day: str | None, poll: bool, as_json: bool) -> N
     With --json each run is one line.
     """
     from roadmap_log.commands.test_ import shown
-    from roadmap_log.judging import judge, record
+    from roadmap_log.judging import judge, record, scored
     from roadmap_log.watching import Watch
     from roadmap_log.work import work_in_hand
 
@@ -32,10 +32,14 @@ def command(ctx: click.Context, day: str | None, poll: bool, as_json: bool) -> N
         f"({watch.announced}). Save it to be checked; Ctrl-C ends.",
         err=True,
     )
-    changes = watch.changes(lambda text: terminal.say(text, err=True))
+
+    def say(text: str) -> None:
+        terminal.say(text, err=True)
+
+    changes = watch.changes(say)
     solution = ""
     while True:
-        verdict = judge(journey, chosen, scored=True)
+        verdict = scored(journey, judge(journey, chosen), say)
         report = verdict.report
         if report.solution_hash != solution or report.passed:
             record(journey, verdict)  # saved without a change, it is no further attempt
