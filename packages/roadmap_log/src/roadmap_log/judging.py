@@ -59,7 +59,7 @@ def judge(journey: "Journey", day: Day, *, seed: int | None = None) -> Verdict:
     return Verdict(day, parsed, file, judged, runner.run(parsed, judged, seed=seed))
 
 
-def scored(journey: "Journey", verdict: Verdict, announce: Callable[[str], object]) -> Verdict:
+def scored(journey: "Journey", verdict: Verdict, announce: Callable[[str], None]) -> Verdict:
     """`verdict` with the kernels timed where the tests passed and the day has rooflines.
 
     Raises:

@@ -42,7 +42,7 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
         for line in terminal.folded(f"Testing {where}: {title}", 0):
             terminal.say(line, err=True)
     verdict = judge(journey, chosen, seed=seed)
-    verdict = scored(journey, verdict, lambda text: as_json or terminal.say(text, err=True))
+    verdict = scored(journey, verdict, _quiet if as_json else _say)
     report = verdict.report
     record(journey, verdict)
     if as_json:
@@ -51,6 +51,14 @@ def command(ctx: click.Context, day: str | None, seed: int | None, as_json: bool
         for line in shown(journey, verdict):
             terminal.say(line)
     ctx.exit(0 if report.passed else 6 if report.blocked else 1)
+
+
+def _say(text: str) -> None:
+    terminal.say(text, err=True)
+
+
+def _quiet(text: str) -> None:
+    """Nothing: what reads JSON reads the end."""
 
 
 def shown(journey: "Journey", verdict: "Verdict") -> list[str]:
