@@ -73,28 +73,55 @@ def _gradient_of(
 
 
 @triton.jit
+def _line(ptr, row, start, step, n_classes, STEP: tl.constexpr, LIES: tl.constexpr):
+    """Where a row's column 0 is, or would be, as the chunk that begins at ``start`` has it.
+
+    LIES ``rows``: rows are ``step`` apart. Else the classes lie in blocks of STEP, ``step`` apart,
+    and each block holds its part of all rows, one after the other.
+    """
+    if LIES == "rows":
+        return ptr + row * step
+    else:
+        block = start // STEP
+        width = tl.minimum(n_classes - block * STEP, STEP)
+        if LIES == "aligned blocks":
+            width = tl.multiple_of(width, 16)
+        return ptr + block.to(tl.int64) * step + row * width - block * STEP
+
+
+@triton.jit
+def _end(start, n_classes, STEP: tl.constexpr, LIES: tl.constexpr):
+    """The class past a chunk's last."""
+    if LIES == "rows":
+        return n_classes
+    else:
+        return tl.minimum(start + STEP, n_classes)
+
+
+@triton.jit
 def losses_of_rows(
     logits_ptr, target_ptr, weight_ptr, weight_sum_ptr, loss_ptr, row_weight_ptr, lse_ptr,
     gradient_ptr, denominator_ptr, n_classes, logits_row, gradient_row,
     ignore_index, smoothing, z_loss, soft_cap,
     SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, ONE_PASS: tl.constexpr,
     CLASSES: tl.constexpr, STAGES: tl.constexpr, GROUP: tl.constexpr,
+    STEP: tl.constexpr, LIES: tl.constexpr,
 ):  # fmt: skip
     """Each row's loss, weight and log Σ exp and, where wanted, its gradient."""
     row = tl.program_id(0).to(tl.int64)
-    logits_ptr += row * logits_row
     target = tl.load(target_ptr + row)
     counts = target != ignore_index
     wrong = counts & ((target < 0) | (target >= n_classes))
     # Read before any gradient is written: it may lie in the same place.
-    x_target = tl.load(logits_ptr + target, mask=counts & (wrong == 0), other=0.0)
+    line = _line(logits_ptr, row, target, logits_row, n_classes, STEP, LIES)
+    x_target = tl.load(line + target, mask=counts & (wrong == 0), other=0.0)
     x_target = _capped(x_target, soft_cap, CAPPED)
 
     spread = 0.0
     if ONE_PASS:
         columns = tl.arange(0, CLASSES)
         mask = columns < n_classes
-        x = tl.load(logits_ptr + columns, mask=mask, other=-float("inf"))
+        x = tl.load(line + columns, mask=mask, other=-float("inf"))
         x = _capped(x, soft_cap, CAPPED)
         if CAPPED:
             x = tl.where(mask, x, -float("inf"))
@@ -113,10 +140,11 @@ def losses_of_rows(
         maxima = tl.full((CLASSES // GROUP,), -float("inf"), tl.float32)
         lanes = tl.zeros((CLASSES // GROUP,), tl.float32)
         spreads = tl.zeros((CLASSES,), tl.float32)
-        for start in tl.range(0, n_classes, CLASSES, num_stages=STAGES):
+        for start in tl.range(0, n_classes, STEP, num_stages=STAGES):
+            line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
             columns = start + tl.arange(0, CLASSES)
-            mask = columns < n_classes
-            x = tl.load(logits_ptr + columns, mask=mask, other=-float("inf"))
+            mask = columns < _end(start, n_classes, STEP, LIES)
+            x = tl.load(line + columns, mask=mask, other=-float("inf"))
             x = _capped(x, soft_cap, CAPPED)
             if CAPPED:
                 x = tl.where(mask, x, -float("inf"))
@@ -169,26 +197,28 @@ def losses_of_rows(
         if denominator_ptr is not None:
             dloss = 1 / tl.load(denominator_ptr)
         dloss = tl.where(counts, dloss, 0.0)
-        gradient_ptr += row * gradient_row
         if ONE_PASS:
             dx = _gradient_of(
                 x, columns, target, along, total, share, dloss, 0.0, lse, weight_ptr, mask,
                 soft_cap, SMOOTHED, CAPPED,
             )  # fmt: skip
-            tl.store(gradient_ptr + columns, dx, mask=mask)
+            tl.store(gradient_ptr + row * gradient_row + columns, dx, mask=mask)
         else:
             # Backwards: what was read last is surest to be in the cache.
-            chunks = tl.cdiv(n_classes, CLASSES)
+            chunks = tl.cdiv(n_classes, STEP)
             for chunk in tl.range(0, chunks):
-                columns = (chunks - 1 - chunk) * CLASSES + tl.arange(0, CLASSES)
-                mask = columns < n_classes
-                x = tl.load(logits_ptr + columns, mask=mask, other=0.0)
+                start = (chunks - 1 - chunk) * STEP
+                line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
+                columns = start + tl.arange(0, CLASSES)
+                mask = columns < _end(start, n_classes, STEP, LIES)
+                x = tl.load(line + columns, mask=mask, other=0.0)
                 x = _capped(x, soft_cap, CAPPED)
                 dx = _gradient_of(
                     x, columns, target, along, total, share, dloss, 0.0, lse, weight_ptr, mask,
                     soft_cap, SMOOTHED, CAPPED,
                 )  # fmt: skip
-                tl.store(gradient_ptr + columns, dx, mask=mask)
+                line = _line(gradient_ptr, row, start, gradient_row, n_classes, STEP, LIES)
+                tl.store(line + columns, dx, mask=mask)
 
 
 @triton.jit

@@ -12,6 +12,8 @@ fits, else from a second read that finds it in the cache: two transfers in all i
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from triton_kernels import _compat
@@ -34,29 +36,50 @@ def _weights(
     return weight.contiguous(), weight.sum(dtype=torch.float32) if label_smoothing else None
 
 
+class Blocks(NamedTuple):
+    """Logits that lie in blocks of classes, each with its part of all rows, one after the other."""
+
+    classes: int
+    width: int
+    """Classes of a block; the last may have fewer."""
+    apart: int
+    """Elements from the beginning of one block to that of the next."""
+
+
 def row_losses(
     logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None,
     ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float,
     losses: torch.Tensor, row_weights: torch.Tensor, lse: torch.Tensor,
     gradient: torch.Tensor | None, denominator: torch.Tensor | None,
-    tile: shapes.Tile | None = None,
+    tile: shapes.Tile | None = None, blocks: Blocks | None = None,
 ) -> None:  # fmt: skip
     """Fills in each row's loss, weight and log Σ exp, and, where wanted, its gradient.
 
-    The gradient is that of the sum of the losses over ``denominator``; it may be the logits.
+    The gradient is that of the sum of the losses over ``denominator``; it may be the logits. With
+    ``blocks`` logits and gradient are the memory of them, of one dimension.
     """
-    n_rows, n_classes = logits.shape
+    n_rows = target.shape[0]
+    n_classes = logits.shape[1] if blocks is None else blocks.classes
     weight, weight_sum = _weights(weight, label_smoothing)
     device = _compat.device_of(logits.device)
-    tile = tile or shapes.row_tile(n_classes, logits.dtype, gradient is not None, device)
+    if blocks is None:
+        tile = tile or shapes.row_tile(n_classes, logits.dtype, gradient is not None, device)
+        lies, step, apart = "rows", tile.classes, logits.stride(0)
+    else:
+        tile = tile or shapes.block_tile(blocks.width)
+        lies, step, apart = "blocks", blocks.width, blocks.apart
+        if not (n_classes % 16 or step % 16):
+            lies = "aligned blocks"
     if n_rows:
         kernels.losses_of_rows[(n_rows,)](
             logits, target, weight, weight_sum, losses, row_weights, lse, gradient, denominator,
-            n_classes, logits.stride(0), 0 if gradient is None else gradient.stride(0),
+            n_classes, apart, 0 if gradient is None else apart if blocks else gradient.stride(0),
             ignore_index, label_smoothing, z_loss, soft_cap or 1.0,
-            SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0, ONE_PASS=n_classes <= tile.classes,
+            SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0,
+            ONE_PASS=blocks is None and n_classes <= tile.classes,
             CLASSES=tile.classes, STAGES=tile.stages,
-            GROUP=min(tile.classes, 16 // logits.dtype.itemsize), num_warps=tile.warps,
+            GROUP=min(tile.classes, 16 // logits.dtype.itemsize), STEP=step, LIES=lies,
+            num_warps=tile.warps,
         )  # fmt: skip
 
 

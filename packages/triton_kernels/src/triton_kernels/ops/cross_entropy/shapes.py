@@ -51,6 +51,12 @@ def row_tile(classes: int, dtype: torch.dtype, writes: bool, device: Device) -> 
     return Tile(8192, 16, 3) if columns <= 32768 else Tile(16384, 16)
 
 
+def block_tile(width: int) -> Tile:
+    """The tile of the same kernels where the classes lie in blocks: a block at a time."""
+    columns = _columns(width)
+    return Tile(columns, max(1, min(16, columns // 512)))
+
+
 @functools.lru_cache(maxsize=1024)
 def gradient_tile(classes: int, dtype: torch.dtype, device: Device) -> Tile:
     """The tile of the gradient, which needs no sum over the row."""

@@ -89,10 +89,10 @@ def _activated(x, ACTIVATION: gl.constexpr):
 
 @gluon.jit
 def _load(
-    a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
+    a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
     k, n, tiles_m, tiles_n, tiles, group,
     A_TRANSPOSED: gl.constexpr, B_TRANSPOSED: gl.constexpr, ACTIVATION: gl.constexpr,
-    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr,
+    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, BEFORE: gl.constexpr,
 ):  # fmt: skip
     """The loading warp: one step fills one slot."""
     BLOCK_N: gl.constexpr = c.block_type.shape[2]
@@ -118,10 +118,11 @@ def _load(
 
 @gluon.jit
 def _multiply(
-    a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
+    a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
     k, n, tiles_m, tiles_n, tiles, group,
     A_TRANSPOSED: gl.constexpr, B_TRANSPOSED: gl.constexpr, ACTIVATION: gl.constexpr,
-    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, HALF: gl.constexpr,
+    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, BEFORE: gl.constexpr,
+    HALF: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: one wgmma is always in flight, the slot of the one before it is given back."""
     BLOCK_N: gl.constexpr = c.block_type.shape[2]
@@ -163,14 +164,25 @@ def _multiply(
         if BIAS:
             columns = tile_n * BLOCK_N + gl.arange(0, BLOCK_N, gl.SliceLayout(0, layout))
             sums += gl.load(bias + columns, mask=columns < n, other=0.0).to(gl.float32)[None, :]
-        sums = _activated(sums, ACTIVATION)
         out = c_slots.index(HALF).reshape([_ROWS, BLOCK_N])
+        more = sums
         if RESIDUAL:
             mbarrier.wait(landed.index(HALF), done & 1)
             done += 1
-            sums += out.load(layout).to(gl.float32)
+            if BEFORE:  # z takes its place
+                more = out.load(layout)
         else:
             store_wait(0)
+        if BEFORE:
+            out.store(sums.to(c.dtype))
+            fence_async_shared()
+            store_async(before, where, c_slots.index(HALF))
+            store_wait(0)
+        sums = _activated(sums, ACTIVATION)
+        if RESIDUAL:
+            if not BEFORE:
+                more = out.load(layout)
+            sums += more.to(gl.float32)
         out.store(sums.to(c.dtype))
         fence_async_shared()
         store_async(c, where, c_slots.index(HALF))
@@ -179,37 +191,38 @@ def _multiply(
 
 @gluon.jit
 def _multiply_upper(
-    a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
+    a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
     k, n, tiles_m, tiles_n, tiles, group,
     A_TRANSPOSED: gl.constexpr, B_TRANSPOSED: gl.constexpr, ACTIVATION: gl.constexpr,
-    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr,
+    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, BEFORE: gl.constexpr,
 ):  # fmt: skip
     _multiply(
-        a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
+        a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
         k, n, tiles_m, tiles_n, tiles, group,
-        A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, 0,
+        A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, BEFORE, 0,
     )  # fmt: skip
 
 
 @gluon.jit
 def _multiply_lower(
-    a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
+    a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
     k, n, tiles_m, tiles_n, tiles, group,
     A_TRANSPOSED: gl.constexpr, B_TRANSPOSED: gl.constexpr, ACTIVATION: gl.constexpr,
-    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr,
+    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, BEFORE: gl.constexpr,
 ):  # fmt: skip
     _multiply(
-        a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
+        a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
         k, n, tiles_m, tiles_n, tiles, group,
-        A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, 1,
+        A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, BEFORE, 1,
     )  # fmt: skip
 
 
 @gluon.jit
 def _product(
-    a, b, c, residual, bias, scale, batches, m, n, k, group,
+    a, b, c, residual, before, bias, scale, batches, m, n, k, group,
     A_TRANSPOSED: gl.constexpr, B_TRANSPOSED: gl.constexpr, ACTIVATION: gl.constexpr,
-    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, SLOTS: gl.constexpr,
+    BIAS: gl.constexpr, RESIDUAL: gl.constexpr, SCALED: gl.constexpr, BEFORE: gl.constexpr,
+    SLOTS: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of a, b, c and residual: blocks (1, 64, k), (1, k, n) and twice (1, 64, n)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -231,19 +244,19 @@ def _product(
     gl.warp_specialize(
         [
             (_multiply_upper, (
-                a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
-                k, n, tiles_m, tiles_n, tiles, group,
-                A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED,
+                a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots,
+                full, empty, landed, k, n, tiles_m, tiles_n, tiles, group,
+                A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, BEFORE,
             )),
             (_multiply_lower, (
-                a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
-                k, n, tiles_m, tiles_n, tiles, group,
-                A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED,
+                a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots,
+                full, empty, landed, k, n, tiles_m, tiles_n, tiles, group,
+                A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, BEFORE,
             )),
             (_load, (
-                a, b, c, residual, bias, scale, a_slots, b_slots, c_slots, full, empty, landed,
-                k, n, tiles_m, tiles_n, tiles, group,
-                A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED,
+                a, b, c, residual, before, bias, scale, a_slots, b_slots, c_slots,
+                full, empty, landed, k, n, tiles_m, tiles_n, tiles, group,
+                A_TRANSPOSED, B_TRANSPOSED, ACTIVATION, BIAS, RESIDUAL, SCALED, BEFORE,
             )),
         ],
         [4, 1], [240, 24],
@@ -260,6 +273,8 @@ class Epilogue(NamedTuple):
     """As c: contiguous, of its dtype."""
     scale: torch.Tensor | None = None
     """One number in float32."""
+    before: torch.Tensor | None = None
+    """As c: where scale·a·b + bias is left beside."""
 
 
 def product(
@@ -279,35 +294,43 @@ def product(
     a_transposed, b_transposed = is_transposed(left), is_transposed(right)
     tiles = batches * -(-m // tile.m) * -(-n // tile.n)
     c_descriptor = _descriptor(out, tile.m // 2, tile.n, False)
-    bias, activation, residual, scale = epilogue
+    bias, activation, residual, scale, before = epilogue
     _product[(min(tiles, device.processors),)](
         _descriptor(left, tile.m // 2, tile.k, a_transposed),
         _descriptor(right, tile.k, tile.n, b_transposed),
         c_descriptor,
         c_descriptor if residual is None
         else _descriptor(residual.view(out.shape), tile.m // 2, tile.n, False),
+        c_descriptor if before is None
+        else _descriptor(before.view(out.shape), tile.m // 2, tile.n, False),
         out if bias is None else bias, out if scale is None else scale,
         batches, m, n, k, tile.group,
         A_TRANSPOSED=a_transposed, B_TRANSPOSED=b_transposed, ACTIVATION=activation,
         BIAS=bias is not None, RESIDUAL=residual is not None, SCALED=scale is not None,
-        SLOTS=tile.stages, num_warps=4, maxnreg=168,
+        BEFORE=before is not None, SLOTS=tile.stages, num_warps=4, maxnreg=168,
     )  # fmt: skip
     return c
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
-    """(..., m, k) times (k, n) or (..., k, n) in float16 or bfloat16."""
+    """(..., m, k) times (k, n) or (..., k, n) in float16 or bfloat16, or in float32 by tf32."""
+    if a.dtype is torch.float32:
+        from triton_kernels.ops.gemm import tf32
+
+        return tf32.matmul(a, b)
     return product(a, b, a.dtype, Epilogue())
 
 
 def linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    residual: torch.Tensor | None, activation: str,
-) -> torch.Tensor:  # fmt: skip
-    """f(x·weightᵀ + bias) + residual in float16 or bfloat16."""
+    residual: torch.Tensor | None, activation: str, kept: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``."""
+    before = x.new_empty((*x.shape[:-1], weight.shape[0]) if kept else 0)
     bias = None if bias is None else bias.contiguous()
     residual = None if residual is None else residual.contiguous()
-    return product(x, weight.t(), x.dtype, Epilogue(bias, activation, residual))
+    epilogue = Epilogue(bias, activation, residual, before=before if kept else None)
+    return product(x, weight.t(), x.dtype, epilogue), before
 
 
 def matmul_fp8(

@@ -38,7 +38,9 @@ def is_transposed(x: torch.Tensor) -> bool:
     return x.stride(-1) != 1 or (x.shape[-1] == 1 and x.stride(-2) == 1 and x.shape[-2] > 1)
 
 
-def hopper_refuses(a: torch.Tensor, b: torch.Tensor, c_itemsize: int = 2) -> str | None:
+def hopper_refuses(
+    a: torch.Tensor, b: torch.Tensor, c_itemsize: int = 2, precision: str = "ieee"
+) -> str | None:
     """Why the Gluon kernel cannot multiply these matrices, or None."""
     if reason := triton_refuses(a):
         return reason
@@ -48,9 +50,21 @@ def hopper_refuses(a: torch.Tensor, b: torch.Tensor, c_itemsize: int = 2) -> str
         return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
     if _compat.device_of(a.device).capability != (9, 0):
         return "it needs compute capability 9.0 (Hopper)"
-    if a.dtype not in (torch.float16, torch.bfloat16, torch.float8_e4m3fn):
-        return "it multiplies float16, bfloat16 and float8_e4m3fn only"
+    if a.dtype is torch.float32:
+        if precision != "tf32":
+            return "it multiplies float32 by tf32 only"
+        return _batches_refuse(Layout.of(a), Layout.of(b))
     return _layouts_refuse(Layout.of(a), Layout.of(b), c_itemsize)
+
+
+@functools.lru_cache(maxsize=4096)
+def _batches_refuse(a: Layout, b: Layout) -> str | None:
+    """As ``_layouts_refuse``, of operands that are copied before they are multiplied."""
+    if 0 in (*a.shape, *b.shape):
+        return "an empty matrix has no descriptor"
+    if as_batches(a.example(), b.example()) is None:
+        return "leading dimensions do not merge into one without a copy"
+    return None
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,7 +1,8 @@
 """linear: validation, autograd, custom op, choice of backend.
 
 y = f(z) + r with z = x·Wᵀ + b. With dz = dy·f'(z): dx = dz·W, dW = dzᵀ·x, db = Σ dz over rows,
-dr = dy. z is not kept: an activation's backward multiplies once more, without the epilogue.
+dr = dy. Where a gradient is wanted, the epilogue leaves z beside y, which takes the memory that
+torch's two ops take; of relu y itself says enough.
 """
 
 from __future__ import annotations
@@ -53,25 +54,40 @@ def _checked(
         raise DtypeError(
             "linear", f"activation {activation!r}", f"one of {', '.join(ACTIVATIONS)}", "name one"
         )
-    return x, weight, bias, residual, activation
+    kept = activation != "none" and not _said_by_y(activation, residual)
+    if kept:
+        tensors = (x, weight, *given.values())
+        kept = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return x, weight, bias, residual, activation, kept
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-    x, weight, bias, residual, ctx.activation, ctx.backend = inputs
+def _said_by_y(activation: str, residual: torch.Tensor | None) -> bool:
+    """Whether y tells f'(z)."""
+    return activation == "relu" and residual is None
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+    x, weight, bias, residual, ctx.activation, kept, ctx.backend = inputs
+    y, z = output
+    ctx.mark_non_differentiable(z)
+    ctx.set_materialize_grads(False)
     ctx.has_residual = residual is not None
-    ctx.save_for_backward(x, weight, bias, residual)
+    said = y if _said_by_y(ctx.activation, residual) else z if kept else None
+    ctx.save_for_backward(x, weight, bias, residual, said)
 
 
-def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-    x, weight, bias, residual = ctx.saved_tensors
+def _backward(ctx: Any, grad: torch.Tensor | None, _: Any) -> tuple[Any, ...]:
+    x, weight, bias, residual, z = ctx.saved_tensors
+    if grad is None:
+        return (None,) * 7
     if definition.is_recorded():
         inputs = (x, weight, bias, residual, ctx.activation)
-        return (*definition.differentiate(reference.linear, inputs, (grad,)), None)
+        return (*definition.differentiate(_linear, inputs, (grad,)), None, None)
     backend = wish(ctx.backend)
     dz = grad
     if ctx.activation != "none":
-        # With the bias, so that z is rounded once and keeps its sign.
-        z = _kernel(x, weight, bias, None, "none", backend=backend)
+        if z is None:  # it was not known that a gradient would be wanted
+            z, _ = _kernel.outputs(x, weight, bias, None, "none", False, backend=backend)
         gradient = elementwise.GRADIENTS[ctx.activation.removesuffix("_tanh")]
         dz = gradient(grad, z, ctx.activation, backend=backend)
     db = dz.flatten(0, -2).sum(0) if ctx.needs_input_grad[2] else None
@@ -81,19 +97,36 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
     if ctx.needs_input_grad[1]:
         rows, columns = dz.reshape(-1, dz.shape[-1]), x.reshape(-1, x.shape[-1])
         dw = matmul_op.kernel(rows.t(), columns, "ieee", backend=backend)
-    return dx, dw, db, grad if ctx.has_residual else None, None, None
+    return dx, dw, db, grad if ctx.has_residual else None, None, None, None
+
+
+def _linear(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    residual: torch.Tensor | None, activation: str,
+) -> torch.Tensor:  # fmt: skip
+    y, _ = reference.linear(x, weight, bias, residual, activation, False)
+    return y
+
+
+def _fake(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    residual: torch.Tensor | None, activation: str, kept: bool, backend: str,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    shape = (*x.shape[:-1], weight.shape[0])
+    return x.new_empty(shape), x.new_empty(shape if kept else 0)
 
 
 _kernel = Kernel(
     "linear",
     op="linear",
-    inputs="Tensor x, Tensor weight, Tensor? bias, Tensor? residual, str activation",
+    inputs="Tensor x, Tensor weight, Tensor? bias, Tensor? residual, str activation, bool kept",
+    outputs="(Tensor, Tensor)",
     backends=(
         Backend("hopper", f"{_ROOM}.hopper:linear", lambda x, w, *_: hopper_refuses(x, w.t())),
         Backend("portable", f"{_ROOM}.portable:linear", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:linear"),
     ),
-    fake=lambda x, weight, *_: x.new_empty((*x.shape[:-1], weight.shape[0])),
+    fake=_fake,
     setup_context=_setup_context,
     backward=_backward,
 )
@@ -128,7 +161,8 @@ def linear(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    return _kernel(*_checked(x, weight, bias, residual, activation), backend=backend)
+    y, _ = _kernel.outputs(*_checked(x, weight, bias, residual, activation), backend=backend)
+    return y
 
 
 def torch_linear(

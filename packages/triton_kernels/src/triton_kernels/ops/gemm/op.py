@@ -65,6 +65,10 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
     return grad_a, grad_b, None, None
 
 
+def _hopper_refuses(a: torch.Tensor, b: torch.Tensor, precision: str) -> str | None:
+    return hopper_refuses(a, b, precision=precision)
+
+
 kernel = Kernel(
     "matmul",
     op="matmul",
@@ -72,7 +76,7 @@ kernel = Kernel(
     backends=(
         Backend("split_k", f"{_ROOM}.split_k:matmul", split_k.refuses),
         Backend("tma", f"{_ROOM}.tma:matmul", tma.refuses),
-        Backend("hopper", f"{_ROOM}.hopper:matmul", lambda a, b, _: hopper_refuses(a, b)),
+        Backend("hopper", f"{_ROOM}.hopper:matmul", _hopper_refuses),
         Backend("portable", f"{_ROOM}.portable:matmul", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:matmul"),
     ),

@@ -32,7 +32,7 @@ def tile_position(tile, tiles_m, tiles_n, GROUP: tl.constexpr):
 
 
 @triton.jit
-def _rounded_to_tf32(x):
+def rounded_to_tf32(x):
     """The nearest number of 10 mantissa bits; tensor cores would cut the rest off, with a bias."""
     bits = (x.to(tl.int32, bitcast=True) + 0x1000) & -0x2000
     return tl.where(x == x, bits.to(tl.float32, bitcast=True), x)  # NaN stays
@@ -40,7 +40,7 @@ def _rounded_to_tf32(x):
 
 @triton.jit
 def _matmul(
-    a_ptr, b_ptr, c_ptr, bias_ptr, residual_ptr, scale_ptr, m, n, k, inner_batches,
+    a_ptr, b_ptr, c_ptr, bias_ptr, residual_ptr, scale_ptr, before_ptr, m, n, k, inner_batches,
     a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
     INDEX: tl.constexpr, PRECISION: tl.constexpr, UPCAST: tl.constexpr, EXACT: tl.constexpr,
@@ -74,8 +74,8 @@ def _matmul(
             a = a.to(tl.bfloat16)
             b = b.to(tl.bfloat16)
         if PRECISION == "tf32" and a.dtype == tl.float32:
-            a = _rounded_to_tf32(a)
-            b = _rounded_to_tf32(b)
+            a = rounded_to_tf32(a)
+            b = rounded_to_tf32(b)
         if EXACT:
             # Kahan's summation over blocks: what an addition loses is added to the next block.
             block = tl.dot(a, b, input_precision=PRECISION) - lost
@@ -91,10 +91,12 @@ def _matmul(
         sums *= tl.load(scale_ptr)
     if bias_ptr is not None:
         sums += tl.load(bias_ptr + columns, mask=columns < n, other=0.0).to(tl.float32)
-    if ACTIVATION != "none":
-        sums = activate(sums, ACTIVATION)
     offsets = batch * m * n + rows * n + columns
     mask = (rows < m) & (columns < n)
+    if before_ptr is not None:
+        tl.store(before_ptr + offsets, sums.to(c_ptr.dtype.element_ty), mask=mask)
+    if ACTIVATION != "none":
+        sums = activate(sums, ACTIVATION)
     if residual_ptr is not None:
         sums += tl.load(residual_ptr + offsets, mask=mask, other=0.0).to(tl.float32)
     tl.store(c_ptr + offsets, sums.to(c_ptr.dtype.element_ty), mask=mask)
@@ -147,11 +149,14 @@ def matmul(
 
 def linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    residual: torch.Tensor | None, activation: str,
-) -> torch.Tensor:  # fmt: skip
-    """f(x·weightᵀ + bias) + residual."""
+    residual: torch.Tensor | None, activation: str, kept: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``."""
+    before = x.new_empty((*x.shape[:-1], weight.shape[0]) if kept else 0)
     name = "gelu_16" if activation == "gelu" and x.dtype.itemsize == 2 else activation
-    return _product(x, weight.t(), x.dtype, "ieee", bias, residual, activation=name)
+    left = before if kept else None
+    y = _product(x, weight.t(), x.dtype, "ieee", bias, residual, None, left, activation=name)
+    return y, before
 
 
 def matmul_fp8(
@@ -166,13 +171,14 @@ def matmul_fp8(
 def _product(
     a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype, precision: str,
     bias: torch.Tensor | None = None, residual: torch.Tensor | None = None,
-    scale: torch.Tensor | None = None, activation: str = "none", tile: shapes.Tile | None = None,
+    scale: torch.Tensor | None = None, before: torch.Tensor | None = None,
+    activation: str = "none", tile: shapes.Tile | None = None,
 ) -> torch.Tensor:  # fmt: skip
     c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=dtype, device=a.device)
     if c.numel():
         bias = None if bias is None else bias.contiguous()
         residual = None if residual is None else residual.contiguous()
-        extras = (bias, residual, scale)
+        extras = (bias, residual, scale, before)
         given = tuple(x is not None for x in extras)
         aligned = all(starts_aligned(x) for x in extras if x is not None)
         launch = _plan(Layout.of(a), Layout.of(b), precision, tile, activation, given, aligned)

@@ -16,18 +16,18 @@ def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
 
 def linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    residual: torch.Tensor | None, activation: str,
-) -> torch.Tensor:  # fmt: skip
-    """f(x·weightᵀ + bias) + residual."""
+    residual: torch.Tensor | None, activation: str, kept: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``."""
     wide = torch.float64 if x.dtype is torch.float64 else torch.float32
     z = torch.matmul(x.to(wide), weight.to(wide).t())
     if bias is not None:
         z = z + bias.to(wide)
-    if activation != "none":
-        z = activations.activation(z, activation)
+    y = z if activation == "none" else activations.activation(z, activation)
     if residual is not None:
-        z = z + residual.to(wide)
-    return z.to(x.dtype).contiguous()
+        y = y + residual.to(wide)
+    before = z.to(x.dtype).contiguous() if kept else x.new_empty(0)
+    return y.to(x.dtype).contiguous(), before
 
 
 def matmul_fp8(

@@ -85,6 +85,16 @@ def hopper_tile(batches: int, m: int, n: int, dtype: torch.dtype, device: Device
     return _cheapest(choices, m, n, batches, device)
 
 
+@functools.lru_cache(maxsize=4096)
+def tf32_tile(batches: int, m: int, n: int, device: Device) -> Tile:
+    """The tile of the Gluon kernel for tf32: as deep, and more in flight, as c takes no room."""
+    choices = tuple(
+        (Tile(128, width, 32, warps=9, stages=stages, group=16), rate)
+        for width, stages, rate in ((256, 4, 1.0), (128, 6, 0.8), (64, 8, 0.5))
+    )
+    return _cheapest(choices, m, n, batches, device)
+
+
 def _cheapest(
     choices: tuple[tuple[Tile, float], ...], m: int, n: int, batches: int, device: Device
 ) -> Tile:

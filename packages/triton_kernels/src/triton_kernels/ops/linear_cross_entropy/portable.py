@@ -6,7 +6,8 @@ are made in one go, since the loss's own gradient is but a factor, which the bac
 
 dW is added up over chunks in float32, or in the weight's dtype, which halves the memory: each
 product is summed in float32 anyway, so that rounds once a chunk. In float32 the memory of dW's
-final value holds the logits until it is needed.
+final value holds the logits until it is needed; in the weight's dtype dW's own memory holds those
+of a large first chunk (see first_chunk.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 
 from triton_kernels.ops.cross_entropy import portable
 from triton_kernels.ops.linear_cross_entropy import shapes
+from triton_kernels.ops.linear_cross_entropy.first_chunk import FirstChunk, added
 
 
 class _WeightGradient:
@@ -30,21 +32,14 @@ class _WeightGradient:
         if wide and rows * weight.shape[0] > weight.numel():
             self.scratch = None
 
+    def begun(self) -> torch.Tensor:
+        """The memory of the sum, whose first term the caller has left or will leave there."""
+        self._first = False
+        return self._sums
+
     def add(self, d: torch.Tensor, x: torch.Tensor) -> None:
         """dW += dᵀ·x."""
-        left = d.t()
-        if not self._wide:
-            if self._first:
-                torch.mm(left, x, out=self._sums)
-            else:
-                self._sums.addmm_(left, x)
-        elif not x.is_cuda:
-            product = left.float() @ x.float()
-            self._sums.copy_(product) if self._first else self._sums.add_(product)
-        elif self._first:
-            torch.ops.aten.mm.dtype_out(left, x, torch.float32, out=self._sums)
-        else:
-            torch.ops.aten.addmm.dtype_out(self._sums, left, x, torch.float32, out=self._sums)
+        added(self._sums, d.t(), x, self._first)
         self._first = False
 
     def result(self) -> torch.Tensor:
@@ -84,6 +79,21 @@ def linear_cross_entropy(
     dx = torch.empty_like(x) if x_wanted else x.new_empty(0)
     sums = _WeightGradient(weight, accumulate, rows) if weight_wanted else None
     buffer = _buffer(rows, weight, sums)
+    if sums is not None and sums.scratch is None:
+        chunk = FirstChunk.of(x, weight, buffer, rows, x_wanted)
+        if chunk is not None:
+            memory = sums.begun()
+            part = slice(0, chunk.rows)
+            chunk.make_logits(x[part], weight, memory)
+            portable.row_losses(
+                memory.view(-1), target[part], None, ignore_index, label_smoothing, z_loss,
+                soft_cap, losses[part], row_weights[part], lse[part], memory.view(-1), divisor,
+                blocks=chunk.blocks,
+            )  # fmt: skip
+            if x_wanted:
+                chunk.make_dx(weight, memory, buffer, dx)
+            chunk.make_dw(x[part], memory, buffer)
+            starts = range(chunk.rows, x.shape[0], rows)
     for start in starts:
         part = slice(start, min(start + rows, x.shape[0]))
         some = x[part]

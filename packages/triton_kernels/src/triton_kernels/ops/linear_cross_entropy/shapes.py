@@ -1,4 +1,4 @@
-"""How many rows' logits linear_cross_entropy holds at a time."""
+"""How many rows' logits linear_cross_entropy holds at a time, and how they are divided."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def rows_at_a_time(rows: int, columns: int, classes: int, asked: int) -> int:
     chunks = max(1, math.ceil(rows / most))
     even = math.ceil(rows / chunks)
     return min(rows, even + -even % 16)
+
+
+def block_width(beside: int, columns: int, classes: int) -> int:
+    """Classes of a block of the first chunk, such that a block of dW fits into ``beside`` elements.
+
+    As many as one program's registers hold of a row; 0 if no useful number does.
+    """
+    return min(beside // columns, 8192, classes + -classes % 16) // 16 * 16
