@@ -3,8 +3,9 @@
 A tensor is seen as (outer, columns, inner). A program takes a tile of rows, which are neighbours
 in memory where inner is not 1, and walks along a part of their columns; every lane of the tile
 keeps a result of its own until the end, so that threads exchange once, and a long sum is one of
-many short ones. Where rows are few, several programs share the columns, and their results are
-joined in a fixed order.
+many short ones. argmax looks for the maximum first: of what a thread has loaded it keeps the
+largest and the chunk that held it, and only at the end reads there once more for the place. Where
+rows are few, several programs share the columns, and their results are joined in a fixed order.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -24,6 +25,8 @@ from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
+
+INTERPRETED = tl.constexpr(_compat.interpreting())
 
 # --- reference ------------------------------------------------------------------------------------
 
@@ -50,8 +53,14 @@ def _sortable(x):
 
 
 @triton.jit
+def _unsorted(key):
+    """The float32 of such an int32."""
+    return tl.where(key >= 0, key, key ^ 0x7FFFFFFF).to(tl.float32, bitcast=True)
+
+
+@triton.jit
 def _reduce(
-    x_ptr, value_ptr, index_ptr, n_rows, n_columns, part, x_outer, x_row, x_column, scale,
+    x_ptr, value_ptr, n_rows, n_columns, part, x_outer, x_row, x_column, scale,
     WHAT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     row_tiles = tl.cdiv(n_rows, ROWS)
@@ -62,8 +71,6 @@ def _reduce(
     last = tl.minimum(first + part, n_columns)
     nothing = 0.0 if WHAT == "sum" else -float("inf")
     values = tl.full((ROWS, COLUMNS), nothing, tl.float32)
-    columns = first + tl.arange(0, COLUMNS)[None, :]
-    places = tl.zeros((ROWS, COLUMNS), tl.int32) + tl.where(columns < last, columns, 0x7FFFFFFF)
     for start in tl.range(first, last, COLUMNS, num_stages=STAGES):
         columns = start + tl.arange(0, COLUMNS)[None, :]
         mask = (rows < n_rows) & (columns < last)
@@ -71,26 +78,85 @@ def _reduce(
         x = tl.load(at, mask=mask, other=nothing).to(tl.float32)
         if WHAT == "sum":
             values += x
-        elif WHAT == "max":
-            values = tl.maximum(values, x, propagate_nan=tl.PropagateNan.ALL)
         else:
-            better = ((x <= values) == 0) & (values == values)  # larger, or the first NaN
-            values = tl.where(better, x, values)
-            places = tl.where(better, columns, places)
+            values = tl.maximum(values, x, propagate_nan=tl.PropagateNan.ALL)
     at = (tl.program_id(1) * (tl.num_programs(0) // row_tiles) + outer) * n_rows + rows
     if WHAT == "sum":
         total = tl.sum(values, axis=1, keep_dims=True) * scale
         tl.store(value_ptr + at, total, mask=rows < n_rows)
     else:
-        keys = _sortable(values)
-        best = tl.max(keys, axis=1, keep_dims=True)
-        if WHAT == "max":
-            bits = tl.where(best >= 0, best, best ^ 0x7FFFFFFF)
-            tl.store(value_ptr + at, bits.to(tl.float32, bitcast=True), mask=rows < n_rows)
-        else:
-            place = tl.min(tl.where(keys == best, places, 0x7FFFFFFF), axis=1, keep_dims=True)
-            tl.store(value_ptr + at, best, mask=rows < n_rows)
-            tl.store(index_ptr + at, place, mask=rows < n_rows)
+        best = tl.max(_sortable(values), axis=1, keep_dims=True)
+        tl.store(value_ptr + at, _unsorted(best), mask=rows < n_rows)
+
+
+@triton.jit
+def _larger(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def _largest(x, ROWS: tl.constexpr, COLUMNS: tl.constexpr, GROUP: tl.constexpr, NEAR: tl.constexpr):
+    """(ROWS, COLUMNS) to the (ROWS, COLUMNS // GROUP) largest of each GROUP, NaN above all.
+
+    A group is what one thread holds: neighbours where columns are, else every n-th column.
+    """
+    if NEAR:
+        x = tl.reshape(x, (ROWS, COLUMNS // GROUP, GROUP))
+    else:
+        x = tl.permute(tl.reshape(x, (ROWS, GROUP, COLUMNS // GROUP)), (0, 2, 1))
+    if INTERPRETED:  # it would call _larger for every element
+        return _unsorted(tl.max(_sortable(x), axis=2))
+    else:
+        return tl.reduce(x, 2, _larger)
+
+
+@triton.jit
+def _find(
+    x_ptr, value_ptr, index_ptr, n_rows, n_columns, part, x_outer, x_row, x_column,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, GROUP: tl.constexpr, NEAR: tl.constexpr,
+):  # fmt: skip
+    row_tiles = tl.cdiv(n_rows, ROWS)
+    outer = (tl.program_id(0) // row_tiles).to(tl.int64)
+    rows = ((tl.program_id(0) % row_tiles) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
+    x_rows = x_ptr + outer * x_outer + rows * x_row
+    first = tl.program_id(1) * part
+    last = tl.minimum(first + part, n_columns)
+    values = tl.full((ROWS, COLUMNS // GROUP), -float("inf"), tl.float32)
+    starts = tl.zeros((ROWS, COLUMNS // GROUP), tl.int32) + first
+    for start in tl.range(first, last, COLUMNS):
+        columns = start + tl.arange(0, COLUMNS)[None, :]
+        mask = (rows < n_rows) & (columns < last)
+        at = x_rows + columns.to(tl.int64) * x_column
+        x = tl.load(at, mask=mask, other=-float("inf")).to(tl.float32)
+        largest = _largest(x, ROWS, COLUMNS, GROUP, NEAR)
+        better = ((largest <= values) == 0) & (values == values)  # larger, or the first NaN
+        values = tl.where(better, largest, values)
+        starts = tl.where(better, start, starts)
+    keys = _sortable(values)
+    best = tl.max(keys, axis=1, keep_dims=True)
+    if NEAR:  # the first of the groups that hold it
+        starts += tl.arange(0, COLUMNS // GROUP)[None, :] * GROUP
+        columns = tl.arange(0, GROUP)[None, :]
+    else:  # groups lie across each other: the first chunk
+        columns = tl.arange(0, COLUMNS)[None, :]
+    columns += tl.min(tl.where(keys == best, starts, 0x7FFFFFFF), axis=1, keep_dims=True)
+    mask = (rows < n_rows) & (columns < last)
+    x = tl.load(x_rows + columns.to(tl.int64) * x_column, mask=mask, other=0.0).to(tl.float32)
+    found = mask & (_sortable(x) == best)
+    place = tl.min(tl.where(found, columns, 0x7FFFFFFF), axis=1, keep_dims=True)
+    at = (tl.program_id(1) * (tl.num_programs(0) // row_tiles) + outer) * n_rows + rows
+    tl.store(value_ptr + at, best, mask=rows < n_rows)
+    tl.store(index_ptr + at, place, mask=rows < n_rows)
+
+
+_WARPS = 4
+
+
+def _group(rows: int, columns: int, dtype: torch.dtype, near: bool) -> int:
+    """Columns that one thread holds of a row: it loads 16 bytes of neighbours at a time."""
+    at_once = 16 // dtype.itemsize
+    loads = rows * columns // (32 * _WARPS * at_once)
+    return max(1, min(columns, at_once if near else loads))
 
 
 def _as_rows(x: torch.Tensor, dim: int) -> torch.Tensor:
@@ -114,18 +180,24 @@ def portable(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
     tile_rows, tile_columns, parts = _tile(outer, inner, n, strides[2] == 1, x.device)
     part = triton.cdiv(n, parts * tile_columns) * tile_columns
     parts = triton.cdiv(n, part)
-    kind = "sum" if what == "mean" else what
-    wide = torch.int32 if what == "argmax" else torch.float32 if parts > 1 else x.dtype
+    grid = (outer * triton.cdiv(inner, tile_rows), parts)
+    if what == "argmax":
+        keys = torch.empty((parts, outer * inner), dtype=torch.int32, device=x.device)
+        places = torch.empty_like(keys)
+        near = strides[2] == 1
+        _find[grid](
+            rows, keys, places, inner, n, part, *strides, ROWS=tile_rows, COLUMNS=tile_columns,
+            GROUP=_group(tile_rows, tile_columns, x.dtype, near), NEAR=near, num_warps=_WARPS,
+        )  # fmt: skip
+        best = keys.amax(0)
+        return torch.where(keys == best, places, n).amin(0).view(shape).long()
+    wide = torch.float32 if parts > 1 else x.dtype
     values = torch.empty((parts, outer * inner), dtype=wide, device=x.device)
-    places = torch.empty_like(values) if what == "argmax" else None
-    _reduce[(outer * triton.cdiv(inner, tile_rows), parts)](
-        rows, values, places, inner, n, part, *strides, 1 / n if what == "mean" else 1.0,
-        WHAT=kind, ROWS=tile_rows, COLUMNS=tile_columns,
-        STAGES=1 if what == "argmax" else 3, num_warps=4,
+    _reduce[grid](
+        rows, values, inner, n, part, *strides, 1 / n if what == "mean" else 1.0,
+        WHAT="sum" if what == "mean" else what, ROWS=tile_rows, COLUMNS=tile_columns, STAGES=3,
+        num_warps=_WARPS,
     )  # fmt: skip
-    if places is not None:
-        best = values.amax(0)
-        return torch.where(values == best, places, n).amin(0).view(shape).long()
     if parts > 1:
         values = values.amax(0) if what == "max" else values.sum(0)
     return values.view(shape).to(dtype)
