@@ -375,7 +375,7 @@ INTERPRETED = {
     "reduce_sum": {"_reduce"},
     "reduce_mean": {"_reduce"},
     "reduce_max": {"_reduce"},
-    "argmax": {"_reduce"},
+    "argmax": {"_find"},
     "matvec": {"_matvec", "_outer"},
     "outer": {"_matvec", "_outer"},
     "dropout": {"_dropout"},
