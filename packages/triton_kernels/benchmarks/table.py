@@ -20,6 +20,8 @@ PACKAGE = Path(__file__).parents[1]
 README = PACKAGE / "README.md"
 PAGES = PACKAGE.parents[1] / "docs" / "triton_kernels"
 RESULTS = PACKAGE / "benchmarks" / "results" / "h200.jsonl"
+FEATURES = RESULTS.with_name("h200_features.jsonl")
+"""Of ``bench_features.py``."""
 
 
 def ops_table() -> str:
@@ -129,10 +131,34 @@ def op_table(op: registry.Op, results: Path) -> str:
     return "\n".join(lines)
 
 
+def features_table(results: Path) -> str:
+    """Attention's features: the rate of each, and its share of the dense kernel's beside it."""
+    if not results.exists():
+        return "Not measured yet: `benchmarks/bench_features.py` has not run."
+    facts, *rows = map(json.loads, results.read_text(encoding="utf-8").splitlines())
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["direction"] != "host":
+            said = f"{row['rates']['ours']:.0f} TFLOP/s, **{row['ratio']:.2f}** ({row['backend']})"
+            found.setdefault(row["case"], {})[row["direction"]] = said
+    lines = [
+        f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; in bold the "
+        "share of our own dense kernel's rate on equal work, timed in turn with it.",
+        "",
+        "| case | forward | backward |",
+        "|---|---|---|",
+    ]
+    for case, cells in found.items():
+        lines.append(f"| {case} | {cells.get('forward', '–')} | {cells.get('backward', '–')} |")
+    return "\n".join(lines)
+
+
 def table(name: str) -> str:
-    """The table that a marker names: ops, speed, or an op."""
+    """The table that a marker names: ops, speed, features, or an op."""
     if name == "ops":
         return ops_table()
+    if name == "features":
+        return features_table(FEATURES)
     return speed_table(RESULTS) if name == "speed" else op_table(registry.get(name), RESULTS)
 
 
