@@ -202,9 +202,7 @@ def main() -> int:
     ours, torchs = (
         sum(apart(losses, name)) / options.steps for name in ("ours", "torch, scores held")
     )
-    print(
-        f"from torch's loss ours is {ours:.2g} apart on average, torch's other kernel {torchs:.2g}"
-    )
+    print(f"on average ours is {ours:.2g} from torch, torch's other kernel {torchs:.2g}")
     if options.plot:
         plot(losses, options.plot)
         print(f"losses drawn in {options.plot}")
