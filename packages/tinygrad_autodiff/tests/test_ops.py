@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import tinygrad_autodiff as tg
 from tinygrad_autodiff import autograd, float16, float32, float64
 from tinygrad_autodiff.errors import AutodiffError
 from tinygrad_autodiff.op import Composite, Elementwise
@@ -226,6 +227,48 @@ def test_bad_input(cls, bad):
     assert isinstance(caught.value, AutodiffError)
     if cls.spaces or cls.operator:  # an internal op leaves the name to the one that calls it
         assert cls.name in str(caught.value)
+
+
+# These may return what they get, whatever it is.
+UNTYPED = {"dropout", "resolve_conj", "resolve_neg", "is_conj", "is_neg", "zeros_like"}
+
+
+@pytest.mark.filterwarnings("ignore:.*is broadcast against")  # of losses
+@pytest.mark.parametrize("call", {p.values[0].cls.name: p for p in CALLS}.values())
+def test_what_is_no_tensor_is_an_error_of_ours(call):
+    """Whatever the body of a composition runs into: never a bare AttributeError, say."""
+    args = list(call.sample.args)
+    if call.cls.name in UNTYPED or not args or not isinstance(args[0], np.ndarray):
+        return
+    for wrong in ("text", object()):
+        with pytest.raises(AutodiffError) as caught:
+            call.cls.call(wrong, *(wrap(a) if is_float(a) else a for a in args[1:]))
+        if call.cls.spaces or call.cls.operator:
+            assert call.cls.name in str(caught.value)
+
+
+def test_shapes_and_dimensions_in_compositions():
+    F, ones = tg.nn.functional, tg.ones
+    for call, error, message in (
+        (lambda: tg.kron(2, ones(2)), TypeError, "kron: expected tensors"),
+        (lambda: ones(()).unbind(), IndexError, "unbind: .*without dimensions"),
+        (
+            lambda: F.cosine_similarity(ones(2, 3), ones(2, 4)),
+            RuntimeError,
+            r"\(2, 3\) and \(2, 4\)",
+        ),
+        (lambda: ones(2).view_as(ones(3)), RuntimeError, r"view_as: .*\(3,\).*\(2,\)"),
+        (lambda: ones(0).argmax(), IndexError, r"argmax: no element of \(0,\)"),
+        (lambda: ones(2, 0).max(1), IndexError, r"max: no element of \(2, 0\) .* dim 1"),
+        (
+            lambda: tg.baddbmm(ones(3, 2, 2), ones(2, 2, 3), ones(2, 3, 2)),
+            RuntimeError,
+            "baddbmm: ",
+        ),
+    ):
+        with pytest.raises(error, match=message) as caught:
+            call()
+        assert isinstance(caught.value, AutodiffError)
 
 
 @pytest.mark.parametrize("name", sorted(OPS))

@@ -316,7 +316,9 @@ def test_random_numbers_repeat_and_are_in_range():
     assert sorted(tg.randperm(10).tolist()) == list(range(10))
     mean = tg.bernoulli(tg.full((10_000,), 0.3)).mean().item()
     assert math.isclose(mean, 0.3, abs_tol=0.03)
-    with pytest.raises(ValueError, match="low < high"):
+    with pytest.raises(RuntimeError, match="n >= 0, got -1"):
+        tg.randperm(-1)
+    with pytest.raises(RuntimeError, match="low < high"):
         tg.randint(3, 3, (1,))
     with pytest.raises(RuntimeError, match="floating"):
         tg.rand(2, dtype=i64)

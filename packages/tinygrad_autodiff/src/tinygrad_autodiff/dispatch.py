@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .op import Op
 
 _new = Tensor.__new__
+_WRONG = (AutodiffError, ValueError, TypeError, IndexError, AttributeError, OverflowError)
 _ABSENT: Any = object()  # an argument that was not given; None is one that was
 
 
@@ -305,8 +306,8 @@ def composite(cls: type[Op]) -> Callable[..., Any]:
             return cls.forward(*bound)
         except batching.NeedsLoop:
             return batching.sample_by_sample(call, args, kwargs)
-        except AutodiffError as error:
-            raise _explained(cls, (), error) from error
+        except _WRONG as error:
+            raise _explained(cls, bound, error) from error
 
     return call
 
@@ -323,8 +324,8 @@ def variable(cls: type[Op]) -> Callable[..., Any]:
             return cls.forward(*bound.args, **bound.kwargs)
         except batching.NeedsLoop:
             return batching.sample_by_sample(call, args, kwargs)
-        except AutodiffError as error:
-            raise _explained(cls, (), error) from error
+        except _WRONG as error:
+            raise _explained(cls, bound.args, error) from error
 
     return call
 
@@ -335,18 +336,23 @@ def _explained(cls: type[Op], arrays: Sequence[Any], error: Exception) -> Except
         internal = not cls.spaces and cls.operator is None  # its caller gives the name
         named = internal or cls.name in str(error)
         return error if named else type(error)(f"{cls.name}: {error}")
-    given = [np.shape(array) for array in arrays if array is not None]
+    arrays = [array for array in arrays if isinstance(array, (Tensor, ndarray, float, int))]
+    given = [np.shape(array) for array in arrays]
     shapes = " and ".join(map(str, given))
-    dtypes = " and ".join(str(asarray(array).dtype) for array in arrays if array is not None)
+    dtypes = " and ".join(str(asarray(array).dtype) for array in arrays)
     if "negative integer powers" in str(error):
         return RangeError(f"{cls.name}: integers to negative integer powers are not allowed")
     if isinstance(error, TypeError) and hasattr(cls, "partials"):
         return UnsupportedDtypeError(f"{cls.name}: not defined for {dtypes}: {error}")
+    if isinstance(error, AttributeError):
+        return ArgumentTypeError(f"{cls.name}: expected tensors or arrays: {error}")
     if isinstance(error, TypeError):
         return ArgumentTypeError(f"{cls.name}: not defined for {dtypes}: {error}")
+    if isinstance(error, OverflowError):
+        return RangeError(f"{cls.name}: {error}")
     if isinstance(error, IndexError):
         are = "shape is" if len(given) == 1 else "shapes are"
         return DimError(f"{cls.name}: {error}; the {are} {shapes}")
-    if "could not be broadcast together" in str(error):
+    if "could not be broadcast together" in str(error) or "shape mismatch" in str(error):
         return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: they do not broadcast")
     return ShapeError(f"{cls.name}: the shapes {shapes} do not fit: {error}")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import Array, Dtype
-from .errors import ArgumentError
+from .errors import ArgumentError, RangeError
 
 _LIMIT = 2**32
 _SHORT = 2**28  # ranges from here on take two words a number, for the modulo to be fair
@@ -94,7 +94,7 @@ class Generator:
     def integers(self, low: int, high: int, count: int) -> Array:
         """Integers in [low, high)."""
         if high <= low:
-            raise ArgumentError(f"randint: expected low < high, got {low} and {high}")
+            raise RangeError(f"randint: expected low < high, got {low} and {high}")
         span = high - low
         if span < _SHORT:
             return np.add((self.words(count) % np.uint32(span)).astype(np.int64), low)

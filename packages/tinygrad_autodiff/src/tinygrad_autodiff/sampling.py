@@ -7,7 +7,7 @@ from typing import Any
 
 from .creation import chosen, shape_of
 from .dtypes import Array, Dtype, as_dtype, int64, real_dtype
-from .errors import DtypeError
+from .errors import DtypeError, RangeError
 from .place import leaf
 from .random import Generator, default_generator, in_memory_order
 from .tensor import Tensor
@@ -86,6 +86,8 @@ def randperm(
     n: int, *, generator: Generator | None = None, dtype: Any = int64, **place: Any
 ) -> Tensor:
     """The numbers 0 … n - 1 in random order; equal to torch's from the same seed."""
+    if n < 0:
+        raise RangeError(f"randperm: expected n >= 0, got {n}")
     values = (generator or default_generator).permutation(n)
     return leaf("randperm", values.astype(as_dtype(dtype), copy=False), False, place)
 

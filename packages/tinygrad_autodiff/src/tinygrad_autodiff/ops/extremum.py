@@ -142,8 +142,17 @@ def _extremum(input: Any, dim: Any, keepdim: bool, kind: str) -> Any:
         return (op.maximum if kind == "max" else op.minimum)(input, dim)
     find = np.argmax if kind == "max" else np.argmin
     axis = one_dim(dim, input.ndim)
+    _chosen_from(input, dim)
     places = find(np.asarray(input), axis, keepdims=True) if input.ndim else np.zeros((), np.int64)
     return selected(input, places, dim, keepdim)
+
+
+def _chosen_from(input: Any, dim: int | None) -> int | None:
+    """The axis `dim`, None for all elements; a DimError if there is nothing to choose from."""
+    axis = None if dim is None or not input.ndim else one_dim(dim, input.ndim)
+    if 0 in (input.shape if axis is None else input.shape[axis : axis + 1]):
+        raise DimError(f"no element of {tuple(input.shape)} to choose from in dim {dim}")
+    return axis
 
 
 class _Range(NamedTuple):
@@ -164,9 +173,7 @@ class Argmax(Reduction, name="argmax"):
 
     def forward(self, input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
         """Values, int64."""
-        if dim is not None:
-            dim = one_dim(dim, input.ndim) if input.ndim else None
-        return np.asarray(np.argmax(input, dim, keepdims=keepdim))
+        return np.asarray(np.argmax(input, _chosen_from(input, dim), keepdims=keepdim))
 
 
 class Argmin(Reduction, name="argmin"):
@@ -176,6 +183,4 @@ class Argmin(Reduction, name="argmin"):
 
     def forward(self, input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
         """Values, int64."""
-        if dim is not None:
-            dim = one_dim(dim, input.ndim) if input.ndim else None
-        return np.asarray(np.argmin(input, dim, keepdims=keepdim))
+        return np.asarray(np.argmin(input, _chosen_from(input, dim), keepdims=keepdim))

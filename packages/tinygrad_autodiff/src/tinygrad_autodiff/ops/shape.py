@@ -26,7 +26,11 @@ class Reshape(Op, name="reshape"):
 
     def forward(self, input: Array, shape: Ints) -> Array:
         """Values, a view if possible."""
-        self.source, wanted = input.shape, ints(shape)
+        self.source = input.shape
+        return self.reshaped(input, ints(shape))
+
+    def reshaped(self, input: Array, wanted: tuple[int, ...]) -> Array:
+        """Values, or an error that names both shapes."""
         try:
             return input.reshape(wanted)
         except ValueError as error:
@@ -59,7 +63,7 @@ class View(Reshape, name="view", spaces=("Tensor",)):
     def forward(self, input: Array, shape: Ints) -> Array:
         """Values, a view."""
         self.source = input.shape
-        out = input.reshape(ints(shape))
+        out = self.reshaped(input, ints(shape))
         if out.size and not np.may_share_memory(out, input):
             raise ShapeError(
                 f"view: the memory of shape {input.shape} with strides {input.strides} does not "

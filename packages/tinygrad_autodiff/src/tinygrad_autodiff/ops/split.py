@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ArgumentError, RangeError, ShapeError
+from ..errors import ArgumentError, DimError, RangeError, ShapeError
 from ..op import Bad, Op, Sample, compose, op
 from ..samples import array
 from ..tensor import array_of
@@ -86,6 +86,8 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
 @compose(Sample((array((2, 3)),)), Sample((array((2, 3)), 1)))
 def unbind(input: Any, dim: int = 0) -> Any:
     """The slices along `dim`, without that dimension."""
+    if not input.ndim:
+        raise DimError("unbind: a tensor without dimensions has no slices")
     if not input.shape[one_dim(dim, input.ndim)]:
         return ()
     return tuple(op.squeeze(part, dim) for part in op.split(input, 1, dim))
