@@ -14,11 +14,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import creation
+from . import array_api_linalg, creation
 from . import fft as fft
-from . import linalg as linalg
-from .dtypes import as_dtype, bool_, complex64, complex128, float64, get_default_dtype, int64
+from .array_api_dtypes import Info
+from .array_api_dtypes import astype as astype
+from .array_api_dtypes import can_cast as can_cast
+from .array_api_dtypes import finfo as finfo
+from .array_api_dtypes import iinfo as iinfo
+from .array_api_dtypes import isdtype as isdtype
+from .array_api_dtypes import result_type as result_type
+from .array_api_products import matrix_transpose as matrix_transpose
+from .array_api_products import tensordot as tensordot
+from .array_api_products import vecdot as vecdot
+from .dtypes import bool_, get_default_dtype, int64
+from .dtypes import complex64 as complex64
+from .dtypes import complex128 as complex128
 from .dtypes import float32 as float32
+from .dtypes import float64 as float64
 from .dtypes import int8 as int8
 from .dtypes import int16 as int16
 from .dtypes import int32 as int32
@@ -33,6 +45,7 @@ __array_api_version__ = "2023.12"
 
 e, inf, nan, newaxis, pi = math.e, math.inf, math.nan, None, math.pi
 bool = bool_
+linalg = array_api_linalg
 uint16, uint32, uint64 = (np.dtype(kind) for kind in ("uint16", "uint32", "uint64"))
 Axis = int | tuple[int, ...] | None
 
@@ -62,11 +75,6 @@ for _name, _op in {**{name: name for name in _SAME.split()}, **_OTHER}.items():
 for _name in ("empty", "full", "ones", "zeros"):
     globals()[_name] = getattr(creation, _name)
     globals()[_name + "_like"] = getattr(creation, _name + "_like")
-
-
-def matrix_transpose(x: Tensor, /) -> Any:
-    """The last two dimensions exchanged."""
-    return op.transpose(x, -2, -1)
 
 
 def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Any:
@@ -330,78 +338,7 @@ def unique_values(x: Tensor, /) -> Tensor:
     return values
 
 
-# ---- products ------------------------------------------------------------------------------------
-
-
-def tensordot(x1: Tensor, x2: Tensor, /, *, axes: Any = 2) -> Any:
-    """Sum of products over `axes` of both."""
-    return op.tensordot(x1, x2, axes)
-
-
-def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Any:
-    """Dot products along `axis`; `x1` is conjugated."""
-    return sum(op.conj(x1) * x2, axis=axis)
-
-
-# ---- dtypes and creation -------------------------------------------------------------------------
-
-
-def astype(x: Tensor, dtype: Any, /, *, copy: builtins.bool = True, device: Any = None) -> Any:
-    """`x` in another dtype."""
-    return op.clone(x) if copy and as_dtype(dtype) == x.dtype else op.to(x, dtype)
-
-
-def can_cast(from_: Any, to: Any, /) -> builtins.bool:
-    """Whether a cast by the promotion rules keeps every value."""
-    source = from_.dtype if isinstance(from_, Tensor) else from_
-    return builtins.bool(np.can_cast(source, to, "safe"))
-
-
-def result_type(*values: Any) -> Any:
-    """The dtype that these tensors and dtypes are promoted to."""
-    from .dtypes import promote_types
-
-    kinds = [v.dtype if isinstance(v, Tensor) else np.dtype(v) for v in values if _is_typed(v)]
-    found = kinds[0]
-    for kind in kinds[1:]:
-        found = promote_types(found, kind)
-    return found
-
-
-def _is_typed(value: Any) -> builtins.bool:
-    return not isinstance(value, (builtins.bool, int, float, complex))
-
-
-def finfo(type: Any, /) -> Any:
-    """Limits of a floating dtype."""
-    return np.finfo(type.dtype if isinstance(type, Tensor) else type)
-
-
-def iinfo(type: Any, /) -> Any:
-    """Limits of an integer dtype."""
-    return np.iinfo(type.dtype if isinstance(type, Tensor) else type)
-
-
-_KINDS = {
-    "bool": "b",
-    "signed integer": "i",
-    "unsigned integer": "u",
-    "integral": "iu",
-    "real floating": "f",
-    "complex floating": "c",
-    "numeric": "iufc",
-}
-
-
-def isdtype(dtype: Any, kind: Any) -> builtins.bool:
-    """Whether `dtype` is of a kind ("real floating", …), a dtype, or one of a tuple of them."""
-    if isinstance(kind, tuple):
-        return builtins.any(isdtype(dtype, k) for k in kind)
-    if isinstance(kind, str):
-        if kind not in _KINDS:
-            raise ArgumentError(f"isdtype: the kinds are {sorted(_KINDS)}, not {kind!r}")
-        return builtins.bool(np.dtype(dtype).kind in _KINDS[kind])
-    return builtins.bool(np.dtype(dtype) == np.dtype(kind))
+# ---- creation ------------------------------------------------------------------------------------
 
 
 def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: Any = None) -> Tensor:
@@ -451,51 +388,11 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> Any:
     return list(op.meshgrid(*arrays, indexing=indexing))
 
 
-class _Info:
-    """What can be asked about the namespace."""
-
-    def capabilities(self) -> dict[str, Any]:
-        """Shapes may depend on values; there is no limit but NumPy's on dimensions."""
-        shapes = {"boolean indexing": True, "data-dependent shapes": True}
-        return {**shapes, "max dimensions": 64}
-
-    def default_device(self) -> str:
-        """The CPU."""
-        return "cpu"
-
-    def devices(self) -> list[str]:
-        """The CPU."""
-        return ["cpu"]
-
-    def default_dtypes(self, *, device: Any = None) -> dict[str, Any]:
-        """What numbers become."""
-        real = get_default_dtype()
-        kind = complex128 if real == float64 else complex64
-        return {
-            "real floating": real,
-            "complex floating": kind,
-            "integral": int64,
-            "indexing": int64,
-        }
-
-    def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, Any]:
-        """All dtypes, or those of a kind."""
-        names = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64"
-        names += " float32 float64 complex64 complex128"
-        return {
-            name: np.dtype(name)
-            for name in names.split()
-            if kind is None or isdtype(np.dtype(name), kind)
-        }
+def __array_namespace_info__() -> Info:
+    return Info()
 
 
-def __array_namespace_info__() -> _Info:
-    return _Info()
-
-
-__all__ = [
-    name
-    for name in globals()
-    if not name.startswith("_")
-    and name not in ("annotations", "builtins", "creation", "math", "np")
-]
+_OURS = {"annotations", "builtins", "creation", "math", "np", "op", "wrap", "array_of", "bool_"}
+_OURS |= {"Any", "ArgumentError", "Axis", "Info", "NamedTuple", "Sequence", "Tensor", "VERSIONS"}
+_OURS |= {"array_api_linalg", "get_default_dtype"}
+__all__ = [name for name in globals() if not name.startswith("_") and name not in _OURS]
