@@ -5,7 +5,7 @@ import torch
 from triton_kernels import flash_attention, record_backends
 from triton_kernels.ops.attention import layout, samples
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
-from triton_kernels.ops.attention.hopper_shares import Part, parts
+from triton_kernels.ops.attention.hopper_shares import Part, bytes_for_ds, parts
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 FEATURES = Features(scale=0.125, right=0, deterministic=False)
@@ -77,6 +77,13 @@ def test_parts_are_whole_heads_where_one_fits():
     assert parts(2, 4, 100, 350) == [Part(0, 2, i, 1) for i in range(4)]
 
 
+def test_what_ds_takes_is_bounded_for_any_length_and_group():
+    assert bytes_for_ds(4096 * 128, causal=False) == 1 << 29
+    assert bytes_for_ds(4096 * 128, causal=True) == 1 << 30
+    assert bytes_for_ds(1 << 22, causal=True) == 264 << 22  # 16k rows, 128 keys a block
+    assert bytes_for_ds(64 << 22, causal=False) == 1 << 31
+
+
 # --- on a GPU -------------------------------------------------------------------------------------
 
 SHAPES = (  # batch, heads, key heads, queries, keys
@@ -119,7 +126,7 @@ def test_forward_and_backward_agree_with_float32(shape, size, seen):
 @pytest.mark.gpu
 @pytest.mark.parametrize("size", [64, 128, 256])
 @pytest.mark.parametrize("right", [UNBOUNDED, 0])
-def test_a_backward_in_parts_is_that_in_one_and_repeats(size, right, monkeypatch):
+def test_a_backward_in_parts_is_that_in_one_and_repeats(size, right):
     from triton_kernels.ops.attention import hopper_backward, hopper_forward, portable_backward
 
     q, k, v, grad = halves(*[(2, 4, 1000, size)] * 4, device="cuda")
@@ -127,7 +134,6 @@ def test_a_backward_in_parts_is_that_in_one_and_repeats(size, right, monkeypatch
     output, lse = hopper_forward.attend(q, k, v, features)
     inputs = (grad, q, k, v, lse, portable_backward.delta(grad, None, output), features)
     whole = hopper_backward.gradients(*inputs)
-    monkeypatch.setattr(hopper_backward, "LEAST_BLOCKS", 1)
     for most in (1 << 24, 1 << 22, 1):  # three parts of the heads; of the keys
         found = hopper_backward.gradients(*inputs, most=most)
         again = hopper_backward.gradients(*inputs, most=most)

@@ -25,10 +25,9 @@ from triton_kernels.ops.attention import hopper_narrow, hopper_queries, hopper_w
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_like_dense
 from triton_kernels.ops.attention.hopper_forward import descriptor
 from triton_kernels.ops.attention.hopper_shares import (
-    LEAST_BLOCKS,
-    MOST_BYTES,
     Part,
     Tiling,
+    bytes_for_ds,
     parts,
     tiling,
 )
@@ -84,14 +83,14 @@ def backward(
 def gradients(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
     lse: torch.Tensor, delta: torch.Tensor, features: Features, tile: Tiling | None = None,
-    most: int = MOST_BYTES,
+    most: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """``backward`` in a tiling of one's own, with so many bytes for ds."""
     batches, heads, m, width = query.shape
     heads_k, n = key.shape[1:3]
     wide = block_width(width)
     causal = features.right != UNBOUNDED
-    tile = tile or tiling(wide, m, causal, features.deterministic)
+    tile = tile or tiling(wide, m * (heads // heads_k), causal, features.deterministic)
     dq, dk, dv = map(empty_like_dense, (query, key, value))
     lines, padded = batches * heads, -(-m // 128) * 128
     rows = torch.empty((2 * lines, padded), dtype=torch.float32, device=query.device)
@@ -109,7 +108,10 @@ def gradients(
         {"LEFT": features.left != UNBOUNDED, "RIGHT": causal},
         {"CAPPED": bool(cap), "SLOTS": tile.slots, "NEAR": tile.near},
     )  # fmt: skip
-    (_split if tile.split else _fused)(call, dq, tile, most)
+    if tile.split:
+        _split(call, dq, tile, most)
+    else:
+        _fused(call, dq, tile)
     return dq, dk, dv
 
 
@@ -126,7 +128,7 @@ class _Call(NamedTuple):
     options: dict[str, Any]
 
 
-def _fused(call: _Call, dq: torch.Tensor, tile: Tiling, _most: int) -> None:
+def _fused(call: _Call, dq: torch.Tensor, tile: Tiling) -> None:
     """dq is added up by the kernel of keys and values, in a buffer that is brought into order."""
     batches, heads, m, width = dq.shape
     heads_k, _, _, n, _, _ = call.sizes
@@ -145,7 +147,7 @@ def _fused(call: _Call, dq: torch.Tensor, tile: Tiling, _most: int) -> None:
     )  # fmt: skip
 
 
-def _split(call: _Call, dq: torch.Tensor, tile: Tiling, most: int) -> None:
+def _split(call: _Call, dq: torch.Tensor, tile: Tiling, most: int | None) -> None:
     """ds is kept, some of it at a time, and dq made of it."""
     batches, heads, m, width = dq.shape
     heads_k, group, _, n, _, _ = call.sizes
@@ -156,9 +158,8 @@ def _split(call: _Call, dq: torch.Tensor, tile: Tiling, most: int) -> None:
     tiles = room.KEYS // 64
     blocks, row_blocks = -(-n // room.KEYS), -(-m // tile.rows)
     bytes_of_a_block = group * row_blocks * tile.rows * room.KEYS * dq.element_size()
-    work = parts(
-        batches * heads_k, blocks, bytes_of_a_block, max(most, LEAST_BLOCKS * bytes_of_a_block)
-    )
+    most = most or bytes_for_ds(bytes_of_a_block, call.bounds["RIGHT"])
+    work = parts(batches * heads_k, blocks, bytes_of_a_block, most)
     held = max(part.heads * part.blocks for part in work) * group * row_blocks * tiles * 64
     ds = dq.new_empty((held, tile.rows))
     kept = TensorDescriptor(

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MOST_BYTES = 1 << 29
-"""What ds may take at a time where it is kept, unless ``LEAST_BLOCKS`` take more."""
+"""What ds may take at a time where it is kept; causal, where half of it is never written, 1 GiB."""
+UTMOST_BYTES = 1 << 31
+"""What it may take if ``LEAST_BLOCKS`` need more than that."""
 LEAST_BLOCKS = 264
 """Blocks of keys worked on at a time if there are as many: two for each of an H200's processors."""
+
+
+def bytes_for_ds(block: int, causal: bool) -> int:
+    """What ds may take at a time; ``block``: that of one block of keys of one head."""
+    return max(MOST_BYTES * (2 if causal else 1), min(LEAST_BLOCKS * block, UTMOST_BYTES))
 
 
 class Tiling(NamedTuple):
@@ -28,18 +35,19 @@ class Tiling(NamedTuple):
 
 
 def tiling(width: int, rows: int, causal: bool, deterministic: bool = False) -> Tiling:
-    """The tiling for heads of this width, as ``block_width`` gives it, and so many rows.
+    """The tiling for heads of this width, as ``block_width`` gives it, and so many rows that a key
+    meets: those of all heads of its group.
 
     As measured on an H200; causal is any bound on the right.
     """
-    if deterministic or width == 256:
-        rows_of_a_block = 128 if width == 64 else 64
-        return Tiling(rows=rows_of_a_block, slots=2 if width == 256 else 3, split=True)
-    if width == 64:
+    near = not causal or rows <= 2048
+    if width == 256:
+        return Tiling(rows=64, split=True)
+    if width == 64 and not deterministic:
         return Tiling(rows=128, shift=1)
-    if not causal:
-        return Tiling(rows=64, slots=3, split=True)
-    return Tiling(rows=64, near=rows <= 2048)
+    if deterministic or rows <= (8192 if causal else 16384):
+        return Tiling(rows=128 if width == 64 else 64, slots=3, near=near, split=True)
+    return Tiling(rows=64, slots=3, near=False) if causal else Tiling(rows=64, shift=2)
 
 
 class Part(NamedTuple):

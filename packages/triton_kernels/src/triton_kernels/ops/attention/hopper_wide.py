@@ -83,17 +83,52 @@ def _load(
 
 
 @gluon.jit
+def _weigh(
+    s, step, slots, signals, place, edges, scales, A: gl.constexpr,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
+):  # fmt: skip
+    """p of a step's scores, in the registers where a product wants it; party 1 gets it, too."""
+    q_slots, _k_slot, _v_slot, _do_slots, lse_slots, _delta_slots, p_slots, _ds_slots = slots
+    _k_full, _v_full, _q_full, q_free, _do_full, _do_free, p_full, p_free = signals
+    _batch, _head_k, key, first, count, _group, _heads_q, _all_heads, _tiles = place
+    scale, squeeze, _plain = scales
+    m, n, left, right = edges
+    S: gl.constexpr = s.type.layout
+    SLOTS: gl.constexpr = q_slots.shape[0]
+    row = (first + step % count) * _BLOCK
+    now = step & 1
+    lse = lse_slots.index(step % SLOTS).load(S)
+    mbarrier.arrive(q_free.index(step % SLOTS), count=1)
+    if CAPPED:
+        s = tanh(s * squeeze)
+    cut = key + _BLOCK > n
+    if RIGHT:
+        cut = cut | (key + _BLOCK - 1 > row + n - m + right)
+    if LEFT:
+        cut = cut | (key < row + _BLOCK - 1 + n - m - left)
+    if cut:
+        s = masked(s, key, row, edges, LEFT, RIGHT, HIDDEN_CAPPED if CAPPED else HIDDEN)
+    p = gl.exp2(s * scale - lse)
+    p_left = p.to(q_slots.dtype)
+    given = p_left
+    if CAPPED:
+        given = (p * (1 - s * s)).to(q_slots.dtype)
+    mbarrier.wait(p_free.index(now), step // 2 & 1 ^ 1)
+    p_slots.index(now).store(given)
+    mbarrier.arrive(p_full.index(now), count=1)
+    return gl.convert_layout(p_left, A)
+
+
+@gluon.jit
 def _add_values(
     descriptors, slots, signals, place, edges, scales,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
 ):  # fmt: skip
-    """Party 0: p, for itself and for party 1, and dv."""
+    """Party 0: p, for itself and for party 1, and dv, whose product runs beside the next p."""
     q, _k, _v, _do, _rows, _dk, dv_out, _ds = descriptors
-    q_slots, k_slot, _v_slot, do_slots, lse_slots, _delta_slots, p_slots, _ds_slots = slots
-    k_full, _v_full, q_full, q_free, do_full, do_free, p_full, p_free = signals
-    batch, head_k, key, first, count, group, _heads_q, _all_heads, _tiles = place
-    scale, squeeze, _plain = scales
-    m, n, left, right = edges
+    q_slots, k_slot, _v_slot, do_slots, _lse_slots, _delta_slots, _p_slots, _ds_slots = slots
+    k_full, _v_full, q_full, _q_free, do_full, do_free, _p_full, _p_free = signals
+    batch, head_k, key, _first, count, group, _heads_q, _all_heads, _tiles = place
     SLOTS: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = q_slots.shape[4]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
@@ -102,40 +137,33 @@ def _add_values(
     zeros = gl.zeros([_BLOCK, _BLOCK], gl.float32, S)
     dv = gl.zeros([_BLOCK, WIDTH], gl.float32, G)
     keys = matrix(k_slot, 0)
-    mbarrier.wait(k_full, 0)
-    for step in range(group * count):
-        slot = step % SLOTS
-        phase = step // SLOTS & 1
-        now = step & 1
-        row = (first + step % count) * _BLOCK
-        mbarrier.wait(q_full.index(slot), phase)
-        queries = matrix(q_slots, slot)
+    steps = group * count
+    if steps > 0:
+        mbarrier.wait(k_full, 0)
+        mbarrier.wait(q_full.index(0), 0)
+        queries = matrix(q_slots, 0)
         scores = warpgroup_mma(keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
         s = warpgroup_mma_wait(0, (scores,))
-        lse = lse_slots.index(slot).load(S)
-        if CAPPED:
-            s = tanh(s * squeeze)
-        cut = key + _BLOCK > n
-        if RIGHT:
-            cut = cut | (key + _BLOCK - 1 > row + n - m + right)
-        if LEFT:
-            cut = cut | (key < row + _BLOCK - 1 + n - m - left)
-        if cut:
-            s = masked(s, key, row, edges, LEFT, RIGHT, HIDDEN_CAPPED if CAPPED else HIDDEN)
-        p = gl.exp2(s * scale - lse)
-        p_left = p.to(q.dtype)
-        given = p_left
-        if CAPPED:
-            given = (p * (1 - s * s)).to(q.dtype)
-        mbarrier.wait(p_free.index(now), step // 2 & 1 ^ 1)
-        p_slots.index(now).store(given)
-        mbarrier.arrive(p_full.index(now), count=1)
-        p_left = gl.convert_layout(p_left, A)
-        mbarrier.wait(do_full.index(slot), phase)
-        adding = warpgroup_mma(p_left, matrix(do_slots, slot), dv, is_async=True)
-        dv, _spent = warpgroup_mma_wait(0, (adding, p_left))
-        mbarrier.arrive(q_free.index(slot), count=1)
-        mbarrier.arrive(do_free.index(slot), count=1)
+        p = _weigh(s, 0, slots, signals, place, edges, scales, A, LEFT, RIGHT, CAPPED)
+        for step in range(1, steps):
+            slot = step % SLOTS
+            mbarrier.wait(q_full.index(slot), step // SLOTS & 1)
+            queries = matrix(q_slots, slot)
+            scores = warpgroup_mma(
+                keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True
+            )
+            before = (step - 1) % SLOTS
+            mbarrier.wait(do_full.index(before), (step - 1) // SLOTS & 1)
+            adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
+            s = warpgroup_mma_wait(1, (scores,))
+            next_p = _weigh(s, step, slots, signals, place, edges, scales, A, LEFT, RIGHT, CAPPED)
+            dv, _spent = warpgroup_mma_wait(0, (adding, p))
+            mbarrier.arrive(do_free.index(before), count=1)
+            p = next_p
+        before = (steps - 1) % SLOTS
+        mbarrier.wait(do_full.index(before), (steps - 1) // SLOTS & 1)
+        adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
+        dv, _spent = warpgroup_mma_wait(0, (adding, p))
     keys.store(dv.to(q.dtype))  # the keys are this party's alone
     fence_async_shared()
     store_async(dv_out, [batch, head_k, key, 0], k_slot.index(0))
