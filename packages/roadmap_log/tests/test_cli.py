@@ -315,6 +315,7 @@ def test_widths_and_durations() -> None:
     assert [terminal.width(text) for text in ("abc", "日本", "e\u0301", "")] == [3, 4, 1, 0]
     assert terminal.width(terminal.fit("日本語のとても長い題名", 9)) == 9
     assert terminal.fit("a\nb", 5) == "a b  "
+    assert terminal.fit("e\u0301" * 100_000, 4) == "e\u0301" * 3 + "…"
     assert [terminal.duration(n) for n in (0, 59, 60, 61, 600)] == [
         "0 min",
         "59 min",

@@ -211,6 +211,9 @@ class TestEditor:
         (b"---\ntitle: !!python/object/apply:os.system [echo]\n---\n", "not YAML"),
         (b"\xff\xfe", "cannot be read"),
         (b"---\ndate: tomorrow\n---\n", "no date"),
+        (b"---\ntitle: " + b"[" * 100_000 + b"\n---\n", "nested too deeply"),
+        (b"---\ntitle:\n  " + b"- " * 100_000 + b"\n---\n", "nested too deeply"),
+        (b"---\na: &a [1, 1]\ntitle: [*a, *a]\n---\n", "has an alias"),
     ],
 )
 def test_a_broken_post_is_named(tmp_path: Path, content: bytes, told: str) -> None:

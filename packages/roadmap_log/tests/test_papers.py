@@ -114,6 +114,10 @@ def test_a_shelf_from_the_first_paper_to_the_meter(
         "arxiv:1706.03762",
         "second",
     ]
+    twice = "".join(f"@misc{{{key}, title={{T}}, doi={{10.1000/X}}}}\n" for key in ("one", "two"))
+    file.write_text(twice)
+    assert "T is on the shelf already, as one" in roadmap("paper", "add", "--bibtex", str(file)).err
+    (journey.root / "papers" / "one.md").unlink()
     assert roadmap("paper", "--json").json == roadmap("paper", "list", "--json").json
     assert roadmap("paper").out == roadmap("paper", "list").out
     roadmap("paper", "note", "1706.03762", "-m", "Scaled by the root of d")

@@ -6,7 +6,7 @@ headers with it a second; a header of our own form is a JSON value a line, which
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from roadmap_log.errors import UnknownItemError
 _LINE = re.compile(r"([a-z][a-z_]*): ?(.*)")
 _WORD = re.compile(r"[a-z][a-z-]*")
 _SPOKEN = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}  # words with a meaning
+_DEEPEST = 50
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)")
 
 
@@ -80,7 +81,7 @@ def plain(head: str) -> dict[str, Any] | None:
         else:
             try:
                 fields[key] = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             if isinstance(fields[key], float):  # NaN, 1e5: JSON and YAML differ
                 return None
@@ -92,6 +93,7 @@ def _by_yaml(path: Path, head: str) -> dict[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _harmless(path, yaml.parse(head, loader))
         fields = yaml.load(head, Loader=loader)  # a safe loader in both cases
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
@@ -99,6 +101,18 @@ def _by_yaml(path: Path, head: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise broken(path, "its front matter is not a table", "lines of key: value")
     return fields
+
+
+def _harmless(path: Path, events: Iterable[Any]) -> None:
+    """Refuse what would fill the memory, written out, or the stack, before it is loaded."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        if kind == "AliasEvent":
+            raise broken(path, "its front matter has an alias (*name)", "every value written out")
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        if depth > _DEEPEST:
+            raise broken(path, "its front matter is nested too deeply", "lines of key: value")
 
 
 def broken(path: Path, problem: str, expected: str) -> UnknownItemError:

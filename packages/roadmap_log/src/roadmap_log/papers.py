@@ -167,28 +167,35 @@ def to_reference(paper: Paper) -> Reference:
     return Reference(paper.kind, key, fields | paper.fields)
 
 
-def add(journey: "Journey", paper: Paper) -> Paper:
-    """Put a paper on the shelf and record it.
+def known(journey: "Journey") -> dict[str, str]:
+    """Everything by which a paper on the shelf can be told, with the paper's key."""
+    return {name: paper.key for paper in shelf(journey)[0] for name in _told_by(paper)}
+
+
+def _told_by(paper: Paper) -> list[str]:
+    identifiers = [("arxiv", paper.arxiv.lower()), ("doi", paper.doi.lower())]
+    return [f"key {paper.key}", *(f"{kind} {given}" for kind, given in identifiers if given)]
+
+
+def add(journey: "Journey", paper: Paper, there: dict[str, str] | None = None) -> Paper:
+    """Put a paper on the shelf and record it; of many, `there` (see `known`) is read but once.
 
     Raises:
         UnknownItemError: it is there already.
         StorageError: it cannot be written.
     """
-    for other in shelf(journey)[0]:
-        same = paper.key == other.key or any(
-            given and given.lower() == known.lower()
-            for given, known in ((paper.arxiv, other.arxiv), (paper.doi, other.doi))
+    there = known(journey) if there is None else there
+    if same := next((there[name] for name in _told_by(paper) if name in there), None):
+        raise UnknownItemError(
+            f"{paper.title} is on the shelf already, as {same}",
+            expected="a paper that is not there",
+            fix=f"see it: roadmap paper show {same}",
         )
-        if same:
-            raise UnknownItemError(
-                f"{paper.title} is on the shelf already, as {other.key}",
-                expected="a paper that is not there",
-                fix=f"see it: roadmap paper show {other.key}",
-            )
     paper = replace(paper, added=paper.added.replace(microsecond=0), tags=tidy_tags(paper.tags))
     path = place(journey.root / "papers", slug(paper.key), _rendered(paper).encode())
     paper = replace(paper, path=path)
     journey.record("paper.added", key=paper.key, title=paper.title)
+    there |= dict.fromkeys(_told_by(paper), paper.key)
     return paper
 
 

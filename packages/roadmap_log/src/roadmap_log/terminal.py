@@ -110,10 +110,13 @@ def fit(text: str, room: int) -> str:
     """`text` cut or padded to exactly `room` columns."""
     text = clean(text)
     if width(text) > room:
-        end = "…" if unicode_marks() else "."
-        while text and width(text) > room - 1:
-            text = text[:-1]
-        text += end
+        kept, taken = [], 0
+        for character in text:
+            taken += width(character)
+            if taken > room - 1:
+                break
+            kept.append(character)
+        text = "".join(kept) + ("…" if unicode_marks() else ".")
     return text + " " * (room - width(text))
 
 

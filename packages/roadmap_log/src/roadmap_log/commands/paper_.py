@@ -56,7 +56,7 @@ def add(
         found = _from_file(bibtex, journey.now())
     else:
         found = [papers.paper_of(str(name), journey.now())]
-    added = []
+    added, there = [], papers.known(journey)
     for paper in found:
         paper = replace(
             paper,
@@ -66,7 +66,7 @@ def add(
             tags=(*paper.tags, *tags),
         )
         try:
-            added.append(papers.add(journey, paper))
+            added.append(papers.add(journey, paper, there))
         except UnknownItemError as error:
             if len(found) == 1:
                 raise

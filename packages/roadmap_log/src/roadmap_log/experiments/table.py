@@ -79,12 +79,16 @@ def ablation(experiment: Experiment, runs: Iterable[Run]) -> Table:
             finite = [value for value in map(_finite, given) if value is not None]
             left_out += len(given) - len(finite)
             measured[name][metric.name] = finite
+    bests = {metric.name: _best(metric, measured) for metric in experiment.metrics}
     rows = [
         Row(
             name,
             len(group),
             name in experiment.baselines,
-            {metric.name: _cell(metric, name, base, measured) for metric in experiment.metrics},
+            {
+                metric.name: _cell(name, base, measured, metric.name, bests[metric.name])
+                for metric in experiment.metrics
+            },
         )
         for name, group in groups.items()
     ]
@@ -126,16 +130,25 @@ def _finite(value: Scalar) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _best(metric: Metric, measured: dict[str, dict[str, list[float]]]) -> float | None:
+    """The best mean of all variants; None where there is nothing to choose from."""
+    means = [_moments(each[metric.name])[0] for each in measured.values() if each[metric.name]]
+    return (max(means) if metric.higher else min(means)) if len(means) > 1 else None
+
+
 def _cell(
-    metric: Metric, name: str, base: str, measured: dict[str, dict[str, list[float]]]
+    name: str,
+    base: str,
+    measured: dict[str, dict[str, list[float]]],
+    metric: str,
+    best_mean: float | None,
 ) -> Cell:
-    values = measured[name][metric.name]
+    values = measured[name][metric]
     if not values:
         return Cell(0, math.nan, 0.0)
     mean, deviation = _moments(values)
-    means = [_moments(each[metric.name])[0] for each in measured.values() if each[metric.name]]
-    best = len(means) > 1 and mean == (max(means) if metric.higher else min(means))
-    others = measured[base][metric.name] if base and base != name else []
+    best = mean == best_mean
+    others = measured[base][metric] if base and base != name else []
     if not others:
         return Cell(len(values), mean, deviation, best=best)
     their_mean, their_deviation = _moments(others)
