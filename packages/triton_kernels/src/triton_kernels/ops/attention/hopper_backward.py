@@ -21,7 +21,12 @@ import torch
 
 from triton_kernels._compat import tl, triton
 from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import hopper_narrow, hopper_queries, hopper_wide
+from triton_kernels.ops.attention import (
+    hopper_narrow,
+    hopper_packed,
+    hopper_queries,
+    hopper_wide,
+)
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_like_dense
 from triton_kernels.ops.attention.hopper_forward import descriptor
 from triton_kernels.ops.attention.hopper_shares import (
@@ -77,7 +82,10 @@ def backward(
     lse: torch.Tensor, delta: torch.Tensor, *features: Any,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """The gradients of query, key and value of what ``layout.backward_refuses`` does not refuse."""
-    return gradients(grad, query, key, value, lse, delta, Features(*features))
+    f = Features(*features)
+    if f.packed:
+        return hopper_packed.gradients(grad, query, key, value, lse, delta, f)
+    return gradients(grad, query, key, value, lse, delta, f)
 
 
 def gradients(

@@ -781,7 +781,9 @@ def attend(
     plan = _plan(layouts, beside, f[len(beside) :], tile)
     out = empty_output(query, value.shape[-1])
     lse = empty_lse(query)
-    places = packing.places(f, plan.rows, out, lse) if f.packed else lse
+    places = lse
+    if f.cu_q is not None and f.cu_k is not None:
+        places = packing.places(f.cu_q, f.cu_k, plan.rows, out, lse=lse)
     to = plan.o(out)
     plan.launch(
         plan.q(query), plan.k(key), plan.v(value), to,

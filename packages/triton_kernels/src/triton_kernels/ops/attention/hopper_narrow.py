@@ -46,6 +46,7 @@ from triton_kernels.ops.attention.hopper_parts import (
     block_of,
     masked,
     matrix,
+    packed_place,
     rows_that_see,
     tanh,
     tile_of,
@@ -59,19 +60,21 @@ _KEYS = gl.constexpr(64)
 
 @gluon.jit
 def _load(
-    descriptors, buffer, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
+    descriptors, buffer, outputs, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
+    SPLIT: gl.constexpr,
 ):  # fmt: skip
     """The loading warp: keys and values once, then row blocks of every query head of the group."""
     q, k, v, do, rows, _, _, _ = descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, _ = slots
     kv_full, q_full, q_free, do_full, do_free, _, _ = signals
-    batch, head_k, key, first, count, shift, group, heads_q, all_heads, _ = place
+    batch, head_k, key, first, count, shift, group, heads_q, all_heads, _, starts = place
+    first_q, first_k, first_row, _ = starts
     BLOCK_M: gl.constexpr = q_slots.shape[3]
     SLOTS: gl.constexpr = q_slots.shape[0]
     mbarrier.expect(kv_full, 2 * (k.block_type.nbytes + v.block_type.nbytes))
     for party in gl.static_range(2):
-        where = [batch, head_k, key + party * _KEYS, 0]
+        where = [batch, head_k, first_k + key + party * _KEYS, 0]
         load_async(k, where, kv_full, k_slots.index(party))
         load_async(v, where, kv_full, v_slots.index(party))
     for step in range(group * count):
@@ -83,13 +86,13 @@ def _load(
         there = q_full.index(slot)
         mbarrier.wait(q_free.index(slot), phase)
         mbarrier.expect(there, q.block_type.nbytes + rows.block_type.nbytes)
-        load_async(q, [batch, head, row, 0], there, q_slots.index(slot))
-        load_async(rows, [line, row], there, lse_slots.index(slot))
+        load_async(q, [batch, head, first_q + row, 0], there, q_slots.index(slot))
+        load_async(rows, [line, first_row + row], there, lse_slots.index(slot))
         there = do_full.index(slot)
         mbarrier.wait(do_free.index(slot), phase)
         mbarrier.expect(there, do.block_type.nbytes + rows.block_type.nbytes)
-        load_async(do, [batch, head, row, 0], there, do_slots.index(slot))
-        load_async(rows, [all_heads + line, row], there, delta_slots.index(slot))
+        load_async(do, [batch, head, first_q + row, 0], there, do_slots.index(slot))
+        load_async(rows, [all_heads + line, first_row + row], there, delta_slots.index(slot))
 
 
 @gluon.jit
@@ -113,24 +116,27 @@ def _multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
 @gluon.jit
 def _square_index(step, place, edges, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
     """Which square of the buffer this warpgroup's part of a step's dq is."""
-    batch, head_k, _, first, count, shift, group, heads_q, _, _ = place
+    batch, head_k, _, first, count, shift, group, heads_q, _, _, starts = place
+    _, _, first_row, row_blocks = starts
     head = batch * heads_q + head_k * group + step // count
     block = block_of(step, first, count, shift)
     # Two squares a block of rows in either case: beside or below each other.
-    return (head * gl.cdiv(edges[0], BLOCK_M) + block) * 2 + PARTY
+    return (head * row_blocks + first_row // BLOCK_M + block) * 2 + PARTY
 
 
 @gluon.jit
 def _multiply(
-    descriptors, buffer, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
+    descriptors, buffer, outputs, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
+    SPLIT: gl.constexpr,
     PARTY: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
     q, _k, _v, _do, _rows, dk_out, dv_out, ds_out = descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots = slots
     kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free = signals
-    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = place
+    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles, starts = place
+    _, first_k, _, _ = starts
     scale, squeeze, plain = scales
     m, n, left, right = edges
     BLOCK_M: gl.constexpr = q_slots.shape[3]
@@ -217,34 +223,82 @@ def _multiply(
         if steps > 0:
             add_squares(buffer, square, index)
     # Both leave through the slot of this warpgroup's values, which nobody reads any more.
-    where = [batch, head_k, my_key, 0]
-    my_v.store(dv.to(q.dtype))
+    where = [batch, head_k, first_k + my_key, 0]
+    dk = dk * plain
+    buffer_dk, buffer_dv, strides = outputs
+    if PACKED:
+        if my_key + _KEYS <= n:
+            _leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
+            _leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
+        else:  # what lies behind a sequence is the next one's
+            line = my_key + gl.arange(0, _KEYS, gl.SliceLayout(1, G))
+            column = gl.arange(0, WIDTH, gl.SliceLayout(0, G))[None, :]
+            dk_head, dk_row, dk_width, dv_head, dv_row, dv_width = strides
+            inside = (line < n)[:, None]
+            line = (first_k + line).to(gl.int64)[:, None]
+            to = buffer_dk + head_k.to(gl.int64) * dk_head + line * dk_row + column
+            gl.store(to, dk.to(q.dtype), mask=inside & (column < dk_width))
+            to = buffer_dv + head_k.to(gl.int64) * dv_head + line * dv_row + column
+            gl.store(to, dv.to(q.dtype), mask=inside & (column < dv_width))
+    else:
+        _leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
+        _leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
+
+
+@gluon.jit
+def _leave(out, x, where, slot):
+    """Stores a tile by way of a slot."""
+    slot.reshape([slot.shape[2], slot.shape[3]]).store(x)
     fence_async_shared()
-    store_async(dv_out, where, v_slots.index(PARTY))
-    store_wait(0)
-    my_v.store((dk * plain).to(q.dtype))
-    fence_async_shared()
-    store_async(dk_out, where, v_slots.index(PARTY))
+    store_async(out, where, slot)
     store_wait(0)
 
 
 @gluon.jit
 def _multiply_0(
-    descriptors, buffer, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
+    descriptors, buffer, outputs, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
+    SPLIT: gl.constexpr,
 ):  # fmt: skip
     _multiply(
-        descriptors, buffer, slots, signals, place, edges, scales, LEFT, RIGHT, CAPPED, SPLIT, 0
+        descriptors,
+        buffer,
+        outputs,
+        slots,
+        signals,
+        place,
+        edges,
+        scales,
+        LEFT,
+        RIGHT,
+        CAPPED,
+        PACKED,
+        SPLIT,
+        0,
     )
 
 
 @gluon.jit
 def _multiply_1(
-    descriptors, buffer, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SPLIT: gl.constexpr,
+    descriptors, buffer, outputs, slots, signals, place, edges, scales,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
+    SPLIT: gl.constexpr,
 ):  # fmt: skip
     _multiply(
-        descriptors, buffer, slots, signals, place, edges, scales, LEFT, RIGHT, CAPPED, SPLIT, 1
+        descriptors,
+        buffer,
+        outputs,
+        slots,
+        signals,
+        place,
+        edges,
+        scales,
+        LEFT,
+        RIGHT,
+        CAPPED,
+        PACKED,
+        SPLIT,
+        1,
     )
 
 
@@ -254,6 +308,8 @@ def backward(
     start_head, heads, start_block, blocks, batches, scale, squeeze, plain, buffer,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
     SLOTS: gl.constexpr, NEAR: gl.constexpr, SPLIT: gl.constexpr, SHIFT: gl.constexpr,
+    PACKED: gl.constexpr = False, places=None, buffer_dk=None, buffer_dv=None, dk_head=0, dk_row=0,
+    dk_width=0, dv_head=0, dv_row=0, dv_width=0, row_blocks=0,
 ):  # fmt: skip
     """Descriptors of q and do: blocks (1, 1, rows, width); of k, v, dk, dv: (1, 1, 64, width); of
     rows: (1, rows)."""
@@ -285,47 +341,62 @@ def backward(
     for slot in gl.static_range(2):
         mbarrier.init(ds_full.index(slot), count=2)
         mbarrier.init(ds_free.index(slot), count=2)
-    if not NEAR:
-        place = gl.program_id(0) % heads
-        number = gl.program_id(0) // heads
+    heads_q = heads_k * group
+    first_q = 0
+    first_k = 0
+    first_row = 0
+    if PACKED:
+        first_k, n, first_q, m, head, number, sequence = packed_place(places, heads_k)
+        first_row = (first_q // 128 + sequence) * 128
+        place = head
+        batch = 0
     else:
-        place = gl.program_id(0) // blocks
-        number = gl.program_id(0) % blocks
-    head = start_head + place
+        if not NEAR:
+            place = gl.program_id(0) % heads
+            number = gl.program_id(0) // heads
+        else:
+            place = gl.program_id(0) // blocks
+            number = gl.program_id(0) % blocks
+        head = start_head + place
+        batch = head // heads_k
+        row_blocks = gl.cdiv(m, BLOCK_M)
     key = (start_block + number) * (2 * _KEYS)
     first, count = rows_that_see(key, 2 * _KEYS, (m, n, left, right), BLOCK_M, LEFT, RIGHT)
     shift = number * SHIFT % gl.maximum(count, 1)
-    batch = head // heads_k
     head_k = head % heads_k
-    heads_q = heads_k * group
     all_heads = batches * heads_q
-    row_blocks = gl.cdiv(m, BLOCK_M)
     # Written out: a tuple held in a variable loses its constants.
     gl.warp_specialize(
         [
             (_multiply_0, (
                 (q, k, v, do, rows, dk, dv, ds), buffer,
+                (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
                 (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
                 (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
                 (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
-                 (place * group, row_blocks, 2 * blocks, 2 * number)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, SPLIT,
+                 (place * group, row_blocks, 2 * blocks, 2 * number),
+                 (first_q, first_k, first_row, row_blocks)),
+                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, PACKED, SPLIT,
             )),
             (_multiply_1, (
                 (q, k, v, do, rows, dk, dv, ds), buffer,
+                (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
                 (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
                 (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
                 (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
-                 (place * group, row_blocks, 2 * blocks, 2 * number)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, SPLIT,
+                 (place * group, row_blocks, 2 * blocks, 2 * number),
+                 (first_q, first_k, first_row, row_blocks)),
+                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, PACKED, SPLIT,
             )),
             (_load, (
                 (q, k, v, do, rows, dk, dv, ds), buffer,
+                (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
                 (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
                 (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
                 (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
-                 (place * group, row_blocks, 2 * blocks, 2 * number)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, SPLIT,
+                 (place * group, row_blocks, 2 * blocks, 2 * number),
+                 (first_q, first_k, first_row, row_blocks)),
+                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, PACKED, SPLIT,
             )),
         ],
         [4, 1], [240, 24],

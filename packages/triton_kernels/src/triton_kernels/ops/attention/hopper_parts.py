@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from triton_kernels._gluon import gl, gluon
+from triton_kernels.ops.attention import packing
 
 SIZES = (
     "heads_k", "group", "m", "n", "left", "right",
     "heads", "start_head", "blocks", "start_block", "batches",
+    "dk_head", "dk_row", "dk_width", "dv_head", "dv_row", "dv_width", "row_blocks",
 )  # fmt: skip
 """Parameters that a kernel is not compiled anew for."""
+FIELDS = gl.constexpr(packing.FIELDS)
 CHUNK = gl.constexpr(64)
 """The buffer of dq is made of squares of this many rows and columns."""
 
@@ -28,6 +31,26 @@ def rows_that_see(key, keys, edges, BLOCK_M: gl.constexpr, LEFT: gl.constexpr, R
         seen = gl.maximum(key + keys + m - n + left, 0)
         last = gl.minimum(last, gl.cdiv(seen, BLOCK_M))
     return first, gl.maximum(last - first, 0)
+
+
+@gluon.jit
+def packed_place(places, heads_k):
+    """Where the keys of this program's sequence begin, how many, the same of its queries; the head,
+    the block of keys, and the sequence's number. A program too many gets an empty sequence."""
+    index = gl.program_id(0)
+    exists = index < gl.load(places) * heads_k
+    index = gl.where(exists, index, 0)
+    entry = places + FIELDS * (index // heads_k + 1)
+    first_k = gl.load(entry)
+    n = gl.load(entry + 1)
+    first_q = gl.load(entry + 2)
+    m = gl.load(entry + 3)
+    index -= gl.load(entry + 4) * heads_k
+    count = gl.load(entry + 5)
+    head = gl.where(exists, index // count, 0)
+    number = gl.where(exists, index % count, 0)
+    sequence = gl.load(entry + 6)
+    return first_k, gl.where(exists, n, 0), first_q, gl.where(exists, m, 0), head, number, sequence
 
 
 @gluon.jit

@@ -48,8 +48,10 @@ def backward_refuses(
     f = Features(*features)
     if reason := _gluon_refuses(query) or _features_refuse(f):
         return reason
-    if f.bias is not None or f.alibi_slopes is not None or f.packed:
-        return "it has no bias, no ALiBi and no packed sequences"
+    if f.bias is not None or f.alibi_slopes is not None:
+        return "it has no bias and no ALiBi"
+    if f.cu_q is not None and (len(f.cu_q) < 2 or f.deterministic or query.shape[-1] > 128):
+        return "of packed sequences it adds up heads of 128 and less, in an order of its own"
     if block_width(query.shape[-1]) != block_width(value.shape[-1]):
         return "its values are as wide as its keys"
     return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))

@@ -1,8 +1,8 @@
 """Packed sequences on Hopper: which tiles there are, listed on the device that knows.
 
 A list holds an entry for each tile of one head: those of the longest sequence first, so that the
-work which is left at the end is small. ``hopper_forward`` goes through it, all heads of a sequence
-before the next one.
+work which is left at the end is small. The kernels go through it, all heads of a sequence before
+the next one; of the backward the tiles are keys, and ``cu_q`` and ``cu_k`` change sides.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from triton_kernels._compat import Launch, tl, triton
-from triton_kernels.ops.attention.features import Features
 
 FIELDS = 8
 """Of an entry: first query, queries, first key, keys of its sequence; the tiles of the sequences
@@ -27,7 +26,8 @@ _SWEEPERS = 16
 
 @triton.jit
 def _list(
-    cu_q, cu_k, places, out, lse, sequences, capacity, rows, heads, o_head, o_row, width,
+    cu_q, cu_k, places, out, more, lse, sequences, capacity, rows, heads,
+    o_head, o_row, width, more_head, more_row, more_width,
     ROWS: tl.constexpr, FIELDS: tl.constexpr, SWEEPERS: tl.constexpr, WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -70,34 +70,42 @@ def _list(
         column = tl.arange(0, WIDTH)
         for bare in range(own - sequences, begin + rows - end, SWEEPERS):
             row = tl.where(bare < begin, bare, end + bare - begin).to(tl.int64)
-            to = out + row * o_row + column
-            of_lse = lse + row
-            for _ in range(heads):
-                tl.store(to, tl.zeros((WIDTH,), out.dtype.element_ty), mask=column < width)
-                tl.store(of_lse, -float("inf"))
-                to += o_head
-                of_lse += rows
+            for head in range(heads):
+                zeros = tl.zeros((WIDTH,), out.dtype.element_ty)
+                to = out + row * o_row + head * o_head
+                tl.store(to + column, zeros, mask=column < width)
+                if more is not None:
+                    to = more + row * more_row + head * more_head
+                    tl.store(to + column, zeros, mask=column < more_width)
+                if lse is not None:
+                    tl.store(lse + row + head * rows, -float("inf"))
 
 
-def places(f: Features, rows: int, out: torch.Tensor, lse: torch.Tensor) -> torch.Tensor:
+def places(
+    cu: torch.Tensor, cu_others: torch.Tensor, rows: int, out: torch.Tensor,
+    more: torch.Tensor | None = None, lse: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
     """The list, int32, (1 + most tiles) times FIELDS; its first number is how many there are.
 
-    Rows of ``out`` and ``lse`` that no sequence covers become zeros and -inf.
+    Rows of ``out`` and ``more`` that no sequence covers become zeros, those of ``lse`` -inf.
 
     Args:
-        f: with ``cu_q`` and ``cu_k``.
-        rows: queries of a tile.
+        cu: where the sequences that are cut into tiles begin and end: of queries, or of keys.
+        cu_others: the same of the others.
+        rows: of a tile.
         out: (1, H, T, D).
+        more: the same, or another size.
         lse: (1, H, T).
     """
-    assert f.cu_q is not None
     _, heads, total, width = out.shape
-    sequences = len(f.cu_q) - 1
+    sequences = len(cu) - 1
     capacity = most_tiles(total, sequences, rows)
     entries = torch.empty((capacity + 1) * FIELDS, dtype=torch.int32, device=out.device)
-    scalars = (sequences, capacity, total, heads, out.stride(1), out.stride(2), width)
-    launch = _plan(scalars, rows, out.dtype, out.device)
-    launch(f.cu_q, f.cu_k, entries, out, lse)
+    strides = (*out.stride()[1:3], width)
+    strides += (0, 0, 0) if more is None else (*more.stride()[1:3], more.shape[3])
+    launch = _plan((sequences, capacity, total, heads, *strides), rows, more is None, lse is None,
+                   out.dtype, out.device)  # fmt: skip
+    launch(cu, cu_others, entries, out, more, lse)
     return entries
 
 
@@ -107,9 +115,12 @@ def most_tiles(total: int, sequences: int, rows: int) -> int:
 
 
 @functools.lru_cache(maxsize=4096)
-def _plan(scalars: tuple[int, ...], rows: int, dtype: torch.dtype, device: torch.device) -> Launch:
+def _plan(
+    scalars: tuple[int, ...], rows: int, alone: bool, only: bool, dtype: torch.dtype,
+    device: torch.device,
+) -> Launch:  # fmt: skip
     constants: dict[str, Any] = {
         "ROWS": rows, "FIELDS": FIELDS, "SWEEPERS": _SWEEPERS,
-        "WIDTH": triton.next_power_of_2(scalars[-1]), "BLOCK": 1024,
+        "WIDTH": triton.next_power_of_2(max(scalars[6], scalars[9])), "BLOCK": 1024,
     }  # fmt: skip
     return Launch(_list, scalars[0] + _SWEEPERS, scalars, constants, {"num_warps": 4})
