@@ -36,7 +36,7 @@ def records_of(path: Path, token: str) -> list[dict[str, Any]]:
             record = json.loads(line)
             if record.pop("token") == token:
                 records.append(record)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return records
 
