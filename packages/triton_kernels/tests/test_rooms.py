@@ -367,7 +367,7 @@ INTERPRETED = {
     "js_divergence": {"_rows", "sum_losses", "_row_terms", "_gradient"},
     "rope_qk": {"_rope_qk"},
     "masked_softmax": {"_forward", "_backward"},
-    "log_softmax": {"_forward", "_backward"},
+    "log_softmax": {"_forward", "_backward", "_forward_one_pass"},
     "embedding": {"_gather", "_add_up"},
     "multiply_add": {"_multiply_add"},
     "strided_copy": {"_copy"},

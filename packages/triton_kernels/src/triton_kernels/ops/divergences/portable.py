@@ -19,14 +19,10 @@ from triton_kernels import _compat
 from triton_kernels._compat import tl, triton
 from triton_kernels.ops.cross_entropy.portable import reduced
 from triton_kernels.ops.divergences import shapes
+from triton_kernels.ops.special import exp, exp2, log2
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
-
-
-@triton.jit
-def _exp(x):
-    return tl.exp2(x * _LOG2_E)
 
 
 @triton.jit
@@ -43,11 +39,11 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
         loss = _product(y, logarithm - x)
         return loss, -y, logarithm + 1 - x
     elif KIND == "forward":
-        p = _exp(y)
+        p = exp(y)
         loss = _product(p, y - x)
         return loss, -p, loss + p
     elif KIND == "reverse":
-        q = _exp(x)
+        q = exp(x)
         loss = _product(q, x - y)
         return loss, loss + q, -q
     else:
@@ -57,14 +53,19 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
         x = tl.maximum(x * _LOG2_E, -10000.0, propagate_nan=tl.PropagateNan.ALL)
         y = tl.maximum(y * _LOG2_E, -10000.0, propagate_nan=tl.PropagateNan.ALL)
         difference = x - y
-        smaller = tl.exp2(-tl.abs(difference))
-        scale = tl.exp2(tl.maximum(x, y)) * _LN_2
-        q = tl.where(difference > 0, 1.0, smaller) * (1 - beta)
-        p = tl.where(difference > 0, smaller, 1.0) * beta
-        log_mixed = tl.log2(p + q)
-        by_x = q * scale * (tl.minimum(difference, 0.0) - log_mixed)
-        by_y = p * scale * (-tl.maximum(difference, 0.0) - log_mixed)
-        return by_x + by_y, by_x, by_y
+        apart = tl.abs(difference)
+        # Each weighted and over the larger probability: the larger's part is its weight itself.
+        larger = tl.where(difference > 0, 1 - beta, beta)
+        smaller = (1 - larger) * exp2(-apart)
+        mixed = larger + smaller
+        log_mixed = log2(mixed)
+        scale = exp2(tl.maximum(x, y)) * -_LN_2
+        loss = scale * (mixed * log_mixed + smaller * apart)
+        by_larger = scale * larger * log_mixed
+        by_smaller = scale * smaller * (apart + log_mixed)
+        by_x = tl.where(difference > 0, by_larger, by_smaller)
+        by_y = tl.where(difference > 0, by_smaller, by_larger)
+        return loss, by_x, by_y
 
 
 @triton.jit
@@ -80,8 +81,8 @@ def _moved_along(maxima, sums, x):
     new_maxima = tl.maximum(maxima, tl.max(x, axis=1))
     # While all is -inf the difference of two maxima would be NaN: subtract 0 instead.
     shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
-    factor = _exp(maxima - shift)
-    powers = _exp(x - shift[:, None])
+    factor = exp(maxima - shift)
+    powers = exp(x - shift[:, None])
     return new_maxima, sums * factor + tl.sum(powers, axis=1), factor, powers
 
 
@@ -90,7 +91,7 @@ def _together(maxima, sums, weighted):
     """Maximum and Σ exp beyond it of all lanes, and the mean weighted with the exponentials."""
     maximum = tl.max(maxima, axis=0)
     shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-    factors = _exp(maxima - shift)
+    factors = exp(maxima - shift)
     total = tl.sum(sums * factors, axis=0)
     mean = tl.sum(weighted * factors, axis=0) / total
     return shift, total, mean
@@ -247,12 +248,12 @@ def _gradient(
     if dx_ptr is not None:
         dx = x_term * own
         if FORM == "logits":
-            dx -= _exp(x) * x_total
+            dx -= exp(x) * x_total
         tl.store(dx_ptr + at, tl.where(counts, dx * common, 0.0), mask=mask)
     if dy_ptr is not None:
         dy = y_term * own
         if FORM == "logits":
-            dy -= _exp(y) * y_total
+            dy -= exp(y) * y_total
         tl.store(dy_ptr + at, tl.where(counts, dy * common, 0.0), mask=mask)
 
 

@@ -2,9 +2,11 @@
 
 A tensor is seen as (outer, columns, inner) with the softmax along columns. Rows are those of one
 outer index: along the last dimension inner is 1 and the rows are the outer indices. A program
-takes tiles of (rows, columns). While a row fits, it is read once and held in registers; longer rows
-are read twice, in chunks: first for the running maximum and sum (Milakov and Gimelshein 2018,
-arXiv:1805.02867), then, from the end back, to write: what was read last is still in the L2 cache.
+takes tiles of (rows, columns). While a row fits, it is read once and held in registers; a longer
+one is shared by several programs (see shared.py). Where they cannot meet, and along other
+dimensions, long rows are read twice, in chunks: first for the running maximum and sum (Milakov and
+Gimelshein 2018, arXiv:1805.02867), then, from the end back, to write: what was read last is still
+in the L2 cache.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -19,7 +21,10 @@ import torch
 
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
+from triton_kernels.ops.norms.meeting import meeting
 from triton_kernels.ops.softmax import shapes
+from triton_kernels.ops.softmax.shared import backward_shared, forward_shared, log_of_sum
+from triton_kernels.ops.special import exp
 
 
 @triton.jit
@@ -41,7 +46,7 @@ def _forward_one_pass(
     x_ptr, y_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     x_outer, x_row, x_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr, STRIDED: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     columns = tl.arange(0, COLUMNS)[None, :].to(INDEX)
@@ -52,9 +57,13 @@ def _forward_one_pass(
         x_tile = x_ptr + outer * x_outer + first * x_row
         x = tl.load(x_tile + rows * x_row + columns * x_column, mask=mask, other=-float("inf"))
         x = x.to(tl.float32)
-        numerator = tl.exp(x - tl.max(x, axis=1, keep_dims=True))
-        # One division a row: a division an element would share its unit with the exponential.
-        y = numerator * (1.0 / tl.sum(numerator, axis=1, keep_dims=True))
+        maximum = tl.max(x, axis=1, keep_dims=True)
+        if LOG:  # where all is -inf the difference would be NaN: subtract 0 instead
+            maximum = tl.where(maximum == -float("inf"), 0.0, maximum)
+        numerator = exp(x - maximum)
+        total = tl.sum(numerator, axis=1, keep_dims=True)
+        # One division a row: one an element would share its unit with the exponential.
+        y = x - maximum - log_of_sum(total) if LOG else numerator * (1.0 / total)
         y_tile = y_ptr + outer * y_outer + first * y_row
         y_ptrs = y_tile + rows * y_row + columns * y_column
         tl.store(y_ptrs, y, mask=mask, cache_modifier=".cs")
@@ -65,7 +74,7 @@ def _forward_online(
     x_ptr, y_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     x_outer, x_row, x_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr, STRIDED: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr, LOG: tl.constexpr,
 ):  # fmt: skip
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     chunks = tl.cdiv(n_columns, COLUMNS)
@@ -89,11 +98,13 @@ def _forward_online(
             new_maxima = tl.maximum(maxima, tl.max(x, axis=2))
             # While all is -inf the difference of two maxima would be NaN: subtract 0 instead.
             shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
-            sums = sums * tl.exp(maxima - shift) + tl.sum(tl.exp(x - shift[:, :, None]), axis=2)
+            sums = sums * exp(maxima - shift) + tl.sum(exp(x - shift[:, :, None]), axis=2)
             maxima = new_maxima
         maximum = tl.max(maxima, axis=1, keep_dims=True)
         shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        scale = 1.0 / tl.sum(sums * tl.exp(maxima - shift), axis=1, keep_dims=True)
+        total = tl.sum(sums * tl.exp(maxima - shift), axis=1, keep_dims=True)
+        scale = 1.0 / total
+        log_total = log_of_sum(total)
 
         for chunk in tl.range(0, chunks, num_stages=STAGES):
             start = (chunks - 1 - chunk) * COLUMNS
@@ -101,7 +112,10 @@ def _forward_online(
             mask = in_rows & (columns < n_columns)
             x_ptrs = x_rows + columns * x_column
             x = tl.load(x_ptrs, mask=mask, other=-float("inf"), eviction_policy="evict_first")
-            y = tl.exp(x.to(tl.float32) - maximum) * scale
+            if LOG:
+                y = x.to(tl.float32) - shift - log_total
+            else:
+                y = exp(x.to(tl.float32) - maximum) * scale
             tl.store(y_rows + columns * y_column, y, mask=mask, cache_modifier=".cs")
 
 
@@ -202,11 +216,12 @@ def _group(tile: shapes.Tile, dtype: torch.dtype, strided: bool) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _plan(
-    source: Layout, aligned: bool, dim: int, backward: bool, tile: shapes.Tile | None
-) -> Launch | None:
-    """The launch for a source (x or dy) so laid out; None: copy the source.
+    source: Layout, aligned: bool, dim: int, backward: bool, log: bool, tile: shapes.Tile | None
+) -> tuple[Launch, int] | None:
+    """The launch for a source (x or dy) so laid out, and how many programs share a row.
 
-    The target (y) is contiguous; ``aligned`` says whether it starts at a multiple of 16 bytes.
+    None: copy the source. The target (y) is contiguous; ``aligned`` says whether it starts at a
+    multiple of 16 bytes.
     """
     target = source.contiguous(aligned)
     rows, target_rows = _as_rows(source.example(), dim), _as_rows(target.example(), dim)
@@ -218,6 +233,15 @@ def _plan(
         tile = shapes.tile_for(
             rows.columns, rows.rows if strided else 0, rows.outer, source.dtype, backward, device
         )
+    kind = {} if backward else {"LOG": log}
+    if tile.parts > 1:
+        power = triton.next_power_of_2(tile.parts)
+        shared = {"COLUMNS": tile.columns, "PARTS": tile.parts, "POWER": power}
+        return Launch(
+            backward_shared if backward else forward_shared, rows.rows * tile.parts,
+            (rows.columns, rows.row_stride, rows.column_stride), {**kind, **shared},
+            {"num_warps": tile.warps},
+        ), tile.parts  # fmt: skip
     tiles_per_outer = triton.cdiv(rows.rows, tile.rows)
     n_tiles = rows.outer * tiles_per_outer
     if rows.columns <= tile.columns:
@@ -230,20 +254,32 @@ def _plan(
         {
             "INDEX": _compat.index_dtype(source, target), "ROWS": tile.rows,
             "COLUMNS": tile.columns, "STAGES": tile.stages,
-            "GROUP": _group(tile, source.dtype, strided), "STRIDED": strided,
+            "GROUP": _group(tile, source.dtype, strided), "STRIDED": strided, **kind,
         },
         {"num_warps": tile.warps},
-    )  # fmt: skip
+    ), 1  # fmt: skip
 
 
-def softmax(x: torch.Tensor, dim: int, tile: shapes.Tile | None = None) -> torch.Tensor:
-    """Softmax along ``dim`` (not negative), accumulated in float32; the result is contiguous."""
+def _launched(plan: tuple[Launch, int], n_columns: int, *tensors: torch.Tensor) -> None:
+    """Runs it, with a place to meet where programs share rows."""
+    launch, parts = plan
+    x = tensors[0]
+    if parts > 1:
+        launch(*tensors, meeting(x.numel() // n_columns, parts, x.device))
+    else:
+        launch(*tensors)
+
+
+def softmax(
+    x: torch.Tensor, dim: int, tile: shapes.Tile | None = None, log: bool = False
+) -> torch.Tensor:
+    """Softmax along ``dim`` (not negative), or its logarithm, in float32; contiguous."""
     y = torch.empty_like(x, memory_format=torch.contiguous_format)
     if y.numel():
-        launch = _plan(Layout.of(x), starts_aligned(y), dim, False, tile)
-        if launch is None:
-            return softmax(x.contiguous(), dim, tile)
-        launch(x, y)
+        plan = _plan(Layout.of(x), starts_aligned(y), dim, False, log, tile)
+        if plan is None:
+            return softmax(x.contiguous(), dim, tile, log)
+        _launched(plan, x.shape[dim], x, y)
     return y
 
 
@@ -254,8 +290,8 @@ def softmax_backward(
     y = y.contiguous()
     dx = torch.empty_like(y)
     if dx.numel():
-        launch = _plan(Layout.of(grad), starts_aligned(y), dim, True, tile)
-        if launch is None:
+        plan = _plan(Layout.of(grad), starts_aligned(y), dim, True, False, tile)
+        if plan is None:
             return softmax_backward(grad.contiguous(), y, dim, tile)
-        launch(grad, y, dx)
+        _launched(plan, y.shape[dim], grad, y, dx)
     return dx

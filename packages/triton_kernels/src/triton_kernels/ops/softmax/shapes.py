@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -25,6 +26,8 @@ class Tile:
     """Row blocks (chunks, in two passes) in flight in one program."""
     programs: int = 0
     """Persistent programs a multiprocessor; 0: one program a row block."""
+    parts: int = 1
+    """Programs that share a row; more than one only where they can meet."""
 
 
 # The tile by the next power of two of the row's length, up to which it is good; measured on
@@ -34,9 +37,8 @@ _H200_FORWARD = (
     (2048, Tile(1, 2048, 4)),
     (4096, Tile(1, 4096, 8)),
     (8192, Tile(1, 8192, 4)),
-    (16384, Tile(1, 16384, 16)),
+    (16384, Tile(1, 16384, 8)),
     (32768, Tile(1, 32768, 16, stages=3, programs=2)),
-    (65536, Tile(1, 16384, 16)),
 )
 _H200_BACKWARD = (
     (1024, Tile(1, 1024, 4)),
@@ -45,8 +47,13 @@ _H200_BACKWARD = (
     (8192, Tile(1, 8192, 8)),
     (16384, Tile(1, 16384, 4)),
     (32768, Tile(1, 32768, 16)),
-    (65536, Tile(1, 16384, 8, stages=3)),
 )
+# A part of a row that several programs share, by the power of two of the row's columns.
+_SHARED_FORWARD = {32768: Tile(1, 8192, 4), 65536: Tile(1, 4096, 2)}
+_SHARED_BACKWARD = {65536: Tile(1, 4096, 4)}
+_SHARED_LONG = Tile(1, 8192, 4)
+_MOST_PARTS = 64
+"""All programs that share a row must run at the same time, other kernels' beside them."""
 _H200_LONG = Tile(1, 8192, 16)
 
 
@@ -66,6 +73,9 @@ def tile_for(
     columns = 1 << max(n_columns - 1, 0).bit_length()
     if strided_rows:
         return _strided_tile(columns, strided_rows * outer, dtype, device)
+    shared = _shared_part(columns, backward) if device.capability >= (9, 0) else None
+    if shared and n_columns <= shared.columns * _MOST_PARTS:
+        return replace(shared, parts=math.ceil(n_columns / shared.columns))
     tuned = _H200_BACKWARD if backward else _H200_FORWARD
     if columns < tuned[0][0]:
         return Tile(rows=1024 // columns, columns=columns, warps=4)
@@ -75,6 +85,12 @@ def tile_for(
     if n_columns > ONE_PASS_COLUMNS // 2:
         return Tile(rows=1, columns=8192, warps=8)
     return Tile(rows=1, columns=columns, warps=min(32, max(4, columns // 1024)))
+
+
+def _shared_part(columns: int, backward: bool) -> Tile | None:
+    """The part of a row that one program takes, or None where it takes all of it."""
+    measured = _SHARED_BACKWARD if backward else _SHARED_FORWARD
+    return measured.get(columns) or (_SHARED_LONG if columns > ONE_PASS_COLUMNS else None)
 
 
 def _strided_tile(columns: int, n_rows: int, dtype: torch.dtype, device: Device) -> Tile:
