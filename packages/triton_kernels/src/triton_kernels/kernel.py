@@ -38,6 +38,8 @@ class Kernel:
             It calls kernels with ``backend=wish(…)``, since a backend may be fit for the forward
             only. None for a kernel that only a gradient rule calls, and only while that rule is
             not itself differentiated (see ``triton_kernels.definition``).
+        leading: how many inputs, the first ones, may need gradients; autograd is shown the others
+            as one, which spares an eager call of many options some time. None: any of them may.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Kernel:
         setup_context: Callable[..., None] | None = None,
         backward: Callable[..., tuple[Any, ...]] | None = None,
         outputs: str = "Tensor",
+        leading: int | None = None,
     ) -> None:
         self.name = name
         self.op = op
         self.backends = tuple(backends)
         self._function: Any = None
+        self._leading = leading
         custom_op = torch.library.custom_op(
             f"{NAMESPACE}::{name}",
             self._run,
@@ -83,7 +87,9 @@ class Kernel:
         if torch.compiler.is_compiling() or type(inputs[0]) not in _PLAIN:
             return self.custom_op(*inputs, asked)
         if self._function and torch.is_grad_enabled() and _requires_grad(inputs):
-            return self._function.apply(*inputs, asked)
+            if self._leading is None:
+                return self._function.apply(*inputs, asked)
+            return self._function.apply(*inputs[: self._leading], (*inputs[self._leading :], asked))
         return self._run(*inputs, asked)
 
     def explain(self, *inputs: Any, backend: str | None = None) -> Explanation:
@@ -105,11 +111,14 @@ def _function_of(
     backward: Callable[..., tuple[Any, ...]],
 ) -> type[torch.autograd.Function]:
     """The rule as autograd's own class, for eager calls."""
+    leading = kernel._leading
 
     class EagerFunction(torch.autograd.Function):
         # A setup_context of its own would make torch bind the signature anew at every call: 18 µs.
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Any:
+            if leading is not None:
+                inputs = (*inputs[:leading], *inputs[leading])
             output = kernel._run(*inputs)
             if setup_context is not None:
                 setup_context(ctx, inputs, output)
@@ -117,7 +126,8 @@ def _function_of(
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
-            return backward(ctx, *grads)
+            found = backward(ctx, *grads)
+            return found if leading is None else (*found[:leading], None)
 
     EagerFunction.__name__ = kernel.name
     return EagerFunction

@@ -132,4 +132,5 @@ forward_kernel = Kernel(
     fake=_fake_forward,
     setup_context=_setup_context,
     backward=_backward,
+    leading=5,  # query, key, value, bias, sinks
 )
