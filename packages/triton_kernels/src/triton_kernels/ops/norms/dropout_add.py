@@ -40,7 +40,7 @@ def norm_reference(
     total = (residual.to(wide) + dropout.dropout_reference(x.to(wide), p, seed)).to(x.dtype)
     total = total.contiguous()
     options = (eps, offset, casting, centered)
-    y, _, statistics = reference.norm(total, None, weight, bias, *options)
+    y, statistics = reference.norm(total, None, weight, bias, *options)
     return y, total, statistics
 
 
@@ -125,7 +125,7 @@ def norm_portable(
     total = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     options = (eps, offset, casting, centered)
     if not total.numel():
-        empty, _, statistics = forward.norm(total, None, weight, bias, *options)
+        empty, statistics = forward.norm(total, None, weight, bias, *options)
         return empty, total, statistics
     power = triton.next_power_of_2(n_columns)
     longest = longest_row(_compat.device_of(x.device).capability > (0, 0))
@@ -147,7 +147,7 @@ def norm_portable(
     )  # fmt: skip
     if y is not None:
         return y, total, statistics
-    beyond, _, statistics = forward.norm(total, None, weight, bias, *options)
+    beyond, statistics = forward.norm(total, None, weight, bias, *options)
     return beyond, total, statistics
 
 

@@ -244,14 +244,15 @@ def norm(
     x: torch.Tensor, residual: torch.Tensor | None,
     weight: torch.Tensor | None, bias: torch.Tensor | None,
     eps: float, offset: float, casting: str, centered: bool, tile: shapes.Tile | None = None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The normalised rows of x + residual, that sum (empty without residual), its statistics."""
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
+    """The normalised rows of x + residual, that sum if there is a residual, its statistics."""
     y = torch.empty_like(x, memory_format=torch.contiguous_format)
-    total = y.new_empty(0) if residual is None else torch.empty_like(y)
+    total = None if residual is None else torch.empty_like(y)
     shape = (1 + centered, x.shape[:-1].numel())
-    statistics = torch.empty(shape, dtype=torch.float32, device=x.device)
+    statistics = y.new_empty(shape, dtype=torch.float32)
     if not y.numel():
-        return y, total, statistics.zero_()
+        statistics.zero_()
+        return (y, statistics) if total is None else (y, total, statistics)
     x = rows_of(x)
     residual = None if residual is None else rows_of(residual)
     weight = None if weight is None else weight.contiguous()
@@ -265,9 +266,9 @@ def norm(
         None if weight is None else weight.dtype, None if bias is None else bias.dtype,
         eps, offset, casting, centered, addresses % 16 == 0, tile,
     )  # fmt: skip
-    tensors = (x, *others, y, None if residual is None else total, statistics)
+    tensors = (x, *others, y, total, statistics)
     if parts > 1:
         launch(*tensors, meeting(shape[1], parts, x.device))
     else:
         launch(*tensors)
-    return y, total, statistics
+    return (y, statistics) if total is None else (y, total, statistics)

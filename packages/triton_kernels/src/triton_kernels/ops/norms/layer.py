@@ -11,8 +11,8 @@ from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.ops.norms import rows, samples
 from triton_kernels.registry import Op
 
-_layer_norm, _layer_norm_backward = rows.kernels("layer_norm")
-_add_layer_norm, _add_layer_norm_backward = rows.kernels("add_layer_norm")
+_layer_norm, _layer_norm_backward = rows.kernels("layer_norm", fused=False)
+_add_layer_norm, _add_layer_norm_backward = rows.kernels("add_layer_norm", fused=True)
 
 
 def _checked(
@@ -57,7 +57,7 @@ def layer_norm(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    y, _, _ = _layer_norm.outputs(*_checked(x, weight, bias, eps), backend=backend)
+    y, _ = _layer_norm.outputs(*_checked(x, weight, bias, eps), backend=backend)
     return y
 
 

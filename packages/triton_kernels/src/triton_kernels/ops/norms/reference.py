@@ -29,8 +29,8 @@ def norm(
     x: torch.Tensor, residual: torch.Tensor | None,
     weight: torch.Tensor | None, bias: torch.Tensor | None,
     eps: float, offset: float, casting: str, centered: bool,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The normalised rows of x + residual, that sum (empty without residual), its statistics."""
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
+    """The normalised rows of x + residual, that sum if there is a residual, its statistics."""
     z = _sum_of(x, residual)
     rstd, mean = _statistics(z, eps, centered)
     y = (_widened(z) - mean) * rstd
@@ -41,8 +41,8 @@ def norm(
     if bias is not None:
         y = y + _widened(bias)
     rows = torch.cat((rstd, mean), -1) if centered else rstd
-    kept = z.new_empty(0) if residual is None else z.contiguous()
-    return y.to(x.dtype).contiguous(), kept, rows.reshape(-1, rows.shape[-1]).t().contiguous()
+    kept = () if residual is None else (z.contiguous(),)
+    return y.to(x.dtype).contiguous(), *kept, rows.reshape(-1, rows.shape[-1]).t().contiguous()
 
 
 def norm_backward(

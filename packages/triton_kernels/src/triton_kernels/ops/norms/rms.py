@@ -11,8 +11,8 @@ from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.ops.norms import rows, samples
 from triton_kernels.registry import Op
 
-_rms_norm, _rms_norm_backward = rows.kernels("rms_norm")
-_add_rms_norm, _add_rms_norm_backward = rows.kernels("add_rms_norm")
+_rms_norm, _rms_norm_backward = rows.kernels("rms_norm", fused=False)
+_add_rms_norm, _add_rms_norm_backward = rows.kernels("add_rms_norm", fused=True)
 
 
 def _checked(
@@ -60,7 +60,7 @@ def rms_norm(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    y, _, _ = _rms_norm.outputs(*_checked(x, weight, eps, offset, casting), backend=backend)
+    y, _ = _rms_norm.outputs(*_checked(x, weight, eps, offset, casting), backend=backend)
     return y
 
 

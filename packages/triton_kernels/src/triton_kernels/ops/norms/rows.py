@@ -58,10 +58,11 @@ def check_parameters(
     weight: torch.Tensor | None, bias: torch.Tensor | None,
 ) -> None:  # fmt: skip
     """Weight and bias, where given, have that shape and one dtype: x's, or float32."""
-    if all(p is None or _is_parameter(p, x, shape) for p in (weight, bias)) and (
-        weight is None or bias is None or weight.dtype is bias.dtype
+    if (weight is None or _is_parameter(weight, x, shape)) and (
+        bias is None
+        or (_is_parameter(bias, x, shape) and (weight is None or weight.dtype is bias.dtype))
     ):
-        return  # the common case, without a dict and a loop over names
+        return  # the common case, without a dict and loops
     given = {"weight": weight, "bias": bias}
     tensors = {name: t for name, t in given.items() if t is not None}
     if tensors:
@@ -99,28 +100,23 @@ def check_eps(op: str, eps: float) -> None:
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
     x, residual, weight, bias, *ctx.options, ctx.backend = inputs
-    _, total, statistics = output
+    statistics = output[-1]
     ctx.fused = residual is not None
     ctx.set_materialize_grads(False)
-    if ctx.fused:
-        ctx.mark_non_differentiable(statistics)
-    else:
-        ctx.mark_non_differentiable(total, statistics)
+    ctx.mark_non_differentiable(statistics)
     # The sum stands for both addends; they are needed only to differentiate once more.
-    ctx.save_for_backward(x, residual, weight, bias, total, statistics)
+    z = output[1] if ctx.fused else None
+    ctx.save_for_backward(x, residual, weight, bias, z, statistics)
 
 
 def _fake(
     x: torch.Tensor, residual: torch.Tensor | None, weight: Any, bias: Any,
     eps: float, offset: float, casting: str, centered: bool, backend: str,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
     wide = torch.float64 if x.dtype is torch.float64 else torch.float32
     n_rows = math.prod(x.shape[:-1])
-    return (
-        x.new_empty(x.shape),
-        x.new_empty(0 if residual is None else x.shape),
-        x.new_empty((1 + centered, n_rows), dtype=wide),
-    )
+    found = [x.new_empty(x.shape) for _ in range(1 if residual is None else 2)]
+    return *found, x.new_empty((1 + centered, n_rows), dtype=wide)
 
 
 def _fake_gradient(
@@ -133,19 +129,18 @@ def _fake_gradient(
     return z.new_empty(z.shape), parameters
 
 
-def kernels(op: str) -> tuple[Kernel, Kernel]:
-    """The forward kernel of an op and that of its gradient."""
+def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
+    """The forward kernel of an op and that of its gradient; ``fused``: with an addition."""
 
-    def backward(
-        ctx: Any, grad: torch.Tensor | None, grad_sum: torch.Tensor | None, _: Any
-    ) -> tuple[Any, ...]:
+    def backward(ctx: Any, grad: torch.Tensor | None, *others: Any) -> tuple[Any, ...]:
+        grad_sum = others[0] if ctx.fused else None
         x, residual, weight, bias, total, statistics = ctx.saved_tensors
         nothing = (None,) * 5
         if grad is None:  # only the sum was used
             return grad_sum, grad_sum, None, None, *nothing
         if definition.is_recorded():
             inputs = (x, residual, weight, bias, *ctx.options)
-            grads = (grad, grad_sum if ctx.fused else None)
+            grads = (grad, grad_sum) if ctx.fused else (grad,)
             return (*definition.differentiate(reference.norm, inputs, grads), None)
         _, _, weight_wanted, bias_wanted, *_ = ctx.needs_input_grad
         dz, parameters = gradient.outputs(
@@ -173,7 +168,7 @@ def kernels(op: str) -> tuple[Kernel, Kernel]:
         op=op,
         inputs="Tensor x, Tensor? residual, Tensor? weight, Tensor? bias, "
         "float eps, float offset, str casting, bool centered",
-        outputs="(Tensor, Tensor, Tensor)",
+        outputs="(Tensor, Tensor, Tensor)" if fused else "(Tensor, Tensor)",
         backends=(
             Backend("portable", f"{ROOM}.forward:norm", triton_refuses),
             Backend("reference", f"{ROOM}.reference:norm"),
