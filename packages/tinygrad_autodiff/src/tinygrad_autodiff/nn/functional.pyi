@@ -29,12 +29,24 @@ def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: _Bool = Fa
     """Maxima over as many intervals a dimension as `output_size` says (None: its size)."""
     ...
 
+def adaptive_max_pool1d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`adaptive_max_pool1d`, and the indices that ``return_indices=True`` asks for."""
+    ...
+
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: _Bool = False) -> Tensor:
     """Maxima over as many intervals a dimension as `output_size` says (None: its size)."""
     ...
 
+def adaptive_max_pool2d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`adaptive_max_pool2d`, and the indices that ``return_indices=True`` asks for."""
+    ...
+
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: _Bool = False) -> Tensor:
     """Maxima over as many intervals a dimension as `output_size` says (None: its size)."""
+    ...
+
+def adaptive_max_pool3d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`adaptive_max_pool3d`, and the indices that ``return_indices=True`` asks for."""
     ...
 
 def affine_grid(theta: Any, size: Any, align_corners: _Number | None = None) -> Tensor:
@@ -221,8 +233,16 @@ def fractional_max_pool2d(input: Any, kernel_size: Any, output_size: Any = None,
     """Maxima of windows at random distances, about size/output apart.  Graham 2014."""
     ...
 
+def fractional_max_pool2d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`fractional_max_pool2d`, and the indices that ``return_indices=True`` asks for."""
+    ...
+
 def fractional_max_pool3d(input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _Bool = False, _random_samples: Any = None) -> Tensor:
     """Maxima of windows at random distances, about size/output apart.  Graham 2014."""
+    ...
+
+def fractional_max_pool3d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`fractional_max_pool3d`, and the indices that ``return_indices=True`` asks for."""
     ...
 
 def gaussian_nll_loss(input: Any, target: Any, var: Any, full: _Bool = False, eps: _Number = 1e-06, reduction: str = 'mean') -> Tensor:
@@ -373,6 +393,10 @@ def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
     """
     ...
 
+def max_pool1d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`max_pool1d`, and the indices that ``return_indices=True`` asks for."""
+    ...
+
 def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _Bool = False, return_indices: _Bool = False) -> Tensor:
     """Maxima of windows of (N, C, *) or (C, *); the padding is never the largest.
 
@@ -380,11 +404,19 @@ def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
     """
     ...
 
+def max_pool2d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`max_pool2d`, and the indices that ``return_indices=True`` asks for."""
+    ...
+
 def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _Bool = False, return_indices: _Bool = False) -> Tensor:
     """Maxima of windows of (N, C, *) or (C, *); the padding is never the largest.
 
     With `return_indices` also where they are in the flattened sizes, for `max_unpool`.
     """
+    ...
+
+def max_pool3d_with_indices(input: Any, *args: Any, **options: Any) -> Tensor:
+    """`max_pool3d`, and the indices that ``return_indices=True`` asks for."""
     ...
 
 def max_unpool1d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
