@@ -413,7 +413,8 @@ def test_marks_on_the_tests_count_as_no_pass(judged: Judged, lines: str, status:
         "import json\nfor test in ('test_answer', 'test_double', 'test_names_given'):\n"
         "    print(json.dumps({'token': '', 'kind': 'test', 'id': test, 'status': 'passed'}))",
         "import json, pathlib\nwith pathlib.Path(__file__).parents[1].joinpath('records').open('a')"
-        " as file:\n    file.write('{\"token\": 1}\\n[1]\\n\\xff\\n' + '[' * 99999 + '\\n' + json.dumps({'token': '', "
+        " as file:\n    file.write('{\"token\": 1}\\n[1]\\n\\xff\\n' + '[' * 99999 + '\\n')\n"
+        "    file.write(json.dumps({'token': '', "
         "'kind': 'test', 'id': 'test_answer', 'status': 'passed', 'message': '', 'line': 1, "
         "'traceback': ''}) + '\\n')",
     ],

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ pytest.importorskip("textual")
 
 from roadmap_log.tui.app import RoadmapApp
 from roadmap_log.tui.panes import LogPane, PapersPane, PlanPane, SearchPane, TodayPane
-from textual.widgets import DataTable, Markdown, Static, TabbedContent
+from textual.widgets import DataTable, Markdown, Static, TabbedContent, Tree
 
 Steps = Callable[[RoadmapApp, Any], Awaitable[None]]
 
@@ -53,6 +54,22 @@ def test_an_entry_is_written_found_and_shown(journey: Journey, roadmap: Command)
 
     drive(journey, steps)
     assert [entry.title for entry in Journey(journey.root).state.entries][-1] == "Zebra"
+
+
+def test_long_titles_are_cut_where_there_is_no_room(journey: Journey, track: Path) -> None:
+    file = journey.root / "roadmaps" / "sample.md"
+    long = "A part with a title that is longer than what there is room for on any screen"
+    file.write_text(file.read_text().replace("First part", long))
+
+    async def steps(app: RoadmapApp, pilot: Any) -> None:
+        assert "A part with a title" in str(app.query_one(TodayPane).query_one(Static).render())
+        await pilot.press("2")
+        await pilot.pause()
+        tree = app.query_one(PlanPane).query_one(Tree)
+        labels = [str(node.label) for node in tree.root.children[0].children]
+        assert labels[0].split()[:2] == ["0/3", "A"], "the count comes first, and is seen"
+
+    drive(Journey(journey.root), steps)
 
 
 def test_leaving_or_saving_nothing_writes_nothing(journey: Journey) -> None:

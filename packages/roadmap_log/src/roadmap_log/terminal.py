@@ -52,8 +52,9 @@ def coloured() -> bool:
 
 def unicode_marks() -> bool:
     """Whether the output's encoding has the marks and bars."""
+    stream = sys.stdout if hasattr(sys.stdout, "encoding") else sys.__stdout__  # textual's has none
     try:
-        "✔━○·".encode(sys.stdout.encoding or "ascii")
+        "✔━○·".encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -73,6 +73,9 @@ class TodayPane(VerticalScroll):
         return text
 
 
+_COUNT = len("30/30")
+
+
 class PlanPane(Horizontal):
     """The roadmaps as a tree, the item under the cursor beside it."""
 
@@ -84,7 +87,7 @@ class PlanPane(Horizontal):
         """Tree and text."""
         yield Tree[ItemState]("Roadmaps", classes="list")
         with VerticalScroll(classes="beside"):
-            yield Static("")
+            yield Static(Text("Enter opens a part; an item is told of here.", "dim"))
 
     def on_mount(self) -> None:
         """Fill the tree."""
@@ -108,7 +111,8 @@ class PlanPane(Horizontal):
     def _section(self, node: Any, section: Any) -> None:
         states = self.journey.state.of(section)
         done = sum(each.done for each in states)
-        here = node.add(Text(f"{terminal.clean(section.title)}  {done}/{len(states)}"))
+        count = f"{done}/{len(states)}".rjust(_COUNT)  # before what may be cut off
+        here = node.add(Text.assemble((count, "dim"), f" {terminal.clean(section.title)}"))
         for item in section.items:
             each = self.journey.state.items[item.id]
             here.add_leaf(self._label(each), data=each)
