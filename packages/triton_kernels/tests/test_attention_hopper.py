@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from triton_kernels import flash_attention, record_backends
+from triton_kernels import flash_attention, mla_decode_attention, record_backends
 from triton_kernels.ops.attention import layout, samples
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
 from triton_kernels.ops.attention.hopper_shares import Part, bytes_for_ds, parts
@@ -84,6 +84,31 @@ def test_what_ds_takes_is_bounded_for_any_length_and_group():
     assert bytes_for_ds(64 << 22, causal=False) == 1 << 31
 
 
+def test_the_latent_decoding_says_what_it_cannot_take(monkeypatch):
+    monkeypatch.setattr(layout, "_gluon_refuses", lambda query: None)
+    q, cache, wide = halves((2, 64, 1, 576), (2, 1, 9, 576), (2, 1, 9, 580))
+    table = torch.zeros(2, 3, dtype=torch.int32)
+    rest = (None, 0.1, 0.0, UNBOUNDED)
+
+    def refuses(q, cache, table=None, rest=rest, rank=512):
+        return layout.latent_refuses(q, cache, None, None, table, *rest, rank)
+
+    assert refuses(q, cache) is None
+    assert refuses(q[:, :32].reshape(2, 16, 2, 576), cache) == refuses(q[:, :32], cache)
+    assert refuses(q, torch.empty(9, 1, 128, 576, dtype=q.dtype), table) is None
+    refused = {
+        "512 + 64 columns": refuses(q, cache, rank=256),
+        "64 rows": refuses(q[:, :63], cache),
+        "lie in one page": refuses(q, cache, table),
+        "positive scale": refuses(q, cache, rest=(None, -0.1, 0.0, UNBOUNDED)),
+        "stride of the key": refuses(q, wide[..., :576]),
+        "key does not begin": refuses(q, wide[..., 4:]),
+        "an empty query": refuses(q[:0], cache),
+    }
+    for reason, answer in refused.items():
+        assert reason in answer
+
+
 # --- on a GPU -------------------------------------------------------------------------------------
 
 SHAPES = (  # batch, heads, key heads, queries, keys
@@ -140,3 +165,42 @@ def test_a_backward_in_parts_is_that_in_one_and_repeats(size, right):
         for actual, repeated, wanted in zip(found, again, whole, strict=True):
             assert torch.equal(actual, repeated)
             assert (actual - wanted).float().norm() <= 3e-3 * wanted.float().norm()
+
+
+LATENTS = (  # batch, heads, tokens, capacity, lengths or None, page or 0
+    (1, 64, 1, 5, None, 0), (2, 128, 1, 300, None, 0), (1, 64, 1, 5000, None, 0),
+    (3, 100, 1, 640, (640, 1, 0), 0), (2, 16, 4, 777, (770, 4), 0),
+    (2, 128, 1, 512, (300, 511), 64), (2, 128, 2, 1024, (1000, 2), 128), (140, 64, 1, 130, None, 0),
+)  # fmt: skip
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("shape", LATENTS, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_latent_decoding_agrees_with_float32(shape, dtype):
+    batch, heads, tokens, capacity, lengths, page = shape
+    query, latents = halves(
+        (batch, heads, tokens, 576), (batch, capacity, 576), device="cuda", dtype=dtype
+    )
+    options = {"scale": 192**-0.5, "return_lse": True}
+    exact = {**options, "backend": "reference"}
+    if lengths:
+        exact["lengths"] = torch.tensor(lengths, dtype=torch.int32, device="cuda")
+        for one, length in zip(latents, lengths, strict=True):
+            one[length:] = torch.nan  # what lies beyond a sequence is nobody's
+    ours = dict(exact, backend="hopper")
+    cache = latents
+    if page:
+        pages = capacity // page
+        table = torch.randperm(batch * pages, device="cuda").view(batch, pages)
+        cache = torch.empty(batch * pages, page, 576, device="cuda", dtype=dtype)
+        cache[table.flatten()] = latents.view(-1, page, 576)
+        ours["page_table"] = table.int()
+    output, lse = mla_decode_attention(query, cache, 512, **ours)
+    again, _ = mla_decode_attention(query, cache, 512, **ours)
+    expected, expected_lse = mla_decode_attention(query.float(), latents.float(), 512, **exact)
+    torchs, _ = mla_decode_attention(query, latents, 512, **exact)
+    bound = 2 * (torchs - expected).abs().max() + torch.finfo(dtype).eps * expected.abs().max()
+    assert (output - expected).abs().max() <= bound
+    torch.testing.assert_close(lse, expected_lse, rtol=1e-4, atol=1e-4)
+    assert torch.equal(output, again)

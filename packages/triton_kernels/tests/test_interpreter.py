@@ -62,11 +62,10 @@ def test_every_backend_is_proven():
 @pytest.mark.parametrize("k", [64, 20_480])  # one load of a row, and two
 def test_digits_make_up_the_numbers(k):
     x = (torch.randn(3, k) * torch.tensor([[1.0], [1e-20], [1e20]])).bfloat16()
-    digits, scale, sums = digits_of(x, summed=True)
+    digits, scale = digits_of(x)
     assert digits.abs().max() <= 64
     powers = torch.tensor([1.0, 128.0, 128.0**2], dtype=torch.float64)[:, None]
     made = (digits * powers).sum(1) * scale[:, None]
     assert ((made - x).abs().amax(1) <= 2**-20 * x.abs().amax(1)).all()
-    assert torch.equal(sums, digits.view(3, 3, -1, 64).sum(-1).int())
     x[1, 5] = torch.inf
-    assert digits_of(x, summed=False).scale.isnan().tolist() == [False, True, False]
+    assert digits_of(x).scale.isnan().tolist() == [False, True, False]

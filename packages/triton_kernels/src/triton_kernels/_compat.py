@@ -46,6 +46,7 @@ __all__ = [
     "interpreting",
     "on_device",
     "starts_aligned",
+    "starts_early",
     "tl",
     "triton",
     "triton_dtype",
@@ -97,6 +98,14 @@ def interpreter_fault() -> str | None:
 
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("+")[0].split(".")[:3] if part.isdigit())
+
+
+def starts_early(device: Device) -> bool:
+    """Whether a kernel can start before the one ahead of it has ended, and wait for it later on.
+
+    Programmatic dependent launch: the option ``launch_pdl``, and ``tl.extra.cuda.gdc_wait``.
+    """
+    return device.capability >= (9, 0) and not _INTERPRETED
 
 
 def upcasts_dot(dtype: torch.dtype) -> bool:

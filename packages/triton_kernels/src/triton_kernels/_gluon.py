@@ -25,6 +25,7 @@ _RENAMED = hasattr(_tma, "async_load")
 load_async = _tma.async_load if _RENAMED else _tma.async_copy_global_to_shared
 store_async = _tma.async_store if _RENAMED else _tma.async_copy_shared_to_global
 store_wait = _tma.store_wait
+thread_barrier = gl.barrier if hasattr(gl, "barrier") else gl.thread_barrier  # renamed in 3.7
 Barrier = mbarrier.MBarrierLayout
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "mbarrier",
     "store_async",
     "store_wait",
+    "thread_barrier",
     "warpgroup_mma",
     "warpgroup_mma_wait",
 ]

@@ -14,7 +14,13 @@ from triton_kernels.backends import Backend
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.attention import checks, decode_portable, decode_samples, reference
+from triton_kernels.ops.attention import (
+    checks,
+    decode_portable,
+    decode_samples,
+    layout,
+    reference,
+)
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, lse_dtype
 from triton_kernels.registry import Op
 
@@ -58,7 +64,7 @@ def _fake(query: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor
     )
 
 
-def _kernel(name: str) -> Kernel:
+def _kernel(name: str, *first: Backend) -> Kernel:
     return Kernel(
         name,
         op=name,
@@ -66,6 +72,7 @@ def _kernel(name: str) -> Kernel:
         "Tensor? sinks, float scale, float soft_cap, int left, int value_size",
         outputs="(Tensor, Tensor)",
         backends=(
+            *first,
             Backend("portable", f"{_ROOM}.decode_portable:decode", decode_portable.refuses),
             Backend("reference", f"{_ROOM}.decode:reference_decode"),
         ),
@@ -74,7 +81,9 @@ def _kernel(name: str) -> Kernel:
 
 
 kernel = _kernel(_NAME)
-latent_kernel = _kernel(_LATENT)
+latent_kernel = _kernel(
+    _LATENT, Backend("hopper", f"{_ROOM}.hopper_latent:decode", layout.latent_refuses)
+)
 
 
 def _check_lengths(

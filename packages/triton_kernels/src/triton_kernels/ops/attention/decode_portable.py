@@ -24,10 +24,10 @@ from triton_kernels.ops.attention.features import UNBOUNDED
 from triton_kernels.ops.attention.masking import LN_2, LOG2_E, tanh
 
 _LOG2_E = 1.4426950408889634
-_MERGED = 16
-"""Shares merged at a time."""
-_WIDTH = 128
-"""Columns that a merging program takes: few rows must still occupy the whole GPU."""
+_MOST_MERGED = 64
+"""Shares merged at a time: their loads are on their way together."""
+_WIDTHS = (128, 32)
+"""Columns of a merging program, of many rows and of few, which must still occupy the GPU."""
 
 
 @triton.jit
@@ -51,8 +51,10 @@ def _share(
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, LATENT: tl.constexpr, ROWS: tl.constexpr,
     KEYS: tl.constexpr, CAPPED: tl.constexpr, LEFT: tl.constexpr, SINGLE: tl.constexpr,
-    PRECISION: tl.constexpr, EXACT: tl.constexpr, UPCAST: tl.constexpr,
+    PRECISION: tl.constexpr, EXACT: tl.constexpr, UPCAST: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    if EARLY:  # the kernel that merges may start, and wait for the shares
+        tl.extra.cuda.gdc_launch_dependents()
     split = tl.program_id(0) % splits
     tile = tl.program_id(0) // splits % row_tiles
     key_head = (tl.program_id(0) // splits // row_tiles % key_heads).to(tl.int64)
@@ -157,9 +159,11 @@ def _share(
 @triton.jit
 def _merge(
     shares_ptr, lses_ptr, sinks_ptr, o_ptr, lse_ptr, splits, numbers, heads, tokens,
-    VALUE_SIZE: tl.constexpr, WIDTH: tl.constexpr, MERGED: tl.constexpr,
+    VALUE_SIZE: tl.constexpr, WIDTH: tl.constexpr, MERGED: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """Some columns of one row: the shares weighted by exp of their lse, beside the sink."""
+    if EARLY:
+        tl.extra.cuda.gdc_wait()
     parts = tl.cdiv(VALUE_SIZE, WIDTH)
     number = (tl.program_id(0) // parts).to(tl.int64)
     columns = tl.program_id(0) % parts * WIDTH + tl.arange(0, WIDTH)
@@ -221,6 +225,7 @@ def _share_plan(
             "CAPPED": soft_cap > 0, "LEFT": left != UNBOUNDED, "SINGLE": tile.splits == 1,
             "PRECISION": "ieee", "EXACT": query.dtype is torch.float32,
             "UPCAST": _compat.upcasts_dot(query.dtype),
+            "EARLY": tile.splits > 1 and _compat.starts_early(_compat.device_of(query.device)),
         },
         {"num_warps": tile.warps, "num_stages": tile.stages},
     )  # fmt: skip
@@ -230,11 +235,36 @@ def _share_plan(
 def _merge_plan(shares: Layout, output: Layout, sinks: Layout | None) -> Launch:
     """The launch that merges them."""
     _batch, heads, tokens, value_size = output.shape
-    rows, width = output.shape[:3].numel(), min(_WIDTH, shapes.parts(output.shape[3])[0])
+    device = _compat.device_of(output.device)
+    rows, early = output.shape[:3].numel(), _compat.starts_early(device)
+    few = rows * triton.cdiv(value_size, _WIDTHS[0]) < 4 * device.processors
+    width = min(_WIDTHS[few], shapes.parts(value_size)[0])
+    merged = min(_MOST_MERGED, triton.next_power_of_2(shares.shape[0]))
     return Launch(
         _merge, rows * triton.cdiv(value_size, width), (shares.shape[0], rows, heads, tokens),
-        {"VALUE_SIZE": value_size, "WIDTH": width, "MERGED": _MERGED}, {"num_warps": 4},
+        {"VALUE_SIZE": value_size, "WIDTH": width, "MERGED": merged, "EARLY": early},
+        {"num_warps": 4, **({"launch_pdl": True} if early else {})},
     )  # fmt: skip
+
+
+def merge(
+    shares: torch.Tensor, lses: torch.Tensor, sinks: torch.Tensor | None, output: torch.Tensor,
+    lse: torch.Tensor,
+) -> None:  # fmt: skip
+    """Writes output and lse from the shares, which the kernel launched just before this makes."""
+    its = None if sinks is None else Layout.of(sinks)
+    launch = _merge_plan(Layout.of(shares), Layout.of(output), its)
+    launch(shares, lses, sinks, output, lse)
+
+
+def room_for(
+    output: torch.Tensor, lse: torch.Tensor, splits: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the shares go: float32, or if there is one, the output itself."""
+    if splits == 1:
+        return output, lse
+    shares = output.new_empty((splits, *output.shape), dtype=torch.float32)
+    return shares, lse.new_empty((splits, *lse.shape))
 
 
 def decode(
@@ -256,10 +286,7 @@ def decode(
             heads // key_heads * tokens, batch * key_heads, page * pages, size,
             page_table is not None, query.dtype, _compat.device_of(query.device),
         )  # fmt: skip
-    shares, lses = output, lse
-    if tile.splits > 1:
-        shares = output.new_empty((tile.splits, *output.shape), dtype=torch.float32)
-        lses = lse.new_empty((tile.splits, *lse.shape))
+    shares, lses = room_for(output, lse, tile.splits)
     sinks = None if sinks is None else sinks.contiguous()
     beside = (lengths, page_table, sinks)
     launch = _share_plan(
@@ -269,9 +296,7 @@ def decode(
     )  # fmt: skip
     launch(query, keys, keys if values is None else values, shares, lses, *beside)
     if tile.splits > 1:
-        its = None if sinks is None else Layout.of(sinks)
-        launch = _merge_plan(Layout.of(shares), Layout.of(output), its)
-        launch(shares, lses, sinks, output, lse)
+        merge(shares, lses, sinks, output, lse)
     return output, lse
 
 

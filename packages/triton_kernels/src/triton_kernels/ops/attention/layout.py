@@ -17,6 +17,14 @@ ALIGNMENT = 16
 WIDTHS = ((64, 64), (128, 128), (256, 256), (256, 128))
 """Widths of query and value that the forward has a tiling for."""
 
+LATENT_RANK, LATENT_ROTATED = 512, 64
+"""Columns of a latent and of its rotated part, as DeepSeek-V2 and V3 have them."""
+LATENT_ROWS = 64
+"""Heads times tokens that a block of threads decodes for; with fewer, the tensor cores' rows would
+stand empty, and the portable kernel is as fast as the memory."""
+LATENT_KEYS = 64
+"""Keys of a tile, which lie in one page."""
+
 
 def block_width(width: int) -> int:
     """The power of two that a head's width is filled up to with zeros, by the loads themselves."""
@@ -55,6 +63,26 @@ def backward_refuses(
     if block_width(query.shape[-1]) != block_width(value.shape[-1]):
         return "its values are as wide as its keys"
     return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))
+
+
+def latent_refuses(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor | None,
+    lengths: torch.Tensor | None, page_table: torch.Tensor | None, sinks: torch.Tensor | None,
+    scale: float, soft_cap: float, left: int, value_size: int,
+) -> str | None:  # fmt: skip
+    """Why the decoding over latents cannot take these inputs, or None."""
+    if reason := _gluon_refuses(query):
+        return reason
+    size = query.shape[-1]
+    if (value_size, size - value_size) != (LATENT_RANK, LATENT_ROTATED):
+        return f"it is made for latents of {LATENT_RANK} + {LATENT_ROTATED} columns"
+    if query.shape[1] * query.shape[2] < LATENT_ROWS:
+        return f"it takes {LATENT_ROWS} rows, heads times tokens, or more"
+    if page_table is not None and keys.shape[2] % LATENT_KEYS:
+        return f"its tiles of {LATENT_KEYS} keys lie in one page"
+    if scale <= 0:
+        return "its maxima need a positive scale"
+    return _layouts_refuse(Layout.of(query), Layout.of(keys))
 
 
 def _gluon_refuses(query: torch.Tensor) -> str | None:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import torch
 
+from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout, tl, triton
-from triton_kernels.ops.quantised.codes import BLOCK
 
 PLANES = 3
 """Digits of a number."""
@@ -36,7 +36,7 @@ def _magnitude(x):
 
 
 @triton.jit
-def _write(x, factor, digits_ptr, sums_ptr, start, k, COLUMNS: tl.constexpr, BLOCK: tl.constexpr):
+def _write(x, factor, digits_ptr, start, k, COLUMNS: tl.constexpr):
     columns = start + tl.arange(0, COLUMNS)
     number = tl.floor(x * factor + 0.5).to(tl.int32)
     for plane in tl.static_range(3):
@@ -44,21 +44,16 @@ def _write(x, factor, digits_ptr, sums_ptr, start, k, COLUMNS: tl.constexpr, BLO
         if plane < 2:
             digit = ((number + 64) & 127) - 64
         tl.store(digits_ptr + plane * k + columns, digit.to(tl.int8), mask=columns < k)
-        if sums_ptr is not None:
-            blocks = start // BLOCK + tl.arange(0, COLUMNS // BLOCK)
-            sums = tl.sum(tl.reshape(digit, (COLUMNS // BLOCK, BLOCK)), axis=1)
-            at = sums_ptr + plane * (k // BLOCK) + blocks
-            tl.store(at, sums, mask=blocks < k // BLOCK)
         number = (number - digit) >> 7
 
 
 @triton.jit
-def _digits(x_ptr, digits_ptr, scale_ptr, sums_ptr, k, COLUMNS: tl.constexpr, BLOCK: tl.constexpr):
+def _digits(x_ptr, digits_ptr, scale_ptr, k, COLUMNS: tl.constexpr, EARLY: tl.constexpr):
+    if EARLY:  # the kernel that reads the digits may start, and wait for them
+        tl.extra.cuda.gdc_launch_dependents()
     row = tl.program_id(0)
     x_ptr += row * k
     digits_ptr += row * 3 * k
-    if sums_ptr is not None:
-        sums_ptr += row * 3 * (k // BLOCK)
     x = _load(x_ptr, 0, k, COLUMNS)
     largest = _magnitude(x)
     for start in range(COLUMNS, k, COLUMNS):
@@ -67,18 +62,18 @@ def _digits(x_ptr, digits_ptr, scale_ptr, sums_ptr, k, COLUMNS: tl.constexpr, BL
     exponent = tl.maximum(bits >> 23, 32)  # below 2^-95 digits are lost, to keep 1 / scale finite
     scale = ((exponent - 19) << 23).to(tl.float32, bitcast=True)
     factor = ((273 - exponent) << 23).to(tl.float32, bitcast=True)
-    _write(x, factor, digits_ptr, sums_ptr, 0, k, COLUMNS, BLOCK)
+    _write(x, factor, digits_ptr, 0, k, COLUMNS)
     for start in range(COLUMNS, k, COLUMNS):
         x = _load(x_ptr, start, k, COLUMNS)
-        _write(x, factor, digits_ptr, sums_ptr, start, k, COLUMNS, BLOCK)
+        _write(x, factor, digits_ptr, start, k, COLUMNS)
     tl.store(scale_ptr + row, tl.where(bits >= 0x7F800000, float("nan"), scale))
 
 
 @functools.lru_cache(maxsize=1024)
-def _plan(x: Layout, summed: bool) -> Launch:
-    columns = min(16384, max(BLOCK, triton.next_power_of_2(x.shape[1])))
+def _plan(x: Layout) -> Launch:
+    columns = min(16384, max(64, triton.next_power_of_2(x.shape[1])))
     warps = max(1, min(32, columns // 512))
-    constants = {"COLUMNS": columns, "BLOCK": BLOCK}
+    constants = {"COLUMNS": columns, "EARLY": _compat.starts_early(_compat.device_of(x.device))}
     return Launch(_digits, x.shape[0], (x.shape[1],), constants, {"num_warps": warps})
 
 
@@ -89,17 +84,12 @@ class Digits(NamedTuple):
     """int8 of (rows, 3, k), d₀ first."""
     scale: torch.Tensor
     """float32 of (rows,); NaN for a row that holds inf or NaN."""
-    sums: torch.Tensor | None
-    """int32 of (rows, 3, k / 64): of the digits over blocks."""
 
 
-def digits_of(x: torch.Tensor, summed: bool) -> Digits:
-    """The digits of contiguous (rows, k); ``summed`` wants k a multiple of 64."""
+def digits_of(x: torch.Tensor) -> Digits:
+    """The digits of contiguous (rows, k)."""
     rows, k = x.shape
     digits = torch.empty((rows, PLANES, k), dtype=torch.int8, device=x.device)
     scale = torch.empty(rows, dtype=torch.float32, device=x.device)
-    sums = None
-    if summed:
-        sums = torch.empty((rows, PLANES, k // BLOCK), dtype=torch.int32, device=x.device)
-    _plan(Layout.of(x), summed)(x, digits, scale, sums)
-    return Digits(digits, scale, sums)
+    _plan(Layout.of(x))(x, digits, scale)
+    return Digits(digits, scale)

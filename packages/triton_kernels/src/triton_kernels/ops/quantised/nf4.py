@@ -90,8 +90,8 @@ def _checked_int8(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> 
     return x, codes, scale
 
 
-def _integer_refuses(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> str | None:
-    """Why the kernel in whole numbers cannot take these inputs, or None."""
+def _gluon_refuses(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> str | None:
+    """Why a kernel in Gluon cannot take these inputs, or None."""
     if reason := triton_refuses(x):
         return reason
     if _compat.interpreting():
@@ -100,12 +100,28 @@ def _integer_refuses(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) 
         return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
     if _compat.device_of(x.device).capability < (8, 0):
         return "it needs compute capability 8.0 (Ampere) or later"
-    if x.dtype is torch.float32:
-        return "x becomes numbers of 21 bits, too few for float32"
-    if codes.dtype is torch.int8 and not (0 < codes.shape[1] <= 2**17 and not codes.shape[1] % 16):
-        return "it takes a multiple of 16 columns, up to 2**17, whose sums fit in 32 bits"
     if codes.is_contiguous() and not starts_aligned(codes):
         return "codes do not begin at a multiple of 16 bytes"
+    return None
+
+
+def _pairs_refuses(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> str | None:
+    if reason := _gluon_refuses(x, codes, scale):
+        return reason
+    if x.dtype is torch.float32:
+        return "it multiplies float16 and bfloat16 only"
+    if not all(starts_aligned(t) for t in (x, scale) if t.is_contiguous()):
+        return "x or scale do not begin at a multiple of 16 bytes"
+    return None
+
+
+def _integer_refuses(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> str | None:
+    if reason := _gluon_refuses(x, codes, scale):
+        return reason
+    if x.dtype is torch.float32:
+        return "x becomes numbers of 21 bits, too few for float32"
+    if not (0 < codes.shape[1] <= 2**17 and not codes.shape[1] % 16):
+        return "it takes a multiple of 16 columns, up to 2**17, whose sums fit in 32 bits"
     return None
 
 
@@ -133,9 +149,11 @@ _nf4_kernel, _int8_kernel = (
     _kernel(
         name, "Tensor x, Tensor codes, Tensor scale", name,
         lambda x, codes, scale, backend: x.new_empty((x.shape[0], codes.shape[0])),
-        Backend("integer", f"{_ROOM}.integer:{name}", _integer_refuses),
+        Backend(first, f"{_ROOM}.{first}:{name}", refuses),
     )
-    for name in ("matvec_nf4", "matvec_int8")
+    for name, first, refuses in (
+        ("matvec_nf4", "pairs", _pairs_refuses), ("matvec_int8", "integer", _integer_refuses),
+    )
 )  # fmt: skip
 
 

@@ -88,10 +88,10 @@ def dequantise(codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype) -> 
     """One program a block of bytes; the 16 levels come from the cache."""
     y = torch.empty((codes.shape[0], 2 * codes.shape[1]), dtype=dtype, device=codes.device)
     if y.numel():
-        grid = (triton.cdiv(codes.numel(), 2048),)
+        grid = (triton.cdiv(codes.numel(), 1024),)
         table = _table(codes.device)
         _dequantise[grid](
-            codes.contiguous(), scale.contiguous(), table, y, codes.numel(), BYTES=2048, num_warps=4
+            codes.contiguous(), scale.contiguous(), table, y, codes.numel(), BYTES=1024, num_warps=4
         )
     return y
 

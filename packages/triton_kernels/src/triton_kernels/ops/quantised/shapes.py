@@ -9,24 +9,44 @@ from triton_kernels._compat import Device
 
 
 class Tile(NamedTuple):
-    """How the warps of a program that share 16 rows of the weight walk along them."""
+    """How the warps of a program that share 16 rows of an int8 weight walk along them."""
 
     depth: int
-    """Blocks of 64 columns that a warp takes at a time: what it has in flight."""
+    """Times 64 columns that a warp takes at a time: what it has in flight."""
     warps: int
 
 
-# By rows of x, rounded up to a power of two: blocks a warp takes at a time, warps.
-_NF4 = {1: (4, 8), 2: (4, 8), 4: (2, 8), 8: (2, 8)}
-_INT8 = {1: (1, 4), 2: (1, 4), 4: (1, 4), 8: (4, 4)}
+_INT8 = {1: (2, 4), 2: (2, 4), 4: (4, 4), 8: (4, 4)}
+"""By rows of x, rounded up to a power of two: depth, warps."""
 
 
 @functools.lru_cache(maxsize=1024)
-def integer_tile(n: int, k: int, rows: int, nf4: bool, device: Device) -> Tile:
-    """The tile of the kernels in whole numbers."""
-    depth, warps = (_NF4 if nf4 else _INT8)[1 << (rows - 1).bit_length()]
+def integer_tile(n: int, k: int, rows: int, device: Device) -> Tile:
+    """The tile of the kernel in whole numbers."""
+    depth, warps = _INT8[1 << (rows - 1).bit_length()]
     blocks = -(-k // 64)
     # Of a small weight more warps share a row, until all processors have work.
     while warps < 16 and -(-n // 16) * warps < 16 * device.processors and warps * depth < blocks:
         warps *= 2
     return Tile(depth, warps)
+
+
+class PairTile(NamedTuple):
+    """How programs take the rows of an NF4 weight."""
+
+    tiles: int
+    """Times 16 rows at a time, which share what is read of x."""
+    warps: int
+    """That walk along these rows together."""
+    programs: int
+    """That take one such lot of rows after the other."""
+    registers: int | None = None
+    """The most of a thread, so that ``programs`` fit at a time; None: as the compiler likes."""
+
+
+@functools.lru_cache(maxsize=1024)
+def pair_tile(n: int, rows: int, device: Device) -> PairTile:
+    """The tile of the kernel by a table of pairs: as many programs as fit at a time."""
+    tiles, resident, registers = (1, 4, None) if rows == 1 else (2, 2, 128)
+    programs = max(1, min(resident * device.processors, -(-n // (16 * tiles))))
+    return PairTile(tiles, 8, programs, registers)
