@@ -107,17 +107,18 @@ def forward(size: int, causal: bool) -> None:
     t = hopper_forward.tiling(size, 4096, causal)
     x = torch.empty(1, 1, 4096, size, dtype=torch.bfloat16)
     q, k = descriptor(x, 64, size), descriptor(x, t.keys, size)
+    o = descriptor(x, 64, size // 2) if t.halves else q
     options = {
         "LEFT": False, "RIGHT": causal, "CAPPED": False, "SLOPED": 0, "BIAS": False,
-        "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "LATE": t.late,
-        "ORDER": "folded" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
+        "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "ONCE": True,
+        "ORDER": "sections" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
         "V_SLOTS": t.v_slots, "QUERIES": t.queries, "REGISTERS": 240 if t.parties == 2 else 160,
         "maxnreg": 168 if t.parties == 2 else 128,
     }  # fmt: skip
     rows, places = torch.empty(16), torch.empty(16, dtype=torch.int32)
-    sizes = (4, 16, 2, 4096, 4096, 0, 0, size, size, size, 0, 0, 0.1, 0.0)
+    sizes = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0, 0.1, 0.0)
     name = f"forward d{size} {'causal' if causal else 'full'}"
-    arguments = (q, k, k, q, q, x, rows, rows, rows, places, *sizes)
+    arguments = (q, k, k, o, q, x, rows, rows, rows, places, *sizes)
     report(name, hopper_forward._forward, arguments, options)
 
 

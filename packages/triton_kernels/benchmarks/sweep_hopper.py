@@ -29,20 +29,19 @@ FORWARD: dict[int, tuple[F | None, ...]] = {
     64: (
         None,
         F(keys=128, slots=4, v_slots=4),
-        F(keys=128, slots=4, v_slots=4, late=True),
+        F(keys=128, slots=4, v_slots=4, ping_pong=True),
         F(keys=128, parties=3, slots=3, v_slots=3, queries=6),
     ),
     128: (
         None,
         F(keys=128, v_slots=3),
-        F(keys=128, v_slots=3, late=True),
         F(keys=128),
-        F(keys=128, v_slots=3, late=True, ping_pong=True),
+        F(keys=128, v_slots=3, ping_pong=True),
     ),
     256: (
         None,
-        F(keys=64, queries=2, persistent=False),
-        F(keys=64, queries=2, persistent=False, late=True),
+        F(keys=64, queries=2, halves=True),
+        F(keys=64, queries=2),
     ),
 }
 """None: what ``tiling`` chooses."""

@@ -5,15 +5,16 @@ owns 64 rows of queries; all of them read the same blocks of keys and values, wh
 warp fetches as far ahead as shared memory has slots. A slot has two barriers: ``full`` (the bytes
 have landed) and ``free`` (every warpgroup has read them).
 
-Two products are always in the tensor cores' queue. While the softmax of block j runs on the
-ordinary cores, the scores of block j + 1 wait behind p·v of block j - 1::
+The scores of block j + 1 and p·v of block j are queued together. The maximum of the scores is
+sought while p·v runs, the exponentials are taken while the other warpgroup's products run::
 
-    tensor cores   q·k0 | q·k1  p0·v0 | q·k2  p1·v1 | …  | pn·vn  q'·k'0 | …
-    other cores         | softmax 0   | softmax 1   | …  | o leaves      | softmax 0' …
+    tensor cores      q·k1  p0·v0 | of the other | q·k2  p1·v1 | of the other | …  | q'·k'0 | …
+    one warpgroup              max  weights 1 ───┤          max  weights 2 ───┤        o leaves
+    the other         ── weights ─┤          max  weights ─────┤          max  …
 
 The blocks are persistent and the pipeline does not drain between tiles: the first scores of the
 next tile are under way while the output of this one leaves, through the slot that its queries
-came in by. Causal tiles are dealt out longest first, to and fro, so that all blocks end together.
+came in by, or through one of its own. ``hopper_order`` says who works on which tiles.
 Only the blocks that the diagonal, the window's edge or the end of the keys cuts are masked.
 
 A bias comes block by block as keys do, into a slot for each warpgroup. Packed sequences are tiles
@@ -49,7 +50,7 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
-from triton_kernels.ops.attention import packing
+from triton_kernels.ops.attention import hopper_order, packing
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_lse, empty_output
 from triton_kernels.ops.attention.layout import block_width
 
@@ -59,10 +60,10 @@ _LOG2_E = gl.constexpr(1 / math.log(2))
 _LN2 = gl.constexpr(math.log(2))
 _FIELDS = gl.constexpr(packing.FIELDS)
 _TILES_TO_FOLD = 6
-"""Tiles a program from which pairs of them are small enough to be dealt out."""
+"""Tiles a program from which pairs of packed ones are small enough to be dealt out."""
 _LOG2E = 1 / math.log(2)
 _SIZES = (
-    "batches", "heads_q", "group", "m", "n", "left", "right", "o_head", "o_row", "width",
+    "batches", "heads_q", "group", "m", "n", "left", "right", "section", "o_head", "o_row", "width",
     "bias_batches", "bias_heads",
 )  # fmt: skip
 
@@ -87,27 +88,25 @@ def _index(turn, ORDER: gl.constexpr):
     programs = gl.num_programs(0)
     if ORDER == "folded":
         return 2 * (turn // 2 * programs + place) + turn % 2
-    elif ORDER == "longest":
+    elif ORDER == "sections":
         return turn * programs + gl.where(turn % 2 == 0, place, programs - 1 - place)
     else:
         return turn * programs + place
 
 
 @gluon.jit
-def _place(index, row_tiles, heads, ORDER: gl.constexpr):
-    """Row of tiles, and head counted through the batch.
-
-    Head by head, so that a head's keys are read from L2; ``folded``: in a head the longest row and
-    the shortest follow each other, so that all pairs are equal. ``longest``: the longest rows of
-    all heads first, which balances few tiles best.
-    """
-    if ORDER == "longest":
-        return row_tiles - 1 - index // heads, index % heads
+def _place(index, row_tiles, heads, section, ORDER: gl.constexpr):
+    """Row of tiles, and head counted through the batch: head by head, so that a head's keys are
+    read from L2, or as ``hopper_order`` says."""
+    if ORDER == "sections":
+        part = index // (row_tiles * section)
+        rest = index - part * row_tiles * section
+        heads_here = gl.minimum(section, heads - part * section)
+        row = rest // heads_here
+        down = (gl.cdiv(heads, section) - 1 - part) % 2 == 0
+        return gl.where(down, row_tiles - 1 - row, row), part * section + rest % heads_here
     else:
-        row = index % row_tiles
-        if ORDER == "folded":
-            row = gl.where(row % 2 == 0, row_tiles - 1 - row // 2, row // 2)
-        return row, index // row_tiles
+        return index % row_tiles, index // row_tiles
 
 
 @gluon.jit
@@ -119,7 +118,7 @@ def _tile(
     Packed, ``places`` holds for the tiles of one head those of the sequence that each belongs to,
     and the number of tiles before it: the heads of a sequence follow each other.
     """
-    _, row_tiles, heads, heads_q, _, _, _, _, bias_batches, _ = work
+    _, row_tiles, heads, heads_q, _, section, _, _, _, bias_batches, _ = work
     m, n, _, _ = edges
     if PACKED:
         place = places + _FIELDS * (index // heads_q + 1)
@@ -134,11 +133,11 @@ def _tile(
         row = index % count
         if ORDER == "folded":
             row = gl.where(row % 2 == 0, count - 1 - row // 2, row // 2)
-        elif ORDER == "longest":
+        elif ORDER == "sections":
             row = count - 1 - row
         return row, sequence * heads_q + index // count, first_q, m, first_k, n
     else:
-        row, head = _place(index, row_tiles, heads, ORDER)
+        row, head = _place(index, row_tiles, heads, section, ORDER)
         if BIAS:  # a head's bias is read by all batches while it is in L2
             batches = heads // heads_q
             if bias_batches == 1:
@@ -188,13 +187,13 @@ def _load(
     descriptors, beside, slots, signals, work, edges, scales,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
-    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     """The loading warp: queries once a tile; keys and values block by block, the last one first."""
     q, k, v, _, bias = descriptors
     q_slots, k_slots, v_slots, _, b_slots = slots
     q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, _ = signals
-    tiles, _, _, heads_q, group, _, _, _, bias_batches, bias_heads = work
+    tiles, _, _, heads_q, group, _, _, _, _, bias_batches, bias_heads = work
     _, _, _, _, places = beside
     _, _, left, right = edges
     BLOCK_N: gl.constexpr = k_slots.shape[3]
@@ -278,12 +277,12 @@ def _distances(s, row, key, edges):
 
 
 @gluon.jit
-def _softmax(
+def _peak(
     s, top, cut, row, key, edges, scales, slope, b_slot, there, gone, phase,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
-    BIAS: gl.constexpr, BLIND: gl.constexpr,
+    BIAS: gl.constexpr,
 ):  # fmt: skip
-    """exp2(scale·s - new maximum), that maximum, and the factor of what was summed before."""
+    """Scores with what belongs to them, their new maximum (scaled), what they are scaled by."""
     scale, squeeze = scales
     if CAPPED:
         s = _tanh(s * squeeze)
@@ -299,11 +298,16 @@ def _softmax(
         scale = 1.0
     if cut:
         s = _masked(s, row, key, edges, LEFT, RIGHT)
-    new = gl.maximum(top, gl.max(s, 1) * scale)
+    return s, gl.maximum(top, gl.max(s, 1) * scale), scale
+
+
+@gluon.jit
+def _weights(s, top, new, scale, BLIND: gl.constexpr):
+    """exp2(scale·s - new maximum), and the factor of what was summed before."""
     base = new
     if BLIND:  # a row that has seen no key yet has no maximum
         base = gl.where(new == -float("inf"), 0.0, new)
-    return gl.exp2(s * scale - base[:, None]), new, gl.exp2(top - base)
+    return gl.exp2(s * scale - base[:, None]), gl.exp2(top - base)
 
 
 @gluon.jit
@@ -371,17 +375,37 @@ def _skip(skipped, step, signals, BIAS: gl.constexpr, PING_PONG: gl.constexpr, P
 
 
 @gluon.jit
+def _leave(x, o, slot, batch, head, row):
+    """Through a slot as wide as an output or half as wide, as soon as the one before has left."""
+    PIECE: gl.constexpr = slot.shape[3]
+    store_wait(0)
+    if x.shape[1] == PIECE:
+        slot.reshape([_ROWS, PIECE]).store(x)
+        fence_async_shared()
+        store_async(o, [batch, head, row, 0], slot)
+    else:
+        halves = gl.split(x.reshape([_ROWS, 2, PIECE]).permute((0, 2, 1)))
+        slot.reshape([_ROWS, PIECE]).store(halves[0])
+        fence_async_shared()
+        store_async(o, [batch, head, row, 0], slot)
+        store_wait(0)
+        slot.reshape([_ROWS, PIECE]).store(halves[1])
+        fence_async_shared()
+        store_async(o, [batch, head, row, PIECE], slot)
+
+
+@gluon.jit
 def _attend(
     descriptors, beside, slots, signals, work, edges, scales,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
-    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, PARTY: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, PARTY: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: 64 rows of one tile after the other."""
     _q, _k, v, o, _ = descriptors
     q_slots, k_slots, v_slots, o_slots, b_slots = slots
     q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns = signals
-    tiles, _, _, heads_q, _, o_head, o_row, width, _, _ = work
+    tiles, _, _, heads_q, _, _, o_head, o_row, width, _, _ = work
     out, lse, sinks, slopes, places = beside
     rows_q, _, left, right = edges
     # Rows that see no key have no maximum.
@@ -391,6 +415,8 @@ def _attend(
     V_SLOTS: gl.constexpr = v_slots.shape[0]
     QUERIES: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = v_slots.shape[4]
+    # Outputs leave by slots of their own, or by those that their queries came in by.
+    OWN: gl.constexpr = o_slots.shape[4] != q_slots.shape[4]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_N, 16])
     OUT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     P: gl.constexpr = gl.DotOperandLayout(0, OUT, 2)
@@ -422,6 +448,9 @@ def _attend(
         )
         s = warpgroup_mma_wait(0, (scores,))
         mbarrier.arrive(k_free.index(step % SLOTS), count=1)
+        if OWN:  # noqa: SIM102 (known when compiled; the next when run)
+            if last - first == 1:
+                mbarrier.arrive(q_free.index(q_slot), count=1)
         # Blocks before ``whole`` are cut by nothing on the right, those from ``inside`` on by
         # nothing on the left.
         whole = n // BLOCK_N
@@ -437,23 +466,24 @@ def _attend(
         if SLOPED:
             at = head % heads_q if SLOPED == 1 else head
             slope = gl.load(slopes + at) * _LOG2_E
-        weights, top, fade = _softmax(
+        s, new, scale = _peak(
             s, top, (last > whole) | (last <= inside), row, (last - 1) * BLOCK_N, own, scales,
             slope, b_slots.index(PARTY), b_full.index(PARTY), b_free.index(PARTY), step & 1,
-            LEFT, RIGHT, CAPPED, SLOPED, BIAS, BLIND,
+            LEFT, RIGHT, CAPPED, SLOPED, BIAS,
         )  # fmt: skip
+        weights, fade = _weights(s, top, new, scale, BLIND)
+        top = new
         total = _sums_by_thread(weights)
         if SINKS:  # the sink's own weight of 1, a quarter in each
             total += 0.25 * _by_thread(fade, total)
         p = gl.convert_layout(weights.to(v.dtype), P)
         sums = gl.zeros([_ROWS, WIDTH], gl.float32, OUT)
-        if LATE or PACKED:
+        if PACKED:
             mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
-        if PACKED:  # noqa: SIM102 (known when compiled; the next when run)
             if n < last * BLOCK_N:
                 _clear(v_slots.index(step % V_SLOTS), n - (last - 1) * BLOCK_N)
         step += 1
-        if QUERIES >= 2 * PARTIES:  # the output before this one has left its slot by now
+        if QUERIES >= 2 * PARTIES and not OWN:  # the output before has left its slot by now
             store_wait(0)
             left_slot = (q_slot + QUERIES - PARTIES) % QUERIES
             mbarrier.arrive(q_free.index(left_slot), count=1, pred=turn > 0)
@@ -465,41 +495,45 @@ def _attend(
             if PING_PONG:
                 mbarrier.wait(turns.index(PARTY), step - 1 & 1)
             scores = _scores(q_slots, q_slot, k_slots, slot, zeros)
-            if not LATE:
-                mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+            mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
             adding = _add_values(p, v_slots, before, sums)
             if PING_PONG:
                 mbarrier.arrive(turns.index(1 - PARTY), count=1)
             s = warpgroup_mma_wait(1, (scores,))
-            if not LATE:
-                mbarrier.arrive(k_free.index(slot), count=1)
+            mbarrier.arrive(k_free.index(slot), count=1)
             cut = False
-            if RIGHT:
+            if RIGHT and not ONCE:
                 cut = block >= whole
             if LEFT:
                 cut = cut | (block < inside)
-            weights, top, fade = _softmax(
+            s, new, scale = _peak(
                 s, top, cut, row, block * BLOCK_N, own, scales, slope,
                 b_slots.index(PARTY), b_full.index(PARTY), b_free.index(PARTY), step & 1,
-                LEFT, RIGHT, CAPPED, SLOPED, BIAS, BLIND,
+                LEFT, RIGHT, CAPPED, SLOPED, BIAS,
             )  # fmt: skip
-            total = total * _by_thread(fade, total) + _sums_by_thread(weights)
-            next_p = gl.convert_layout(weights.to(v.dtype), P)
-            # Waited for here and not where it is needed: the branches of this wait keep the
-            # assembler from moving the next one up, before the softmax.
-            if LATE:
-                mbarrier.arrive(k_free.index(slot), count=1)
+            if CAPPED:  # two special functions a score take longer than the other's products
+                weights, fade = _weights(s, top, new, scale, BLIND)
+            if LEFT or (RIGHT and not ONCE) or CAPPED:
+                # The branches of a wait keep the assembler from moving the next one up before them.
                 mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
-            sums, _spent = warpgroup_mma_wait(0, (adding, p))  # p stays where it is until here
+            if OWN:  # noqa: SIM102 (known when compiled; the next when run)
+                if block == first:
+                    mbarrier.arrive(q_free.index(q_slot), count=1)
+            # Waited for between maximum and exponentials: the other party's products run meanwhile,
+            # and this one's weights can take the registers of p.
+            sums, _spent = warpgroup_mma_wait(0, (adding, p))
             mbarrier.arrive(v_free.index(before), count=1)
+            if not CAPPED:
+                weights, fade = _weights(s, top, new, scale, BLIND)
+            top = new
+            total = total * _by_thread(fade, total) + _sums_by_thread(weights)
+            p = gl.convert_layout(weights.to(v.dtype), P)
             sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
-            p = next_p
             step += 1
         # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
         # it multiplies what lies in the slots, for nobody.
         before = (step - 1) % V_SLOTS
-        if not LATE:
-            mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+        mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
         if PING_PONG:
             mbarrier.wait(turns.index(PARTY), step - 1 & 1)
         adding = _add_values(p, v_slots, before, sums)
@@ -522,23 +556,21 @@ def _attend(
         share = gl.where(total == 0.0, 0.0, 1.0 / total)
         sums = sums * gl.convert_layout(share, gl.SliceLayout(1, OUT))[:, None]
         head_q = head % heads_q
-        o_slot = o_slots.index(q_slot)
-        if PACKED:
-            if row + _ROWS <= m:
-                o_slot.reshape([_ROWS, WIDTH]).store(sums.to(o.dtype))
-                fence_async_shared()
-                store_async(o, [0, head_q, first_q + row, 0], o_slot)
-            else:  # what lies behind a sequence is the next one's
-                line = row + gl.arange(0, _ROWS, gl.SliceLayout(1, OUT))
-                column = gl.arange(0, WIDTH, gl.SliceLayout(0, OUT))[None, :]
-                to = out + head_q.to(gl.int64) * o_head
-                to += (first_q + line).to(gl.int64)[:, None] * o_row + column
-                gl.store(to, sums.to(o.dtype), mask=(line < m)[:, None] & (column < width))
+        batch = 0 if PACKED else head // heads_q
+        if PACKED and row + _ROWS > m:  # what lies behind a sequence is the next one's
+            line = row + gl.arange(0, _ROWS, gl.SliceLayout(1, OUT))
+            column = gl.arange(0, WIDTH, gl.SliceLayout(0, OUT))[None, :]
+            to = out + head_q.to(gl.int64) * o_head
+            to += (first_q + line).to(gl.int64)[:, None] * o_row + column
+            gl.store(to, sums.to(o.dtype), mask=(line < m)[:, None] & (column < width))
+        elif OWN:
+            _leave(sums.to(o.dtype), o, o_slots.index(PARTY), batch, head_q, first_q + row)
         else:
+            o_slot = o_slots.index(q_slot)
             o_slot.reshape([_ROWS, WIDTH]).store(sums.to(o.dtype))
             fence_async_shared()
-            store_async(o, [head // heads_q, head_q, row, 0], o_slot)
-        if QUERIES < 2 * PARTIES:
+            store_async(o, [batch, head_q, first_q + row, 0], o_slot)
+        if QUERIES < 2 * PARTIES and not OWN:
             store_wait(0)
             mbarrier.arrive(q_free.index(q_slot), count=1)
         rows = row + gl.arange(0, _ROWS, gl.SliceLayout(1, S))
@@ -559,11 +591,11 @@ def _attend_0(
     descriptors, beside, slots, signals, work, edges, scales,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
-    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     _attend(
         descriptors, beside, slots, signals, work, edges, scales,
-        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER, PARTIES, 0,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, 0,
     )  # fmt: skip
 
 
@@ -572,11 +604,11 @@ def _attend_1(
     descriptors, beside, slots, signals, work, edges, scales,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
-    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     _attend(
         descriptors, beside, slots, signals, work, edges, scales,
-        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER, PARTIES, 1,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, 1,
     )  # fmt: skip
 
 
@@ -585,22 +617,22 @@ def _attend_2(
     descriptors, beside, slots, signals, work, edges, scales,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
-    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr,
 ):  # fmt: skip
     _attend(
         descriptors, beside, slots, signals, work, edges, scales,
-        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER, PARTIES, 2,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, 2,
     )  # fmt: skip
 
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def _forward(
     q, k, v, o, bias, out, lse, sinks, slopes, places,
-    batches, heads_q, group, m, n, left, right, o_head, o_row, width,
+    batches, heads_q, group, m, n, left, right, section, o_head, o_row, width,
     bias_batches, bias_heads, scale, squeeze,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
-    LATE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
@@ -656,27 +688,27 @@ def _forward(
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
                 (_attend_1, (
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
                 (_load, (
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
             ],
@@ -689,36 +721,36 @@ def _forward(
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
                 (_attend_1, (
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
                 (_attend_2, (
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
                 (_load, (
                         (q, k, v, o, bias), (out, lse, sinks, slopes, places),
                         (q_slots, k_slots, v_slots, o_slots, b_slots),
                         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
-                        (tiles, row_tiles, heads, heads_q, group, o_head, o_row, width,
+                        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width,
                          bias_batches, bias_heads), (m, n, left, right), (scale, squeeze),
-                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, LATE, ORDER,
+                        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER,
                         PARTIES,
                     )),
             ],
@@ -741,12 +773,9 @@ class Tiling(NamedTuple):
     """Slots of 64 rows of queries, or of outputs on their way out."""
     ping_pong: bool = False
     """Whether two warpgroups take turns at the tensor cores."""
-    late: bool = False
-    """Whether p·v of the block before is waited for after the softmax, or as soon as possible."""
-    persistent: bool = True
-    """Whether a block of threads takes one tile after the other; that takes 2·parties ``queries``:
-    with fewer, the loading warp would wait for a slot that is freed behind what it has yet to load.
-    """
+    halves: bool = False
+    """Whether an output leaves in halves through a slot of its own: its queries' slot is free early
+    then, and two of them are enough."""
 
 
 def tiling(width: int, rows: int, causal: bool) -> Tiling:
@@ -759,8 +788,8 @@ def tiling(width: int, rows: int, causal: bool) -> Tiling:
             return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6)
         return Tiling(keys=128, slots=4, v_slots=4)
     if width == 128:
-        return Tiling(keys=128, v_slots=3, late=causal)
-    return Tiling(keys=64, queries=2, late=causal, persistent=False)
+        return Tiling(keys=128, v_slots=3)
+    return Tiling(keys=64, queries=2, halves=True)
 
 
 def forward(
@@ -819,25 +848,36 @@ def _plan(
     _, heads_k, n, width_v = value.shape
     wide, wide_v = block_width(width), block_width(width_v)
     tile = tile or tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
-    if bias and wide == 128:  # its blocks take the room of a third slot
-        tile = tile._replace(v_slots=2)
+    if bias:  # its blocks take the room of a third slot of values, or of outputs
+        tile = tile._replace(v_slots=min(tile.v_slots, 2 if wide == 128 else 4), halves=False)
     rows = 64 * tile.parties
     tiles = batches * heads * -(-m // rows)
     if cu_q:
         tiles = packing.most_tiles(m, cu_q.shape[0] - 1, rows) * heads
     processors = _compat.device_of(query.device).processors
-    programs = min(tiles, processors) if tile.persistent else tiles
+    wide_o = wide_v // 2 if tile.halves and wide_v == wide else wide_v
+    # Without room for the next queries, a block of threads has one tile.
+    persistent = wide_o != wide or tile.queries >= 2 * tile.parties
+    programs = min(tiles, processors) if persistent else tiles
     order = "heads"
+    section = 1
     if f.right != UNBOUNDED:
-        # Folded, a program has two tiles at least, which only a persistent one may have.
-        folds = tile.persistent and tiles >= _TILES_TO_FOLD * programs
-        order = "folded" if folds else "longest"
+        order = "sections"
+        if cu_q and persistent and tiles >= _TILES_TO_FOLD * programs:
+            order = "folded"
+        elif not cu_q:
+            lengths = hopper_order.blocks(m, n, f.left, f.right, rows, tile.keys)
+            nbytes = n * (wide + wide_v) * query.dtype.itemsize
+            section = hopper_order.section(
+                lengths, batches * heads, heads // heads_k, nbytes, programs
+            )
     scale, cap = f.scale, f.soft_cap
     strides = empty_output(query.example(), width_v).stride()
     launch = Launch(
         _forward, programs,
         (
-            batches, heads, heads // heads_k, m, n, f.left, f.right, strides[1], strides[2],
+            batches, heads, heads // heads_k, m, n, f.left, f.right, section,
+            strides[1], strides[2],
             width_v, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
             scale / cap if cap else 0.0,
         ),
@@ -845,7 +885,8 @@ def _plan(
             "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
             "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
             "SINKS": sinks is not None, "PACKED": cu_q is not None,
-            "PING_PONG": tile.ping_pong, "LATE": tile.late, "ORDER": order,
+            "PING_PONG": tile.ping_pong, "ORDER": order,
+            "ONCE": not cu_q and hopper_order.cut_once(m, n, f.left, f.right),
             "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
             "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
         },
@@ -853,7 +894,7 @@ def _plan(
     )  # fmt: skip
     return _Plan(
         launch, rows, Descriptor(64, wide), Descriptor(tile.keys, wide),
-        Descriptor(tile.keys, wide_v), Descriptor(64, wide_v), Descriptor(64, tile.keys),
+        Descriptor(tile.keys, wide_v), Descriptor(64, wide_o), Descriptor(64, tile.keys),
     )  # fmt: skip
 
 

@@ -1,0 +1,52 @@
+"""How the Hopper forward deals its tiles out, and when it need not mask."""
+
+import pytest
+import torch
+from triton_kernels.ops.attention import hopper_order
+from triton_kernels.ops.attention.features import UNBOUNDED
+
+
+@pytest.mark.parametrize("keys", [64, 128])
+def test_where_blocks_are_cut_once_only_the_last_one_is(keys):
+    said = 0
+    for m, n, right in ((200, 200, 0), (130, 322, 0), (64, 321, 63), (300, 107, 0), (90, 400, 65),
+                        (200, 201, 0), (130, 300, 5), (200, 77, UNBOUNDED)):  # fmt: skip
+        cut = 0
+        for start in range(0, m, 64):
+            row = torch.arange(start, min(start + 64, m))[:, None]
+            seen = torch.arange(-(-n // keys) * keys)[None, :]
+            end = n if right == UNBOUNDED else n - m + right
+            seen = (seen < n) & (seen <= row + end)
+            by_block = seen.reshape(len(row), -1, keys)
+            visited = int(by_block.any(2).any(0).sum())
+            cut = max(cut, sum(not by_block[:, i].all() for i in range(visited)))
+        once = hopper_order.cut_once(m, n, UNBOUNDED, right)
+        assert not once or cut <= 1, (m, n, right)
+        said += once
+    assert said == 5
+    assert not hopper_order.cut_once(200, 200, 10, 0)
+
+
+def test_a_tile_visits_the_blocks_that_its_rows_see():
+    assert hopper_order.blocks(300, 300, UNBOUNDED, 0, 128, 128) == (1, 2, 3)
+    assert hopper_order.blocks(300, 500, UNBOUNDED, 0, 128, 128) == (3, 4, 4)
+    assert hopper_order.blocks(300, 100, UNBOUNDED, 0, 128, 64) == (1, 1, 2)
+    assert hopper_order.blocks(512, 512, 100, 0, 128, 64) == (2, 4, 4, 4)
+
+
+@pytest.mark.parametrize("heads", [1, 7, 48])
+@pytest.mark.parametrize("size", [1, 3, 48])
+def test_every_tile_has_its_turn(heads, size):
+    row, head = hopper_order.order(9, heads, size)
+    assert (row * heads + head).sort().values.tolist() == list(range(9 * heads))
+    assert row[-1] == 0  # the shortest comes last
+
+
+def test_sections_leave_little_at_the_end():
+    for length, heads, width in ((1024, 256, 128), (4096, 64, 128), (16384, 16, 128)):
+        lengths = hopper_order.blocks(length, length, UNBOUNDED, 0, 128, 128)
+        size = hopper_order.section(lengths, heads, 1, 4 * length * width, 132)
+        assert size * 4 * length * width <= 40 << 20
+        assert hopper_order._balance(lengths, heads, size, 132) > 0.985
+    # Heads that share their keys are in one section.
+    assert hopper_order.section(lengths, 16, 8, 4 * 16384 * 128, 132) % 8 == 0
