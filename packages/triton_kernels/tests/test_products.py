@@ -3,7 +3,7 @@
 import pytest
 import torch
 import triton_kernels as tk
-from triton_kernels import explain, registry
+from triton_kernels import _compat, explain, registry
 from triton_kernels.ops.linear_cross_entropy.first_chunk import FirstChunk
 
 DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -49,6 +49,22 @@ def test_the_first_chunk_fits_where_the_weights_gradient_will_be():
     assert FirstChunk.of(x, weight, torch.empty(16 * 100), 16, False).rows == 48
     assert FirstChunk.of(x, weight, torch.empty(16 * 100), 48, False) is None
     assert FirstChunk.of(x, weight, torch.empty(700), 7, False) is None  # no block of 16 fits
+
+
+@pytest.mark.parametrize("device", DEVICES if _compat.interpreting() else DEVICES[1:])
+def test_a_large_first_chunk_has_the_gradients_of_small_ones(device):
+    x, w = (torch.randn(s, 32, device=device, requires_grad=True) for s in (48, 40))
+    target = torch.randint(40, (48,), device=device)
+
+    def gradients(dtype, **options):
+        args = (x.to(dtype), w.to(dtype), target)
+        return torch.autograd.grad(tk.linear_cross_entropy(*args, **options), (x, w))
+
+    options = {"accumulate": "weight", "chunk_rows": 16}  # 32 rows, in blocks of 16, 16 and 8
+    for actual, exact in zip(
+        gradients(torch.float32, **options), gradients(torch.float64), strict=True
+    ):
+        torch.testing.assert_close(actual, exact, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.gpu

@@ -324,6 +324,16 @@ def test_rows_shared_by_programs_of_two_kernels_at_once():
             assert all(map(torch.equal, a, e))
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dim", [0, 1])
+def test_of_equal_maxima_argmax_takes_the_first(dim, device):
+    x = torch.zeros(3, 9000, device=device)  # more than two chunks
+    x[1, [100, 107, 5000]] = 1.0
+    x[2, [4099, 8200]] = torch.nan
+    x = x if dim else x.t().contiguous()
+    assert triton_kernels.argmax(x, dim).tolist() == [0, 100, 4099]
+
+
 def test_embedding_refuses_ids_out_of_range_where_that_is_free():
     weight = torch.zeros(4, 3)
     for ids in (torch.tensor([0, 4]), torch.tensor([-1])):
