@@ -181,8 +181,8 @@ CHEATS = {
         "run 1 gave a wrong result",
     ),
     "an error under the clock": (
-        "def doubled(values):\n    raise MemoryError('too large')\n",
-        "run 1 ended in MemoryError: too large",
+        "def doubled(values):\n    raise ValueError('too large')\n",
+        "run 1 ended in ValueError: too large",
     ),
 }
 
@@ -239,12 +239,15 @@ def test_an_error_under_the_clock_names_the_learner_s_line(day: DayFile) -> None
     assert wrong is not None
     assert wrong.line is not None
     written = day.upper.replace(HONEST, kernel).split("\n")
-    assert "raise MemoryError" in written[wrong.line - 1]
+    assert "raise ValueError" in written[wrong.line - 1]
 
 
-def test_one_that_leaves_or_never_ends_is_not_scored(day: DayFile) -> None:
+def test_one_that_leaves_or_finds_no_room_is_not_scored(day: DayFile) -> None:
     left = timed(day, "import os\ndef doubled(values):\n    os._exit(0)\n")
     assert "ended before it was through (status 0)" in left.unscored
+    full = timed(day, "def doubled(values):\n    raise MemoryError('4 GiB')\n")
+    assert full.unscored == "MemoryError: 4 GiB"
+    assert full.wrong is None
 
 
 def test_without_a_gpu_or_a_module_for_it_nothing_is_timed(

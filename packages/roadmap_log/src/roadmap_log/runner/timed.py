@@ -128,6 +128,8 @@ def _run(roofline: Any, device: Device, inputs: Any, run: int) -> tuple[float, A
     try:
         return device.timed(roofline, inputs)
     except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            raise  # that the machine is too small says nothing of the kernel
         raise Wrong(f"run {run} ended in {type(error).__name__}: {error}") from error
 
 
