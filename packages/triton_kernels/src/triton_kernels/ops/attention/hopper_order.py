@@ -19,6 +19,8 @@ _SECTION_BYTES = tuple(share << 20 for share in (12, 16, 24, 32, 40))
 """Keys and values that a section may have: what an L2 cache of 50 MB holds while others pass it."""
 _TILE_COST = 0.7
 """What a tile costs beside its blocks of keys, in blocks."""
+_AS_GOOD = 0.005
+"""Of the work, what a smaller section is worth."""
 _MOST_TILES = 64
 """Tiles a program from which sections need no choosing: what is left over at the end is little."""
 
@@ -60,7 +62,7 @@ def order(rows: int, heads: int, size: int) -> tuple[torch.Tensor, torch.Tensor]
 
 @functools.lru_cache(maxsize=4096)
 def section(lengths: tuple[int, ...], heads: int, group: int, nbytes: int, programs: int) -> int:
-    """Heads of a section, by which the busiest program has least to do.
+    """Heads of a section: few, but so that the busiest program has little more than the others.
 
     Args:
         lengths: blocks of keys of each row of tiles.
@@ -72,7 +74,8 @@ def section(lengths: tuple[int, ...], heads: int, group: int, nbytes: int, progr
     sizes = [min(heads, max(1, share // nbytes) * group) for share in _SECTION_BYTES]
     if len(lengths) * heads > _MOST_TILES * programs:
         return sizes[-2]
-    return max(sizes, key=lambda size: (_balance(lengths, heads, size, programs), size))
+    balance = {size: _balance(lengths, heads, size, programs) for size in sizes}
+    return min(size for size in sizes if balance[size] > max(balance.values()) - _AS_GOOD)
 
 
 def _balance(lengths: tuple[int, ...], heads: int, size: int, programs: int) -> float:
