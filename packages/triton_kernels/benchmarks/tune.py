@@ -70,6 +70,9 @@ def softmax_tiles(columns: int) -> Iterator[softmax_shapes.Tile]:
         ):
             if 8 <= chunk // (32 * warps) <= 64:
                 yield softmax_shapes.Tile(1, chunk, warps, stages, programs)
+        for part, warps in itertools.product((2048, 4096, 8192, 16384), (2, 4, 8, 16)):
+            if 16 <= part // (32 * warps) <= 64 and 1 < -(-columns // part) <= 64:
+                yield softmax_shapes.Tile(1, part, warps, parts=-(-columns // part))
 
 
 def tune_softmax(device: torch.device) -> None:
