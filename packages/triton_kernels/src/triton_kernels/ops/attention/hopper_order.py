@@ -39,7 +39,7 @@ def blocks(m: int, n: int, left: int, right: int, rows: int, keys: int) -> tuple
     """Blocks of ``keys`` that each tile of ``rows`` visits."""
     seen = []
     for row in range(0, m, rows):
-        end = n if right == UNBOUNDED else min(n, min(row + rows, m) + n - m + right)
+        end = n if right == UNBOUNDED else min(n, row + rows + n - m + right)
         last = -(-max(end, 1) // keys)
         first = 0 if left == UNBOUNDED else max(row + n - m - left, 0) // keys
         seen.append(last - min(first, last - 1))
