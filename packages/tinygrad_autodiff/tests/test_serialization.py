@@ -198,6 +198,8 @@ def test_open_files_are_written_and_read():
     file = io.BytesIO()
     tg.save({"a": tg.arange(3)}, file)
     file.seek(0)
-    assert tg.load(file)["a"].tolist() == [0, 1, 2]
+    assert tg.load(file, map_location="cpu", weights_only=True)["a"].tolist() == [0, 1, 2]
+    with pytest.raises(RuntimeError, match="live on the CPU"):
+        tg.load(file, "cuda")
     with pytest.raises(ValueError, match=r"not a complete \.npz"):
         tg.load(io.BytesIO(b"nothing"))

@@ -23,6 +23,7 @@ import numpy as np
 from .atomic import replacing
 from .dtypes import Array
 from .errors import ArgumentError, ArgumentTypeError
+from .place import device
 from .tensor import Tensor, array_of, wrap
 
 
@@ -54,8 +55,20 @@ def save(state: Any, path: str | os.PathLike[str] | BinaryIO) -> None:
                 np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
 
 
-def load(path: str | os.PathLike[str] | BinaryIO) -> Any:
+def load(
+    path: str | os.PathLike[str] | BinaryIO,
+    map_location: Any = None,
+    *,
+    weights_only: bool = True,
+    mmap: bool | None = None,
+) -> Any:
     """Read what `save` or `numpy.savez` wrote, by the file's name or from an open one.
+
+    Args:
+        path: The file's name, or an open binary file.
+        map_location: A device, which can only be the CPU.
+        weights_only: For programs written for torch: nothing else is ever loaded.
+        mmap: Likewise; the values are always read.
 
     Returns:
         What was saved, with tensors for arrays and plain dicts; of a file without a structure the
@@ -66,6 +79,8 @@ def load(path: str | os.PathLike[str] | BinaryIO) -> Any:
             (pickled objects among them).
         FileNotFoundError: There is no such file.
     """
+    if map_location is not None:
+        device(map_location)
     file: Any
     with nullcontext(path) if hasattr(path, "read") else Path(path).open("rb") as file:
         try:

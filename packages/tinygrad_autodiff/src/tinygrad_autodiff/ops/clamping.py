@@ -89,10 +89,10 @@ def _within(x: Any, low: Any, high: Any) -> tuple[Any, Any]:
         return x < high, x <= high
     if high is None:
         return x > low, x >= low
-    including = op.logical_and(x >= low, x <= high)
     inside = op.logical_and(x > low, x < high)
     if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-        return inside, including
+        return inside, inside
+    including = op.logical_and(x >= low, x <= high)
     return op.logical_or(inside, op.logical_and(including, low == high)), including
 
 
