@@ -43,6 +43,36 @@ def test_a_fused_op_equals_its_composition(cls, sample):
         np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize(("cls", "sample"), CASES)
+def test_forward_over_reverse_of_leaves_that_nobody_records(cls, sample):
+    """The backward pass runs on tensors, for their tangents, and is not recorded itself."""
+    args = (*sample.args, *cls.defaults[len(sample.args) :])
+    places = [i for i in range(len(cls.inputs)) if isinstance(args[i], np.ndarray)]
+    points = tuple(wrap(args[i]) for i in places)
+    along = tuple(wrap(np.linspace(0.5, 1, p.numel()).reshape(p.shape)) for p in points)
+
+    def slopes(function):
+        def total(*values):
+            given = dict(zip(places, values, strict=True))
+            out = function(*(given.get(i, arg) for i, arg in enumerate(args)))
+            return sum((o * o).sum() for o in (out if isinstance(out, tuple) else (out,)))
+
+        gradient = tg.func.grad(total, tuple(range(len(places))))
+        return [v.numpy(force=True) for v in tg.func.jvp(gradient, points, along)[1]]
+
+    for found, wanted in zip(slopes(cls.call), slopes(cls.composed), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+def test_cross_entropy_keeps_one_array_of_the_scores_size():
+    scores = tg.rand(4, 3, requires_grad=True) * 1.0
+    kept = weakref.ref(scores.numpy(force=True))
+    loss = nn.functional.cross_entropy(scores, tg.tensor([0, 1, 2, 0]))
+    del scores
+    assert kept() is None
+    loss.backward()
+
+
 def test_what_a_fused_op_keeps_is_freed_by_the_backward_pass():
     x = tg.ones(4, 8, requires_grad=True)
     out = nn.functional.layer_norm(x * 2, (8,))

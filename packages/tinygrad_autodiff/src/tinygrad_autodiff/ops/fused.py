@@ -29,6 +29,7 @@ class Fused(Op):
     """
 
     kept: ClassVar[tuple[str, ...]] = ()
+    rebuilt: ClassVar[str] = ""  # an input that is not saved: `revive` makes it of what is kept
     composed: ClassVar[Callable[..., Any]]
     needs: tuple[bool, ...]
     _wanted: ClassVar[tuple[int, ...]]
@@ -36,10 +37,12 @@ class Fused(Op):
     @classmethod
     def _read_rules(cls) -> None:
         names, kept, count = (*cls.params, *cls.kept), cls.kept, len(cls.params)
+        saved = [name != cls.rebuilt for name in cls.params]
 
         def pick(values: tuple[Any, ...], node: Any) -> tuple[Any, ...]:
             """All arguments; what `forward` left goes over from the node, to be freed with them."""
-            return (*values[:count], *(vars(node).pop(name, None) for name in kept))
+            given = (v if save else None for v, save in zip(values[:count], saved, strict=True))
+            return (*given, *(vars(node).pop(name, None) for name in kept))
 
         wanted = tuple(inspect.signature(cls.backward).parameters)[2:]
         cls._wanted = tuple(names.index(name) for name in wanted)
@@ -63,7 +66,7 @@ class Fused(Op):
         with enable_grad():
             inputs = [wrap(v) if isinstance(v, ndarray) else v for v in values[:count]]
             inputs = [
-                op.alias(v) if e is not None else v for v, e in zip(inputs, edges, strict=True)
+                _recorded(v) if e is not None else v for v, e in zip(inputs, edges, strict=True)
             ]
             out = self.composed(*inputs, *values[count : len(self.params)])
         pairs = [
@@ -92,3 +95,9 @@ class Fused(Op):
         return forward_ad.jvp(
             lambda *duals: cls.composed(*duals, *args[count:]), inputs, list(tangents)
         )[1]
+
+
+def _recorded(value: Any) -> Any:
+    """`value` as a tensor that the composition is recorded from, even in a pass that is not."""
+    made = op.alias(value)
+    return made if made.requires_grad else made.requires_grad_()

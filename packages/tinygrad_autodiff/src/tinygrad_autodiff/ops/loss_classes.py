@@ -115,14 +115,16 @@ def _shares(scale: Array) -> tuple[Array, float]:
 class SoftmaxCrossEntropy(Fused, name="softmax_cross_entropy", spaces=()):
     """``-log softmax(input)[class]·factor`` of each row of scores (N, C), or the sum over rows.
 
-    ∂L/∂input = (softmax(input) - one-hot)·factor: one array, made by the forward pass.
+    ∂L/∂input = (softmax(input) - one-hot)·factor: one array, made by the forward pass and all that
+    is kept, since its logarithm is the input but for a constant, which the loss does not see.
     """
 
     quiet = True
-    kept = ("shares",)
+    kept, rebuilt = ("shares",), "input"
 
     def forward(self, input: Array, classes: Any, factor: Any = 1.0, total: bool = True) -> Array:
         """Values; a factor of 0 leaves a row out, whatever it holds."""
+        self.source = input.dtype
         wide = input.astype(np.float32) if input.dtype == np.float16 else input
         shares = wide - max_reduce(wide, -1, keepdims=True)
         picked = shares[np.arange(len(classes)), classes]
@@ -136,12 +138,18 @@ class SoftmaxCrossEntropy(Fused, name="softmax_cross_entropy", spaces=()):
             input.dtype, copy=False
         )
 
-    def backward(self, g: Any, input: Any, classes: Any, factor: Any, shares: Any) -> Any:
+    def revive(self, values: Any, saved: Any) -> tuple[Any, ...]:
+        """With the logarithm of the shares in the place of the input."""
+        with np.errstate(divide="ignore"):
+            input = np.log(values[-1]).astype(self.source, copy=False)
+        return super().revive((input, *values[1:]), saved)
+
+    def backward(self, g: Any, classes: Any, factor: Any, shares: Any) -> Any:
         """See the class."""
         rate = np.asarray(g * factor, shares.dtype)
         grad = shares * (rate[:, None] if rate.ndim else rate)
         grad[np.arange(len(classes)), classes] -= rate
-        return grad.astype(input.dtype, copy=False)
+        return grad.astype(self.source, copy=False)
 
     @staticmethod
     def composed(input: Any, classes: Any, factor: Any, total: bool) -> Any:
