@@ -55,6 +55,40 @@ def test_every_way_to_the_second_derivative_agrees():
     close(func.grad(lambda x: func.jvp(scalar, (x,), (V,))[1])(X), product)
 
 
+def test_vmap_over_weights_of_one_output():
+    x, w = tg.rand(5, 4).double(), tg.rand(3, 4).double()
+    found = func.vmap(lambda w: nn.functional.linear(x, w))(w)
+    close(found, nn.functional.linear(x, w).T)
+
+
+def test_every_way_agrees_through_fused_layers():
+    F, random = nn.functional, np.random.default_rng(0)
+    w, x = (tg.tensor(random.normal(size=size)) for size in ((3, 4), (5, 4)))
+    y = tg.tensor([0, 1, 2, 1, 0])
+
+    def loss(w):
+        h = F.layer_norm(F.gelu(F.linear(x, w)), (3,))
+        h = h + F.scaled_dot_product_attention(h[None], h[None] * 2, h[None])[0]
+        return F.cross_entropy(h, y)
+
+    ways = [func.hessian(loss)]
+    ways += [
+        outer(inner(loss))
+        for outer in (func.jacfwd, func.jacrev)
+        for inner in (func.jacfwd, func.jacrev)
+    ]
+    first, *others = [way(w).numpy(force=True) for way in ways]
+    assert np.abs(first).max() > 0.01
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-9, atol=1e-11)
+    along = tg.ones_like(w)
+    wanted = first.sum((2, 3))
+    _, pushed = func.jvp(func.grad(loss), (w,), (along,))
+    pulled = func.grad(lambda w: func.jvp(loss, (w,), (along,))[1])(w)
+    for found in (pushed, pulled):
+        np.testing.assert_allclose(found.numpy(force=True), wanted, rtol=1e-9, atol=1e-11)
+
+
 def test_third_derivatives_in_every_nesting():
     def along(x):
         return tg.sin(x * 2.0) * x

@@ -313,7 +313,7 @@ def _linear(cls: Any, args: tuple[Any, ...], level: int, size: int) -> Any:
     input, weight, bias = args
     if not _at(weight, level) and not _at(bias, level):
         return cls.call(input.value, weight, bias)
-    out = op.matmul(input, op.transpose(weight, 0, 1))
+    out = op.matmul(input, op.transpose(weight, 0, 1) if weight.ndim == 2 else weight)
     return expanded(out if bias is None else out + bias, level, size)
 
 
