@@ -143,14 +143,15 @@ def row(
     compute = op.bound == "compute"
     work, unit = (flops / 1e9, "TFLOP/s") if compute else (nbytes / 1e6, "GB/s")
     rates = {name: work / ms for name, ms in times.items()}
-    best = max((name for name in rates if name != "ours"), key=lambda name: rates[name])
+    # Without a peer that can do it, the roofline alone.
+    best = max((name for name in rates if name != "ours"), key=lambda name: rates[name], default="")
     ceiling = rates[best] if compute else limit
     return {
         "op": op.name, "case": case.name, "direction": direction, "backend": backend,
         "unit": unit, "rates": {name: round(rate, 1) for name, rate in rates.items()},
         "share": round(rates["ours"] / ceiling, 3),
         "share_of": best if compute else "copy limit",
-        "best_peer": best, "ratio": round(rates["ours"] / rates[best], 3),
+        "best_peer": best, "ratio": round(rates["ours"] / rates[best], 3) if best else None,
     }  # fmt: skip
 
 
@@ -187,10 +188,9 @@ def line(row: dict[str, Any]) -> str:
     others = "  ".join(f"{name} {rate:,.1f}" for name, rate in row["rates"].items())
     if row["direction"] == "host":
         return f"{head} {others} {row['unit']}"
-    return (
-        f"{head} {row['backend']:<9} {row['share']:6.1%} of {row['share_of']:<10} "
-        f"{row['ratio']:5.2f}x {row['best_peer']:<8} {others} {row['unit']}"
-    )
+    ratio = f"{row['ratio']:5.2f}x {row['best_peer']:<8}" if row["best_peer"] else "no peer        "
+    share = f"{row['share']:6.1%} of {row['share_of']:<10}"
+    return f"{head} {row['backend']:<9} {share} {ratio} {others} {row['unit']}"
 
 
 def key(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -41,7 +41,8 @@ def cell(row: dict[str, Any] | None) -> str:
         return "–"
     ours = f"{row['rates']['ours']:,.0f} {row['unit']}"
     share = "" if row["share_of"] == row["best_peer"] else f", {row['share']:.0%} of the copy limit"
-    return f"{ours}{share}, {row['ratio']:.2f}x {row['best_peer']}"
+    ratio = f", {row['ratio']:.2f}x {row['best_peer']}" if row["best_peer"] else ", no peer"
+    return f"{ours}{share}{ratio}"
 
 
 def step(row: dict[str, Any]) -> str:
