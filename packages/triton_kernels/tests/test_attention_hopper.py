@@ -204,3 +204,15 @@ def test_latent_decoding_agrees_with_float32(shape, dtype):
     assert (output - expected).abs().max() <= bound
     torch.testing.assert_close(lse, expected_lse, rtol=1e-4, atol=1e-4)
     assert torch.equal(output, again)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_keys_that_nobody_sees_have_no_gradient(size, deterministic):
+    q, k, v, grad = halves(*[(2, 8, n, size) for n in (100, 3000, 3000, 100)], device="cuda")
+    k, v = k.requires_grad_(), v.requires_grad_()
+    output = flash_attention(q, k, v, window=(50, 0), deterministic=deterministic)
+    for found in torch.autograd.grad(output, (k, v), grad):
+        assert not found[:, :, : 3000 - 150].any()
+        assert found[:, :, 3000 - 150 :].any(-1).all()

@@ -138,8 +138,8 @@ def _add_values(
     dv = gl.zeros([_BLOCK, WIDTH], gl.float32, G)
     keys = matrix(k_slot, 0)
     steps = group * count
+    mbarrier.wait(k_full, 0)  # also where nobody sees the keys: dv leaves by their slot
     if steps > 0:
-        mbarrier.wait(k_full, 0)
         mbarrier.wait(q_full.index(0), 0)
         queries = matrix(q_slots, 0)
         scores = warpgroup_mma(keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
@@ -189,7 +189,7 @@ def _add_keys(
     zeros = gl.zeros([_BLOCK, _BLOCK], gl.float32, S)
     dk = gl.zeros([_BLOCK, WIDTH], gl.float32, G)
     values = matrix(v_slot, 0)
-    mbarrier.wait(v_full, 0)
+    mbarrier.wait(v_full, 0)  # also where nobody sees the keys: dk leaves by the values' slot
     for step in range(group * count):
         slot = step % SLOTS
         phase = step // SLOTS & 1
