@@ -48,5 +48,7 @@ def test_sections_leave_little_at_the_end():
         size = hopper_order.section(lengths, heads, 1, 4 * length * width, 132)
         assert size * 4 * length * width <= 40 << 20
         assert hopper_order._balance(lengths, heads, size, 132) > 0.985
-    # Heads that share their keys are in one section.
-    assert hopper_order.section(lengths, 16, 8, 4 * 16384 * 128, 132) % 8 == 0
+    # Heads that share their keys are in one section, wherever tensors are made by default.
+    with torch.device("meta"):
+        size = hopper_order.section(lengths, 16, 8, 4 * 16384 * 128, 132)
+    assert size % 8 == 0

@@ -51,7 +51,7 @@ def order(rows: int, heads: int, size: int) -> tuple[torch.Tensor, torch.Tensor]
 
     The kernel's ``_place`` computes the same.
     """
-    index = torch.arange(rows * heads)
+    index = torch.arange(rows * heads, device="cpu")
     part = index // (rows * size)
     rest = index - part * rows * size
     heads_here = (heads - part * size).clamp(max=size)
@@ -81,8 +81,9 @@ def section(lengths: tuple[int, ...], heads: int, group: int, nbytes: int, progr
 def _balance(lengths: tuple[int, ...], heads: int, size: int, programs: int) -> float:
     """The mean work of a program over the most."""
     row, _ = order(len(lengths), heads, size)
-    index = torch.arange(len(row))
+    index = torch.arange(len(row), device="cpu")
     program = index % programs
     program = torch.where(index // programs % 2 == 0, program, programs - 1 - program)
-    work = torch.bincount(program, torch.tensor(lengths)[row] + _TILE_COST, programs)
+    cost = torch.tensor(lengths, device="cpu")[row] + _TILE_COST
+    work = torch.bincount(program, cost, programs)
     return (work.mean() / work.max()).item()
