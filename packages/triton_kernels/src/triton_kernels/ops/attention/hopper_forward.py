@@ -52,6 +52,7 @@ from triton_kernels._gluon import (
 )
 from triton_kernels.ops.attention import hopper_order, packing
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_lse, empty_output
+from triton_kernels.ops.attention.hopper_parts import clear
 from triton_kernels.ops.attention.layout import block_width
 
 _ROWS = gl.constexpr(64)
@@ -337,22 +338,6 @@ def _add_values(p, v_slots, v_slot, sums):
 
 
 @gluon.jit
-def _clear(slot, rows):
-    """Zeros in place of what lies behind the rows: another sequence's values may be no numbers."""
-    values = slot.reshape([slot.shape[2], slot.shape[3]])
-    WIDTH: gl.constexpr = slot.shape[3]
-    PIECE: gl.constexpr = 16
-    layout: gl.constexpr = gl.BlockedLayout([1, 8], [256 // WIDTH, WIDTH // 8], [4, 1], [1, 0])
-    line = gl.arange(0, PIECE, gl.SliceLayout(1, layout))[:, None]
-    for piece in gl.static_range(slot.shape[2] // PIECE):
-        if rows < (piece + 1) * PIECE:
-            part = values.slice(piece * PIECE, PIECE, 0)
-            kept = part.load(layout)
-            part.store(gl.where(line < rows - piece * PIECE, kept, gl.zeros_like(kept)))
-    fence_async_shared()
-
-
-@gluon.jit
 def _skip(skipped, step, signals, BIAS: gl.constexpr, PING_PONG: gl.constexpr, PARTY: gl.constexpr):
     """Passes over the block, at most one, that only the lower rows of a tile see."""
     _, _, k_full, k_free, v_full, v_free, b_full, b_free, turns = signals
@@ -481,7 +466,7 @@ def _attend(
         if PACKED:
             mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
             if n < last * BLOCK_N:
-                _clear(v_slots.index(step % V_SLOTS), n - (last - 1) * BLOCK_N)
+                clear(v_slots.index(step % V_SLOTS), n - (last - 1) * BLOCK_N)
         step += 1
         if QUERIES >= 2 * PARTIES and not OWN:  # the output before has left its slot by now
             store_wait(0)

@@ -44,6 +44,7 @@ from triton_kernels.ops.attention.hopper_parts import (
     SIZES,
     add_squares,
     block_of,
+    clear,
     masked,
     matrix,
     packed_place,
@@ -153,6 +154,10 @@ def _multiply(
     my_key = key + PARTY * _KEYS
     steps = group * count
     mbarrier.wait(kv_full, 0)
+    if PACKED:  # noqa: SIM102 (known when compiled; the next when run)
+        if my_key + _KEYS > n:
+            clear(k_slots.index(PARTY), n - my_key)
+            clear(v_slots.index(PARTY), n - my_key)
     for step in range(steps):
         slot = step % SLOTS
         phase = step // SLOTS & 1
@@ -162,6 +167,11 @@ def _multiply(
         block = block_of(step, first, count, shift)
         row = block * BLOCK_M
         mbarrier.wait(q_full.index(slot), phase)
+        if PACKED:  # noqa: SIM102
+            if row + BLOCK_M > m:
+                mbarrier.wait(do_full.index(slot), phase)
+                clear(q_slots.index(slot), m - row)
+                clear(do_slots.index(slot), m - row)
         scores = warpgroup_mma(my_k, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
         mbarrier.wait(do_full.index(slot), phase)
         products = warpgroup_mma(my_v, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)

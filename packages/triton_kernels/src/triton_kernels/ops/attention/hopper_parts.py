@@ -1,11 +1,11 @@
-"""What the backward's Gluon kernels for narrow and for wide heads share."""
+"""What attention's Gluon kernels share, above all the backward's for narrow and for wide heads."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
 # (gluon.jit is untyped, and what it decorates cannot be annotated)
 
 from __future__ import annotations
 
-from triton_kernels._gluon import gl, gluon
+from triton_kernels._gluon import fence_async_shared, gl, gluon
 from triton_kernels.ops.attention import packing
 
 SIZES = (
@@ -51,6 +51,22 @@ def packed_place(places, heads_k):
     number = gl.where(exists, index % count, 0)
     sequence = gl.load(entry + 6)
     return first_k, gl.where(exists, n, 0), first_q, gl.where(exists, m, 0), head, number, sequence
+
+
+@gluon.jit
+def clear(slot, rows):
+    """Zeros in place of what lies behind the rows: another sequence's values may be no numbers."""
+    values = slot.reshape([slot.shape[2], slot.shape[3]])
+    WIDTH: gl.constexpr = slot.shape[3]
+    PIECE: gl.constexpr = 16
+    layout: gl.constexpr = gl.BlockedLayout([1, 8], [256 // WIDTH, WIDTH // 8], [4, 1], [1, 0])
+    line = gl.arange(0, PIECE, gl.SliceLayout(1, layout))[:, None]
+    for piece in gl.static_range(slot.shape[2] // PIECE):
+        if rows < (piece + 1) * PIECE:
+            part = values.slice(piece * PIECE, PIECE, 0)
+            kept = part.load(layout)
+            part.store(gl.where(line < rows - piece * PIECE, kept, gl.zeros_like(kept)))
+    fence_async_shared()
 
 
 @gluon.jit
