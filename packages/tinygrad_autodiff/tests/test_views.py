@@ -60,9 +60,17 @@ def through_memory(x, w):
     return y.view(1, 3).T * leaf(1.0, 2.0, 3.0).view(3, 1)
 
 
+def through_shapes(x, w):
+    y = x * w
+    part = y[1:]
+    y.unsqueeze_(0).mul_(w)
+    y.transpose_(0, 1)
+    return y * part.sum()
+
+
 @pytest.mark.parametrize(
     "program",
-    [through_view, through_base, into_zeros, of_parts, of_masks, through_memory],
+    [through_view, through_base, into_zeros, of_parts, of_masks, through_memory, through_shapes],
     ids=lambda f: f.__name__,
 )
 def test_derivatives_to_second_order_in_both_modes(program):

@@ -167,6 +167,8 @@ def replace(tensor: Tensor, reshape: Callable[[Tensor], Tensor]) -> Tensor:
     _clear(tensor)
     made = reshape(old)
     tensor._data, tensor._node, tensor._requires_grad = made._data, made._node, made._requires_grad
+    if hasattr(made, "_tangents"):
+        tensor._tangents = made._tangents
     if hasattr(made, "_view"):
         tensor._view = made._view
         if made._view[0] is not None:
