@@ -57,9 +57,7 @@ def _matrix(slots, index):
 
 
 @gluon.jit
-def _load(
-    descriptors, table, slots, full, free, place,
-):  # fmt: skip
+def _load(descriptors, table, slots, full, free, place):
     """The loading warp: tile by tile, each part as soon as its slot is free."""
     halves, rotated = descriptors
     low_slots, high_slots, last_slots = slots
