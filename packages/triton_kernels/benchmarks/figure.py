@@ -33,12 +33,13 @@ STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 15px; font-weight: 600 }
 .small { font-size: 10px; fill: #57606a }
-.value { font-size: 9px; font-weight: 600; text-anchor: middle }
+.value { font-size: 9px; font-weight: 600; text-anchor: middle;
+  paint-order: stroke; stroke: #ffffff; stroke-width: 2.5px }
 .end { text-anchor: end } .middle { text-anchor: middle }
 .line { stroke: #d0d7de } .paper { fill: #ffffff }
 .FA2 { fill: #c3c9cf } .cuDNN { fill: #8a929a } .FA3 { fill: #d98a00 } .ours { fill: #0b62c4 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .small { fill: #9aa4ae } .paper { fill: #0d1117 } .line { stroke: #30363d }
+text { fill: #e6edf3 } .value { stroke: #0d1117 } .small { fill: #9aa4ae } .paper { fill: #0d1117 } .line { stroke: #30363d }
 .FA2 { fill: #4d555e } .cuDNN { fill: #838c95 } .FA3 { fill: #e3a333 } .ours { fill: #58a6ff }
 }"""
 
