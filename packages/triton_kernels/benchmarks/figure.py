@@ -39,7 +39,8 @@ text { font: 11px system-ui, sans-serif; fill: #24292f }
 .line { stroke: #d0d7de } .paper { fill: #ffffff }
 .FA2 { fill: #c3c9cf } .cuDNN { fill: #8a929a } .FA3 { fill: #d98a00 } .ours { fill: #0b62c4 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .value { stroke: #0d1117 } .small { fill: #9aa4ae } .paper { fill: #0d1117 } .line { stroke: #30363d }
+text { fill: #e6edf3 } .value { stroke: #0d1117 } .small { fill: #9aa4ae }
+.paper { fill: #0d1117 } .line { stroke: #30363d }
 .FA2 { fill: #4d555e } .cuDNN { fill: #838c95 } .FA3 { fill: #e3a333 } .ours { fill: #58a6ff }
 }"""
 
