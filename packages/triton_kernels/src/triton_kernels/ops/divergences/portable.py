@@ -19,7 +19,7 @@ from triton_kernels import _compat
 from triton_kernels._compat import tl, triton
 from triton_kernels.ops.cross_entropy.portable import reduced
 from triton_kernels.ops.divergences import shapes
-from triton_kernels.ops.special import exp, exp2
+from triton_kernels.ops.special import exp, exp2, log2
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
@@ -58,7 +58,7 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
         larger = tl.where(difference > 0, 1 - beta, beta)
         smaller = (1 - larger) * exp2(-apart)
         mixed = larger + smaller
-        log_mixed = tl.log2(mixed)
+        log_mixed = log2(mixed)
         scale = exp2(tl.maximum(x, y)) * -_LN_2
         loss = scale * (mixed * log_mixed + smaller * apart)
         by_larger = scale * larger * log_mixed

@@ -47,21 +47,43 @@ def _load_tile(
 
 
 @triton.jit
-def _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED: tl.constexpr):
-    normal = z.to(tl.float32)
+def _sums_of(z, dy, mean, scale, AXIS: tl.constexpr, KEPT: tl.constexpr, CENTERED: tl.constexpr):
+    """Σ g·(z - mean) and Σ g of a tile. Outside of the columns dy is 0, hence g."""
+    apart = z.to(tl.float32)
+    g = dy.to(tl.float32) * scale
     if CENTERED:
-        normal = tl.where(within, normal - mean, 0.0)
-    return normal * rstd, dy.to(tl.float32) * scale
+        along, across = sum_both(g * (apart - mean), g, AXIS, KEPT)
+    else:
+        along, across = tl.sum(g * apart, axis=AXIS, keep_dims=KEPT), 0.0
+    return along, across
 
 
 @triton.jit
 def _finish_tile(
-    dsum_ptr, dz_ptr, normal, g, rstd, along, across, rows, columns, mask, n_columns, dsum_row,
+    dsum_ptr, dz_ptr, z, dy, rstd, mean, scale, along, across, rows, columns, mask, n_columns,
+    dsum_row, CENTERED: tl.constexpr,
 ):  # fmt: skip
-    dz = (g - normal * (along / n_columns) - across / n_columns) * rstd
+    """Writes dz; gives z - mean and dy·rstd."""
+    apart = z.to(tl.float32)
+    if CENTERED:
+        apart -= mean
+    dy = dy.to(tl.float32) * rstd
+    # (g - n·mean(g·n) - mean(g))·rstd, with what is the same for a row taken together.
+    slope = rstd * (along / n_columns) * rstd * rstd
+    dz = dy * scale - (apart * slope + rstd * (across / n_columns))
     if dsum_ptr is not None:
         dz += tl.load(dsum_ptr + rows * dsum_row + columns, mask=mask, other=0.0).to(tl.float32)
     tl.store(dz_ptr + rows * n_columns + columns, dz, mask=mask, cache_modifier=".cs")
+    return apart, dy
+
+
+@triton.jit
+def _times_normal(apart, dy, dy_rstd, rstd, ROUNDED: tl.constexpr, DTYPE: tl.constexpr):
+    """dy·n, with n rounded if the forward has rounded it."""
+    if ROUNDED:
+        return dy.to(tl.float32) * (apart * rstd).to(DTYPE).to(tl.float32)
+    else:
+        return dy_rstd * apart
 
 
 @triton.jit
@@ -96,19 +118,13 @@ def _backward_rows(
         z, dy, rstd, mean = _load_tile(
             dy_ptr, z_ptr, statistics_ptr, rows, columns, within, n_rows, dy_row, z_row, CENTERED
         )
-        normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
-        if CENTERED:
-            along, across = sum_both(g * normal, g, 1, True)
-        else:
-            along, across = tl.sum(g * normal, axis=1, keep_dims=True), 0.0
-        _finish_tile(
-            dsum_ptr, dz_ptr, normal, g, rstd, along, across, rows, columns, mask, n_columns,
-            dsum_row,
+        along, across = _sums_of(z, dy, mean, scale, 1, True, CENTERED)
+        apart, dy_rstd = _finish_tile(
+            dsum_ptr, dz_ptr, z, dy, rstd, mean, scale, along, across, rows, columns, mask,
+            n_columns, dsum_row, CENTERED,
         )  # fmt: skip
         if dweight_ptr is not None:
-            if ROUNDED:
-                normal = normal.to(z_ptr.dtype.element_ty).to(tl.float32)
-            dweight += dy.to(tl.float32) * normal
+            dweight += _times_normal(apart, dy, dy_rstd, rstd, ROUNDED, z_ptr.dtype.element_ty)
         if dbias_ptr is not None:
             dbias += dy.to(tl.float32)
     _store_line(
@@ -128,15 +144,10 @@ def _load_statistics(statistics_ptr, row, n_rows, CENTERED: tl.constexpr):
 
 @triton.jit
 def _publish_sums(
-    shares_ptr, row, part, z, dy, rstd, mean, scale, within,
-    CENTERED: tl.constexpr, PARTS: tl.constexpr,
-):  # fmt: skip
-    normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
-    if CENTERED:
-        along, across = sum_both(g * normal, g, 0, False)
-        publish(shares_ptr, row, part, along, across, PARTS)
-    else:
-        publish(shares_ptr, row, part, tl.sum(g * normal, axis=0), 0.0, PARTS)
+    shares_ptr, row, part, z, dy, rstd, mean, scale, CENTERED: tl.constexpr, PARTS: tl.constexpr
+):
+    along, across = _sums_of(z, dy, mean, scale, 0, False, CENTERED)
+    publish(shares_ptr, row, part, along, across, PARTS)
 
 
 @triton.jit
@@ -162,7 +173,7 @@ def _backward_shared_rows(
     z = tl.load(z_ptr + at * z_row + columns, mask=within, other=0.0)
     dy = tl.load(dy_ptr + at * dy_row + columns, mask=within, other=0.0)
     rstd, mean = _load_statistics(statistics_ptr, start, n_rows, CENTERED)
-    _publish_sums(shares_ptr, start, part, z, dy, rstd, mean, scale, within, CENTERED, PARTS)
+    _publish_sums(shares_ptr, start, part, z, dy, rstd, mean, scale, CENTERED, PARTS)
     for row in tl.range(start, n_rows, stride, num_stages=STAGES):
         at = (row + stride).to(tl.int64)
         mask = within & (at < n_rows)
@@ -177,18 +188,15 @@ def _backward_shared_rows(
         # Past the last row there is a place to leave what no one reads.
         _publish_sums(
             shares_ptr, tl.minimum(row + stride, n_rows), part, next_z, next_dy, next_rstd,
-            next_mean, scale, within, CENTERED, PARTS,
+            next_mean, scale, CENTERED, PARTS,
         )  # fmt: skip
-        normal, g = _normal_and_g(z, dy, rstd, mean, scale, within, CENTERED)
         alongs, acrosses = gather(shares_ptr, seen, row, PARTS, POWER)
-        _finish_tile(
-            dsum_ptr, dz_ptr, normal, g, rstd, tl.sum(alongs), tl.sum(acrosses), row.to(tl.int64),
-            columns, within, n_columns, dsum_row,
+        apart, dy_rstd = _finish_tile(
+            dsum_ptr, dz_ptr, z, dy, rstd, mean, scale, tl.sum(alongs), tl.sum(acrosses),
+            row.to(tl.int64), columns, within, n_columns, dsum_row, CENTERED,
         )  # fmt: skip
         if dweight_ptr is not None:
-            if ROUNDED:
-                normal = normal.to(z_ptr.dtype.element_ty).to(tl.float32)
-            dweight += dy.to(tl.float32) * normal
+            dweight += _times_normal(apart, dy, dy_rstd, rstd, ROUNDED, z_ptr.dtype.element_ty)
         if dbias_ptr is not None:
             dbias += dy.to(tl.float32)
         z, dy, rstd, mean = next_z, next_dy, next_rstd, next_mean
@@ -280,8 +288,13 @@ def _parameter_sums(
 
 @triton.jit
 def _sum_lines(
-    lines_ptr, total_ptr, n_lines, n_columns, LINES: tl.constexpr, COLUMNS: tl.constexpr
-):
+    lines_ptr, total_ptr, n_lines, n_columns, LINES: tl.constexpr, COLUMNS: tl.constexpr,
+    EARLY: tl.constexpr,
+):  # fmt: skip
+    if EARLY:  # it was launched before the kernel before it had ended
+        tl.inline_asm_elementwise(
+            "griddepcontrol.wait; // $0", "=r", [], dtype=tl.int32, is_pure=False, pack=1
+        )
     stripes = tl.cdiv(n_columns, COLUMNS)
     parameter = tl.program_id(0) // stripes
     columns = tl.program_id(0) % stripes * COLUMNS + tl.arange(0, COLUMNS)[None, :]
@@ -298,9 +311,10 @@ def _sum_lines(
 @functools.lru_cache(maxsize=4096)
 def _sum_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Launch:
     n_parameters, n_lines, n_columns = shape
+    early = _compat.device_of(device).capability >= (9, 0)
     return Launch(
         _sum_lines, triton.cdiv(n_columns, 32) * n_parameters, (n_lines, n_columns),
-        {"LINES": 64, "COLUMNS": 32}, {"num_warps": 4},
+        {"LINES": 64, "COLUMNS": 32, "EARLY": early}, {"num_warps": 4, "launch_pdl": early},
     )  # fmt: skip
 
 
