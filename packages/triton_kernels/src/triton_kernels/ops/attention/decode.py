@@ -72,8 +72,8 @@ def _kernel(name: str, *others: Backend) -> Kernel:
         "Tensor? sinks, float scale, float soft_cap, int left, int value_size",
         outputs="(Tensor, Tensor)",
         backends=(
-            Backend("portable", f"{_ROOM}.decode_portable:decode", decode_portable.refuses),
             *others,
+            Backend("portable", f"{_ROOM}.decode_portable:decode", decode_portable.refuses),
             Backend("reference", f"{_ROOM}.decode:reference_decode"),
         ),
         fake=_fake,
@@ -81,7 +81,6 @@ def _kernel(name: str, *others: Backend) -> Kernel:
 
 
 kernel = _kernel(_NAME)
-# Later in order than portable, though faster from 128 heads on, until its tests have run on a GPU.
 latent_kernel = _kernel(
     _LATENT, Backend("hopper", f"{_ROOM}.hopper_latent:decode", layout.latent_refuses)
 )
