@@ -170,8 +170,8 @@ def filled(text: str) -> str:
 
 
 def documents() -> list[Path]:
-    """The README, and in the repository the pages of the ops."""
-    return [README, *sorted(PAGES.glob("*.md"))]
+    """The README, and in the repository the pages of the families and of their ops."""
+    return [README, *sorted(PAGES.glob("*.md")), *sorted(PAGES.glob("ops/*.md"))]
 
 
 def main() -> int:
