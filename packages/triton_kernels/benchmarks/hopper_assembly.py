@@ -24,6 +24,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton_kernels._gluon import TensorDescriptor, gl
 from triton_kernels.ops.attention import (
+    hopper_attend,
     hopper_backward,
     hopper_forward,
     hopper_narrow,
@@ -119,7 +120,7 @@ def forward(size: int, causal: bool) -> None:
     sizes = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0, 0.1, 0.0)
     name = f"forward d{size} {'causal' if causal else 'full'}"
     arguments = (q, k, k, o, q, x, rows, rows, rows, places, *sizes)
-    report(name, hopper_forward._forward, arguments, options)
+    report(name, hopper_attend.forward, arguments, options)
 
 
 def backward(size: int, causal: bool, deterministic: bool) -> None:

@@ -7,6 +7,7 @@ Imported by Hopper kernels alone; importing it where Gluon is missing raises Imp
 
 from __future__ import annotations
 
+import triton.language.core as _core
 from triton.experimental import gluon as gluon
 from triton.experimental.gluon import language as gl
 from triton.experimental.gluon.language.nvidia.hopper import (
@@ -20,6 +21,8 @@ from triton.experimental.gluon.language.nvidia.hopper import (
 )
 from triton.experimental.gluon.nvidia.hopper import TensorDescriptor as TensorDescriptor
 
+# A class whose instances are passed on whole; private until triton 3.7.
+aggregate = gluon.aggregate if hasattr(gluon, "aggregate") else _core._aggregate
 # triton 3.8 renamed the copies and left functions that raise under the old names.
 _RENAMED = hasattr(_tma, "async_load")
 load_async = _tma.async_load if _RENAMED else _tma.async_copy_global_to_shared
@@ -31,6 +34,7 @@ Barrier = mbarrier.MBarrierLayout
 __all__ = [
     "Barrier",
     "TensorDescriptor",
+    "aggregate",
     "fence_async_shared",
     "gl",
     "gluon",

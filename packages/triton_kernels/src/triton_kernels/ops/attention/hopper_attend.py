@@ -1,0 +1,450 @@
+"""FlashAttention's forward on Hopper in Gluon: TMA, asynchronous wgmma, warp specialisation.
+
+A block of threads has one *loading* warp and two or three *attending* warpgroups. Each warpgroup
+owns 64 rows of queries; all of them read the same blocks of keys and values, which the loading
+warp fetches as far ahead as shared memory has slots. A slot has two barriers: ``full`` (the bytes
+have landed) and ``free`` (every warpgroup has read them).
+
+The scores of block j + 1 and p·v of block j are queued together. The maximum of the scores is
+sought while p·v runs, the exponentials are taken while the other warpgroup's products run::
+
+    tensor cores      q·k1  p0·v0 | of the other | q·k2  p1·v1 | of the other | …  | q'·k'0 | …
+    one warpgroup              max  weights 1 ───┤          max  weights 2 ───┤        o leaves
+    the other         ── weights ─┤          max  weights ─────┤          max  …
+
+The blocks are persistent and the pipeline does not drain between tiles: the first scores of the
+next tile are under way while the output of this one leaves, through the slot that its queries
+came in by, or through one of its own. ``hopper_order`` says who works on which tiles.
+Only the blocks that the diagonal, the window's edge or the end of the keys cuts are masked.
+
+A bias comes block by block as keys do, into a slot for each warpgroup. Packed sequences are tiles
+of one long tensor, which ``packing`` lists: the next one's rows are not written, its keys masked.
+
+The pipeline is FlashAttention-3's (Shah et al. 2024, algorithm 2), the running maximum and sum
+are those of Dao 2023 (FlashAttention-2, algorithm 1).
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+import math
+
+from triton_kernels._gluon import (
+    Barrier,
+    fence_async_shared,
+    gl,
+    gluon,
+    load_async,
+    mbarrier,
+    store_async,
+    store_wait,
+    warpgroup_mma_wait,
+)
+from triton_kernels.ops.attention.hopper_call import Call
+from triton_kernels.ops.attention.hopper_parts import clear
+from triton_kernels.ops.attention.hopper_scores import (
+    LOG2_E,
+    ROWS,
+    add_values,
+    by_thread,
+    peak,
+    scores_of,
+    sums_by_thread,
+    weights_of,
+)
+from triton_kernels.ops.attention.hopper_tiles import (
+    first_block,
+    index_of,
+    last_block,
+    rounds_of,
+    tile,
+)
+
+_LN2 = gl.constexpr(math.log(2))
+_SIZES = (
+    "batches", "heads_q", "group", "m", "n", "left", "right", "section", "o_head", "o_row", "width",
+    "bias_batches", "bias_heads",
+)  # fmt: skip
+
+
+@gluon.jit
+def _load_queries(
+    q, q_slots, q_full, q_free, fetched, batch, head, row, BEGIN: gl.constexpr, END: gl.constexpr
+):
+    """The rows of warpgroups BEGIN to END."""
+    QUERIES: gl.constexpr = q_slots.shape[0]
+    for party in gl.static_range(BEGIN, END):
+        slot = fetched % QUERIES
+        there = q_full.index(slot)
+        mbarrier.wait(q_free.index(slot), fetched // QUERIES & 1 ^ 1)
+        mbarrier.expect(there, q.block_type.nbytes)
+        load_async(q, [batch, head, row + party * ROWS, 0], there, q_slots.index(slot))
+        fetched += 1
+    return fetched
+
+
+@gluon.jit
+def _load(call):
+    """The loading warp: queries once a tile; keys and values block by block, the last one first."""
+    q, k, v, _, bias = call.descriptors
+    q_slots, k_slots, v_slots, _, b_slots = call.slots
+    q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, _ = call.signals
+    tiles, _, _, heads_q, group, _, _, _, _, bias_batches, bias_heads = call.work
+    _, _, left, right = call.edges
+    PARTIES: gl.constexpr = call.PARTIES
+    LEFT: gl.constexpr = call.LEFT
+    RIGHT: gl.constexpr = call.RIGHT
+    BLOCK_N: gl.constexpr = k_slots.shape[3]
+    SLOTS: gl.constexpr = k_slots.shape[0]
+    V_SLOTS: gl.constexpr = v_slots.shape[0]
+    step = 0
+    fetched = 0
+    for turn in range(rounds_of(tiles, call.ORDER)):
+        row_tile, head, first_q, m, first_k, n = tile(index_of(turn, call.ORDER), call)
+        own = (m, n, left, right)
+        batch = 0 if call.PACKED else head // heads_q
+        head_q = head % heads_q
+        head_k = head_q // group
+        row = row_tile * PARTIES * ROWS
+        last = last_block(row + PARTIES * ROWS - 1, own, BLOCK_N, RIGHT)
+        first = first_block(row, last, own, BLOCK_N, LEFT)
+        row += first_q
+        fetched = _load_queries(q, q_slots, q_full, q_free, fetched, batch, head_q, row, 0, 1)
+        for back in range(last - first):
+            key = first_k + (last - 1 - back) * BLOCK_N
+            slot = step % SLOTS
+            mbarrier.wait(k_free.index(slot), step // SLOTS & 1 ^ 1)
+            mbarrier.expect(k_full.index(slot), k.block_type.nbytes)
+            load_async(k, [batch, head_k, key, 0], k_full.index(slot), k_slots.index(slot))
+            if back == 0:  # the first warpgroup can begin
+                fetched = _load_queries(
+                    q, q_slots, q_full, q_free, fetched, batch, head_q, row, 1, PARTIES
+                )
+            if call.BIAS:
+                for party in gl.static_range(PARTIES):
+                    there = b_full.index(party)
+                    mbarrier.wait(b_free.index(party), step & 1 ^ 1)
+                    mbarrier.expect(there, bias.block_type.nbytes)
+                    load_async(
+                        bias, [
+                            gl.minimum(batch, bias_batches - 1),
+                            gl.minimum(head_q, bias_heads - 1), row + party * ROWS, key,
+                        ], there, b_slots.index(party),
+                    )  # fmt: skip
+            slot = step % V_SLOTS
+            mbarrier.wait(v_free.index(slot), step // V_SLOTS & 1 ^ 1)
+            mbarrier.expect(v_full.index(slot), v.block_type.nbytes)
+            load_async(v, [batch, head_k, key, 0], v_full.index(slot), v_slots.index(slot))
+            step += 1
+
+
+@gluon.jit
+def _skip(skipped, step, call, PARTY: gl.constexpr):
+    """Passes over the block, at most one, that only the lower rows of a tile see."""
+    _, _, k_full, k_free, v_full, v_free, b_full, b_free, turns = call.signals
+    SLOTS: gl.constexpr = k_full.shape[0]
+    V_SLOTS: gl.constexpr = v_full.shape[0]
+    slot = step % SLOTS
+    skips = skipped > 0
+    if call.PING_PONG:
+        mbarrier.wait(turns.index(PARTY), step & 1, pred=skips)
+        mbarrier.arrive(turns.index(1 - PARTY), count=1, pred=skips)
+    mbarrier.wait(k_full.index(slot), step // SLOTS & 1, pred=skips)
+    mbarrier.arrive(k_free.index(slot), count=1, pred=skips)
+    if call.BIAS:
+        mbarrier.wait(b_full.index(PARTY), step & 1, pred=skips)
+        mbarrier.arrive(b_free.index(PARTY), count=1, pred=skips)
+    slot = step % V_SLOTS
+    mbarrier.wait(v_full.index(slot), step // V_SLOTS & 1, pred=skips)
+    mbarrier.arrive(v_free.index(slot), count=1, pred=skips)
+    return step + skipped
+
+
+@gluon.jit
+def _leave(x, o, slot, batch, head, row):
+    """Through a slot as wide as an output or half as wide, as soon as the one before has left."""
+    PIECE: gl.constexpr = slot.shape[3]
+    store_wait(0)
+    if x.shape[1] == PIECE:
+        slot.reshape([ROWS, PIECE]).store(x)
+        fence_async_shared()
+        store_async(o, [batch, head, row, 0], slot)
+    else:
+        halves = gl.split(x.reshape([ROWS, 2, PIECE]).permute((0, 2, 1)))
+        slot.reshape([ROWS, PIECE]).store(halves[0])
+        fence_async_shared()
+        store_async(o, [batch, head, row, 0], slot)
+        store_wait(0)
+        slot.reshape([ROWS, PIECE]).store(halves[1])
+        fence_async_shared()
+        store_async(o, [batch, head, row, PIECE], slot)
+
+
+@gluon.jit
+def _attend(call, PARTY: gl.constexpr):
+    """A warpgroup: 64 rows of one tile after the other."""
+    _q, _k, v, o, _ = call.descriptors
+    q_slots, k_slots, v_slots, o_slots, _ = call.slots
+    q_full, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
+    tiles, _, _, heads_q, _, _, o_head, o_row, width, _, _ = call.work
+    out, lse, sinks, slopes, _ = call.beside
+    rows_q, _, left, right = call.edges
+    LEFT: gl.constexpr = call.LEFT
+    RIGHT: gl.constexpr = call.RIGHT
+    SINKS: gl.constexpr = call.SINKS
+    PACKED: gl.constexpr = call.PACKED
+    PING_PONG: gl.constexpr = call.PING_PONG
+    ONCE: gl.constexpr = call.ONCE
+    PARTIES: gl.constexpr = call.PARTIES
+    CAPPED: gl.constexpr = call.CAPPED
+    # Rows that see no key have no maximum.
+    BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or call.BIAS
+    BLOCK_N: gl.constexpr = k_slots.shape[3]
+    SLOTS: gl.constexpr = k_slots.shape[0]
+    V_SLOTS: gl.constexpr = v_slots.shape[0]
+    QUERIES: gl.constexpr = q_slots.shape[0]
+    WIDTH: gl.constexpr = v_slots.shape[4]
+    # Outputs leave by slots of their own, or by those that their queries came in by.
+    OWN: gl.constexpr = o_slots.shape[4] != q_slots.shape[4]
+    S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_N, 16])
+    OUT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
+    P: gl.constexpr = gl.DotOperandLayout(0, OUT, 2)
+    zeros = gl.zeros([ROWS, BLOCK_N], gl.float32, S)
+    rounds = rounds_of(tiles, call.ORDER)
+    # Packed, a block of threads may be left without a tile.
+    some = rounds > 0
+    row_tile, head, first_q, m, _, n = tile(gl.where(some, index_of(0, call.ORDER), 0), call)
+    row = (row_tile * PARTIES + PARTY) * ROWS
+    last = last_block(row + ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
+    step = 0
+    if RIGHT:
+        skipped = (
+            last_block((row_tile + 1) * PARTIES * ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
+            - last
+        )
+        step = _skip(gl.where(some, skipped, 0), step, call, PARTY)
+    mbarrier.wait(q_full.index(PARTY), 0, pred=some)
+    mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=some)
+    scores = scores_of(q_slots, PARTY, k_slots, step % SLOTS, zeros)
+    for turn in range(rounds):
+        q_slot = (turn * PARTIES + PARTY) % QUERIES
+        own = (m, n, left, right)
+        first = first_block(row_tile * PARTIES * ROWS, last, own, BLOCK_N, LEFT)
+        more = turn + 1 < rounds
+        next_tile, next_head, next_q, next_m, _, next_n = tile(
+            gl.where(more, index_of(turn + 1, call.ORDER), 0), call
+        )
+        s = warpgroup_mma_wait(0, (scores,))
+        mbarrier.arrive(k_free.index(step % SLOTS), count=1)
+        if OWN:  # noqa: SIM102 (known when compiled; the next when run)
+            if last - first == 1:
+                mbarrier.arrive(q_free.index(q_slot), count=1)
+        # Blocks before ``whole`` are cut by nothing on the right, those from ``inside`` on by
+        # nothing on the left.
+        whole = n // BLOCK_N
+        inside = 0
+        if RIGHT:
+            whole = gl.minimum(whole, gl.maximum(row + n - m + right + 1, 0) // BLOCK_N)
+        if LEFT:
+            inside = gl.cdiv(gl.maximum(row + ROWS - 1 + n - m - left, 0), BLOCK_N)
+        top = gl.full([ROWS], -float("inf"), gl.float32, gl.SliceLayout(1, S))
+        if SINKS:
+            top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
+        slope = 0.0
+        if call.SLOPED:
+            at = head % heads_q if call.SLOPED == 1 else head
+            slope = gl.load(slopes + at) * LOG2_E
+        s, new, scale = peak(
+            s, top, (last > whole) | (last <= inside), row, (last - 1) * BLOCK_N, own, slope, step,
+            call, PARTY,
+        )  # fmt: skip
+        weights, fade = weights_of(s, top, new, scale, BLIND)
+        top = new
+        total = sums_by_thread(weights)
+        if SINKS:  # the sink's own weight of 1, a quarter in each
+            total += 0.25 * by_thread(fade, total)
+        p = gl.convert_layout(weights.to(v.dtype), P)
+        sums = gl.zeros([ROWS, WIDTH], gl.float32, OUT)
+        if PACKED:
+            mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+            if n < last * BLOCK_N:
+                clear(v_slots.index(step % V_SLOTS), n - (last - 1) * BLOCK_N)
+        step += 1
+        if QUERIES >= 2 * PARTIES and not OWN:  # the output before has left its slot by now
+            store_wait(0)
+            left_slot = (q_slot + QUERIES - PARTIES) % QUERIES
+            mbarrier.arrive(q_free.index(left_slot), count=1, pred=turn > 0)
+        for back in range(1, last - first):
+            block = last - 1 - back
+            slot = step % SLOTS
+            before = (step - 1) % V_SLOTS
+            mbarrier.wait(k_full.index(slot), step // SLOTS & 1)
+            if PING_PONG:
+                mbarrier.wait(turns.index(PARTY), step - 1 & 1)
+            scores = scores_of(q_slots, q_slot, k_slots, slot, zeros)
+            mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+            adding = add_values(p, v_slots, before, sums)
+            if PING_PONG:
+                mbarrier.arrive(turns.index(1 - PARTY), count=1)
+            s = warpgroup_mma_wait(1, (scores,))
+            mbarrier.arrive(k_free.index(slot), count=1)
+            cut = False
+            if RIGHT and not ONCE:
+                cut = block >= whole
+            if LEFT:
+                cut = cut | (block < inside)
+            s, new, scale = peak(s, top, cut, row, block * BLOCK_N, own, slope, step, call, PARTY)
+            if CAPPED:  # two special functions a score take longer than the other's products
+                weights, fade = weights_of(s, top, new, scale, BLIND)
+            if LEFT or (RIGHT and not ONCE) or CAPPED:
+                # The branches of a wait keep the assembler from moving the next one up before them.
+                mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+            if OWN:  # noqa: SIM102 (known when compiled; the next when run)
+                if block == first:
+                    mbarrier.arrive(q_free.index(q_slot), count=1)
+            # Waited for between maximum and exponentials: the other party's products run meanwhile,
+            # and this one's weights can take the registers of p.
+            sums, _spent = warpgroup_mma_wait(0, (adding, p))
+            mbarrier.arrive(v_free.index(before), count=1)
+            if not CAPPED:
+                weights, fade = weights_of(s, top, new, scale, BLIND)
+            top = new
+            total = total * by_thread(fade, total) + sums_by_thread(weights)
+            p = gl.convert_layout(weights.to(v.dtype), P)
+            sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
+            step += 1
+        # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
+        # it multiplies what lies in the slots, for nobody.
+        before = (step - 1) % V_SLOTS
+        mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+        if PING_PONG:
+            mbarrier.wait(turns.index(PARTY), step - 1 & 1)
+        adding = add_values(p, v_slots, before, sums)
+        if PING_PONG:
+            mbarrier.arrive(turns.index(1 - PARTY), count=1)
+        row_tile = next_tile
+        next_row = (row_tile * PARTIES + PARTY) * ROWS
+        following = (next_m, next_n, left, right)
+        last = last_block(next_row + ROWS - 1, following, BLOCK_N, RIGHT)
+        if RIGHT:
+            skipped = (
+                last_block((row_tile + 1) * PARTIES * ROWS - 1, following, BLOCK_N, RIGHT) - last
+            )
+            step = _skip(gl.where(more, skipped, 0), step, call, PARTY)
+        fetched = (turn + 1) * PARTIES + PARTY
+        mbarrier.wait(q_full.index(fetched % QUERIES), fetched // QUERIES & 1, pred=more)
+        mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=more)
+        scores = scores_of(q_slots, fetched % QUERIES, k_slots, step % SLOTS, zeros)
+        sums = warpgroup_mma_wait(1, (adding,))
+        mbarrier.arrive(v_free.index(before), count=1)
+        total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
+        share = gl.where(total == 0.0, 0.0, 1.0 / total)
+        sums = sums * gl.convert_layout(share, gl.SliceLayout(1, OUT))[:, None]
+        head_q = head % heads_q
+        batch = 0 if PACKED else head // heads_q
+        if PACKED and row + ROWS > m:  # what lies behind a sequence is the next one's
+            line = row + gl.arange(0, ROWS, gl.SliceLayout(1, OUT))
+            column = gl.arange(0, WIDTH, gl.SliceLayout(0, OUT))[None, :]
+            to = out + head_q.to(gl.int64) * o_head
+            to += (first_q + line).to(gl.int64)[:, None] * o_row + column
+            gl.store(to, sums.to(o.dtype), mask=(line < m)[:, None] & (column < width))
+        elif OWN:
+            _leave(sums.to(o.dtype), o, o_slots.index(PARTY), batch, head_q, first_q + row)
+        else:
+            o_slot = o_slots.index(q_slot)
+            o_slot.reshape([ROWS, WIDTH]).store(sums.to(o.dtype))
+            fence_async_shared()
+            store_async(o, [batch, head_q, first_q + row, 0], o_slot)
+        if QUERIES < 2 * PARTIES and not OWN:
+            store_wait(0)
+            mbarrier.arrive(q_free.index(q_slot), count=1)
+        rows = row + gl.arange(0, ROWS, gl.SliceLayout(1, S))
+        value = (top + gl.log2(total)) * _LN2
+        line = head_q if PACKED else head
+        gl.store(lse + line.to(gl.int64) * rows_q + first_q + rows, value, mask=rows < m)
+        head = next_head
+        row = next_row
+        first_q = next_q
+        m = next_m
+        n = next_n
+    warpgroup_mma_wait(0, (scores,))
+    store_wait(0)
+
+
+@gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
+def forward(
+    q, k, v, o, bias, out, lse, sinks, slopes, places,
+    batches, heads_q, group, m, n, left, right, section, o_head, o_row, width,
+    bias_batches, bias_heads, scale, squeeze,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
+    ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
+    V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
+):  # fmt: skip
+    """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
+    # ruff: noqa: RUF005 (Gluon unpacks no lists)
+    q_slots = gl.allocate_shared_memory(q.dtype, [QUERIES] + q.block_type.shape, q.layout)
+    k_slots = gl.allocate_shared_memory(k.dtype, [SLOTS] + k.block_type.shape, k.layout)
+    v_slots = gl.allocate_shared_memory(v.dtype, [V_SLOTS] + v.block_type.shape, v.layout)
+    if q.block_type.shape[3] == o.block_type.shape[3]:
+        o_slots = q_slots
+    else:
+        o_slots = gl.allocate_shared_memory(o.dtype, [QUERIES] + o.block_type.shape, o.layout)
+    q_full = gl.allocate_shared_memory(gl.int64, [QUERIES, 1], Barrier())
+    q_free = gl.allocate_shared_memory(gl.int64, [QUERIES, 1], Barrier())
+    k_full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    k_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    v_full = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
+    v_free = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
+    b_full = gl.allocate_shared_memory(gl.int64, [PARTIES, 1], Barrier())
+    b_free = gl.allocate_shared_memory(gl.int64, [PARTIES, 1], Barrier())
+    if BIAS:
+        b_slots = gl.allocate_shared_memory(
+            bias.dtype, [PARTIES] + bias.block_type.shape, bias.layout
+        )
+    else:
+        b_slots = q_slots
+    for party in gl.static_range(PARTIES):
+        mbarrier.init(b_full.index(party), count=1)
+        mbarrier.init(b_free.index(party), count=1)
+    turns = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
+    for slot in gl.static_range(QUERIES):
+        mbarrier.init(q_full.index(slot), count=1)
+        mbarrier.init(q_free.index(slot), count=1)
+    for slot in gl.static_range(SLOTS):
+        mbarrier.init(k_full.index(slot), count=1)
+        mbarrier.init(k_free.index(slot), count=PARTIES)
+    for slot in gl.static_range(V_SLOTS):
+        mbarrier.init(v_full.index(slot), count=1)
+        mbarrier.init(v_free.index(slot), count=PARTIES)
+    for party in gl.static_range(2):
+        mbarrier.init(turns.index(party), count=1)
+    if PING_PONG:
+        mbarrier.arrive(turns.index(0), count=1)
+    row_tiles = gl.cdiv(m, PARTIES * ROWS)
+    heads = batches * heads_q
+    tiles = row_tiles * heads
+    if PACKED:
+        tiles = gl.load(places) * heads_q
+    call = Call(
+        (q, k, v, o, bias),
+        (out, lse, sinks, slopes, places),
+        (q_slots, k_slots, v_slots, o_slots, b_slots),
+        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+        (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width, bias_batches,
+         bias_heads),
+        (m, n, left, right), (scale, squeeze),
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
+    )  # fmt: skip
+    if PARTIES == 2:
+        gl.warp_specialize(
+            [(_attend, (call, 0)), (_attend, (call, 1)), (_load, (call,))],
+            [4, 1], [REGISTERS, 24],
+        )  # fmt: skip
+    else:
+        gl.warp_specialize(
+            [(_attend, (call, 0)), (_attend, (call, 1)), (_attend, (call, 2)), (_load, (call,))],
+            [4, 4, 1], [REGISTERS, REGISTERS, 24],
+        )  # fmt: skip

@@ -1,0 +1,64 @@
+"""What every warp of a block of threads of the forward on Hopper is given."""
+
+# mypy: ignore-errors
+# No ``from __future__ import annotations``: an aggregate's annotations are its types.
+
+from triton_kernels._gluon import aggregate, gl, gluon
+
+
+@aggregate
+class Call:
+    """One argument for what would be forty: tensors and sizes in tuples, and constants.
+
+    A tuple that is held in a variable loses its constants, this does not.
+    """
+
+    descriptors: gl.tuple
+    """Of q, k, v, o and the bias."""
+    beside: gl.tuple
+    """Pointers: output, lse, sinks, slopes, tiles of packed sequences."""
+    slots: gl.tuple
+    """In shared memory, for what the descriptors describe."""
+    signals: gl.tuple
+    """Barriers, full and free, of the slots of q, k, v, bias, and the turns of a ping-pong."""
+    work: gl.tuple
+    """Tiles in all and of one head, heads, and the sizes that tiles are found by."""
+    edges: gl.tuple
+    """Rows and keys, and how far a row sees to the left and to the right."""
+    scales: gl.tuple
+    """The factor of scores for exp2, and that before tanh."""
+    LEFT: gl.constexpr
+    RIGHT: gl.constexpr
+    CAPPED: gl.constexpr
+    SLOPED: gl.constexpr
+    BIAS: gl.constexpr
+    SINKS: gl.constexpr
+    PACKED: gl.constexpr
+    PING_PONG: gl.constexpr
+    ONCE: gl.constexpr
+    ORDER: gl.constexpr
+    PARTIES: gl.constexpr
+
+    @gluon.constexpr_function
+    def __init__(
+        self, descriptors, beside, slots, signals, work, edges, scales,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
+    ):  # fmt: skip
+        self.descriptors = descriptors
+        self.beside = beside
+        self.slots = slots
+        self.signals = signals
+        self.work = work
+        self.edges = edges
+        self.scales = scales
+        self.LEFT = gl.constexpr(LEFT)
+        self.RIGHT = gl.constexpr(RIGHT)
+        self.CAPPED = gl.constexpr(CAPPED)
+        self.SLOPED = gl.constexpr(SLOPED)
+        self.BIAS = gl.constexpr(BIAS)
+        self.SINKS = gl.constexpr(SINKS)
+        self.PACKED = gl.constexpr(PACKED)
+        self.PING_PONG = gl.constexpr(PING_PONG)
+        self.ONCE = gl.constexpr(ONCE)
+        self.ORDER = gl.constexpr(ORDER)
+        self.PARTIES = gl.constexpr(PARTIES)
