@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from triton_kernels import registry
 from triton_kernels.registry import op_names
 
 PACKAGE = Path(__file__).parents[1]
@@ -34,15 +35,55 @@ def test_the_documents_are_up_to_date(table):
         assert text == table.filled(text), f"{document.name}: python benchmarks/table.py --write"
 
 
-def test_every_op_has_its_place_in_a_page(table):
-    def marked(document):
-        return re.findall(r"<!-- (\w+): made by", document.read_text(encoding="utf-8"))
+def marked(document):
+    return re.findall(r"<!-- (\w+): made by", document.read_text(encoding="utf-8"))
 
+
+def test_every_op_has_its_place_in_its_page(table):
     readme, *pages = table.documents()
     assert marked(readme) == ["ops", "speed"]
     if pages:  # they are the repository's, not the source distribution's
-        expected = [*op_names(), "features"]  # what attention's features cost, a table of its own
-        assert sorted(name for page in pages for name in marked(page)) == sorted(expected)
+        of_ops = {page.stem: marked(page) for page in pages if page.parent.name == "ops"}
+        assert of_ops == {name: [name] for name in op_names()}
+        others = [name for page in pages if page.parent.name != "ops" for name in marked(page)]
+        assert others == ["features"]  # what attention's features cost, a table of its own
+
+
+HEADINGS = ["Maths", "Tiling", "Bytes and FLOPs", "How it got fast", "Backends"]
+
+
+@pytest.mark.parametrize("name", op_names())
+def test_the_page_of_an_op_is_whole(table, name):
+    page = table.PAGES / "ops" / f"{name}.md"
+    if not table.PAGES.exists():
+        pytest.skip("the pages are the repository's, not the source distribution's")
+    first, *parts = re.split(r"^## (.+)\n", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert parts[::2] == HEADINGS
+    assert all(text.strip() for text in sections.values())
+    assert first.startswith(f"# {name}\n\n")
+    family = re.findall(r"\]\(\.\./([\w-]+\.md)", first)[-1]
+    assert f"](ops/{name}.md)" in (table.PAGES / family).read_text(encoding="utf-8")
+    drawings = re.findall(r"```text\n(.*?)```", sections["Tiling"], flags=re.DOTALL)
+    assert drawings
+    assert max(len(line) for drawing in drawings for line in drawing.splitlines()) <= 100
+    assert f"<!-- {name}: made by" in sections["Bytes and FLOPs"]
+    for backend in registry.get(name).kernel.backends:
+        assert f"`{backend.name}`" in sections["Backends"]
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w-]+", "-", heading.lower()).strip("-") for heading in headings}
+
+
+def test_links_between_the_pages_hold(table):
+    for page in table.documents()[1:]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            found = page.parent / path
+            assert found.is_file(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(found), f"{page.name}: {target}"
 
 
 def test_a_stale_table_is_made_anew(table):
