@@ -64,6 +64,8 @@ def test_the_page_of_an_op_is_whole(table, name):
     assert first.startswith(f"# {name}\n\n")
     family = re.findall(r"\]\(\.\./([\w-]+\.md)", first)[-1]
     assert f"](ops/{name}.md)" in (table.PAGES / family).read_text(encoding="utf-8")
+    site = table.PAGES.parents[1] / "mkdocs.yml"
+    assert f"- {name}: triton_kernels/ops/{name}.md\n" in site.read_text(encoding="utf-8")
     drawings = re.findall(r"```text\n(.*?)```", sections["Tiling"], flags=re.DOTALL)
     assert drawings
     assert max(len(line) for drawing in drawings for line in drawing.splitlines()) <= 100
