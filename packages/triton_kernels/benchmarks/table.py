@@ -132,6 +132,28 @@ def op_table(op: registry.Op, results: Path) -> str:
     return "\n".join(lines)
 
 
+def code_table(op: registry.Op) -> str:
+    """Where an op's backends are: of its forward, and of the kernels that its gradient has."""
+    lines = ["| backend | forward | gradient, kernels of its own |", "|---|---|---|"]
+    kernels = (op.kernel, *op.gradients)
+    for name in dict.fromkeys(b.name for kernel in kernels for b in kernel.backends):
+        cells = (
+            places([b.where for kernel in some for b in kernel.backends if b.name == name])
+            for some in (kernels[:1], kernels[1:])
+        )
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def places(wheres: list[str]) -> str:
+    """``module:function`` as a reader looks for them: the functions of each file."""
+    files: dict[str, list[str]] = {}
+    for where in wheres:
+        module, _, function = where.removeprefix("triton_kernels.").partition(":")
+        files.setdefault(f"{module.replace('.', '/')}.py", []).append(f"`{function}`")
+    return "; ".join(f"{', '.join(names)} in `{file}`" for file, names in files.items()) or "–"
+
+
 def features_table(results: Path) -> str:
     """Attention's features: the rate of each, and its share of the dense kernel's beside it."""
     if not results.exists():
@@ -155,11 +177,13 @@ def features_table(results: Path) -> str:
 
 
 def table(name: str) -> str:
-    """The table that a marker names: ops, speed, features, or an op."""
+    """The table that a marker names: ops, speed, features, an op, or the code of an op."""
     if name == "ops":
         return ops_table()
     if name == "features":
         return features_table(FEATURES)
+    if name.startswith("code_of_"):
+        return code_table(registry.get(name.removeprefix("code_of_")))
     return speed_table(RESULTS) if name == "speed" else op_table(registry.get(name), RESULTS)
 
 
