@@ -322,7 +322,7 @@ def workspace(session: nox.Session) -> None:
 def gpu_kernels(session: nox.Session) -> None:
     """triton_kernels on a CUDA device; without one it fails and says so."""
     sync_package(session, PACKAGES["kernels"])
-    pytest(session, "-m", "gpu")
+    pytest_on_every_core(session, "-m", "gpu")  # compiling takes longer than running
 
 
 @nox.session(name="gpu-models", default=False)
