@@ -109,6 +109,15 @@ def amount(number: float, unit: str) -> str:
     return f"{number:.3g} {prefixes[0]}{unit}"
 
 
+def needs(moved: int, flops: int) -> str:
+    """What must move and be computed, and the operations for each byte."""
+    given = [amount(n, unit) for n, unit in ((moved, "B"), (flops, "FLOP")) if n]
+    if moved and flops:
+        intensity = flops / moved
+        given.append(f"{intensity:,.0f} FLOP/B" if intensity >= 99.5 else f"{intensity:.2g} FLOP/B")
+    return ", ".join(given) or "–"
+
+
 def op_table(op: registry.Op, results: Path) -> str:
     """An op's cases: what each must move and compute, and what was measured."""
     by_case = measured(results)[1] if results.exists() else {}
@@ -119,16 +128,10 @@ def op_table(op: registry.Op, results: Path) -> str:
     for case in op.cases:
         sample = case.make(torch.device("meta"))
         cost = op.cost(*sample.args, **sample.kwargs)
-        needs = [
-            ", ".join(amount(n, u) for n, u in ((moved, "B"), (flops, "FLOP")) if n) or "–"
-            for moved, flops in (
-                (cost.forward_bytes, cost.forward_flops),
-                (cost.backward_bytes, cost.backward_flops),
-            )
-        ]
-        lines.append(
-            f"| {case.name} | {' | '.join(needs)} | {both(by_case.get((op.name, case.name), {}))} |"
-        )
+        forward = needs(cost.forward_bytes, cost.forward_flops)
+        backward = needs(cost.backward_bytes, cost.backward_flops)
+        found = by_case.get((op.name, case.name), {})
+        lines.append(f"| {case.name} | {forward} | {backward} | {both(found)} |")
     return "\n".join(lines)
 
 

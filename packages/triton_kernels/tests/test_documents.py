@@ -96,6 +96,13 @@ def test_a_stale_table_is_made_anew(table):
     assert table.filled(stale) == text
 
 
+def test_what_is_needed_is_said_with_its_intensity(table):
+    assert table.needs(268_435_456, 335_544_320) == "268 MB, 336 MFLOP, 1.2 FLOP/B"
+    assert table.needs(1_117_782_016, 8_607_406_981_120) == "1.12 GB, 8.61 TFLOP, 7,700 FLOP/B"
+    assert table.needs(536_870_912, 0) == "537 MB"
+    assert table.needs(0, 0) == "–"
+
+
 def test_the_speed_table_shows_losses(table, tmp_path):
     results = tmp_path / "results.jsonl"
     results.write_text(
