@@ -10,13 +10,16 @@ racecheck reports words that nobody races for: where a Gluon kernel sends warps 
 (``gl.warp_specialize``) the compiler tells each warp its way by a byte in shared memory, and hands
 over values that a way needs. All warps meet at one barrier (BAR.SYNC 1) between writing and
 reading, and again before the next writing; but they meet there from different places in the code,
-which racecheck does not follow. These accesses have no line of ours but the kernel's ``def`` and
-``gl.warp_specialize(``: reports of such accesses alone are passed over, see ``is_of_the_compiler``.
+which racecheck does not follow. These accesses have no line of ours but the kernel's ``def``,
+``gl.warp_specialize(`` and the ``if`` that this call stands in (in the disassembly: stores behind
+all barriers of ours, then BAR.SYNC 1): reports of such accesses alone are passed over, see
+``is_of_the_compiler``.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import shutil
@@ -77,13 +80,25 @@ _SUMMARY = re.compile(r"RACECHECK SUMMARY: .*\((\d+) errors?, 0 warnings\)")
 
 def is_of_the_compiler(kernel: str, name: str, line: int) -> bool:
     """Whether this line of a kernel's file accesses no shared memory but what
-    ``gl.warp_specialize`` tells the warps: the line of the kernel's def, or of that call."""
+    ``gl.warp_specialize`` tells the warps: the line of the kernel's def, of that call, or of an
+    ``if`` around it whose condition calls nothing."""
     for path in Path(triton_kernels.__file__).parent.rglob(name):
-        text = path.read_text().splitlines()
-        defined = [i for i, x in enumerate(text, 1) if x.startswith(f"def {kernel}(")]
-        if defined and defined[0] <= line <= len(text):
-            return line == defined[0] or text[line - 1].strip() == "gl.warp_specialize("
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name == kernel:
+                return line in {node.lineno, *_sends_warps(node.body)}
     return False
+
+
+def _sends_warps(body: list[ast.stmt]) -> Iterator[int]:
+    """The lines of ``gl.warp_specialize(`` in a kernel, and of the conditions it stands under."""
+    for statement in body:
+        if isinstance(statement, ast.If):
+            found = [*_sends_warps(statement.body), *_sends_warps(statement.orelse)]
+            yield from found
+            if found and not any(isinstance(x, ast.Call) for x in ast.walk(statement.test)):
+                yield statement.lineno
+        elif ast.unparse(statement).startswith("gl.warp_specialize("):
+            yield statement.lineno
 
 
 def is_clean(said: str) -> bool:
