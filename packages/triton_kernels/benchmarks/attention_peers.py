@@ -35,6 +35,11 @@ def _by(backend: SDPBackend) -> Function:
     return attention
 
 
+def chosen_by_torch(query: Any, key: Any, value: Any) -> torch.Tensor:
+    """Torch's attention as one calls it, whichever kernel it takes."""
+    return scaled_dot_product_attention(query, key, value)
+
+
 def _fa3(
     query: Any, key: Any, value: Any, *others: Any, causal: bool = False,
     window: tuple[int | None, int | None] = (None, None), soft_cap: float | None = None,

@@ -31,7 +31,7 @@ from measure import (
     median_times,
     require_gpu,
 )
-from peers import Function, peers_of
+from peers import Function, peers_of, small_call
 from triton_kernels import _compat, registry
 from triton_kernels.registry import Case, Op, Sample
 
@@ -157,15 +157,10 @@ def row(
 
 def host_row(op: Op, device: torch.device) -> dict[str, Any]:
     """Microseconds of host time for a forward that tracks gradients, on a small input."""
-    fit = (s for s in op.samples(device, torch.bfloat16) if s.args[0].numel() >= 1000)
-    sample = next(fit)
+    sample = small_call(op, device)
     for x in tensors(sample) if op.differentiable else ():
         x.requires_grad_()
-    peers = peers_of(op, sample.args)
-    peers.pop("compile", None)
-    peers = able(peers, sample)
-    if op.together:
-        peers = {"ours": peers["ours"], "eager": peers["eager"]}
+    peers = able(peers_of(op, sample.args, host=True), sample)
     times = {
         name: round(host_microseconds(lambda f=function: f(*sample.args, **sample.kwargs)), 1)
         for name, function in peers.items()
