@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,11 +40,15 @@ __all__ = [
     "Device",
     "Launch",
     "Layout",
+    "cdiv",
     "device_of",
     "has_gluon",
     "index_dtype",
     "interpreter_fault",
     "interpreting",
+    "is_current",
+    "launch",
+    "next_power_of_2",
     "on_device",
     "starts_aligned",
     "starts_early",
@@ -113,6 +118,9 @@ def upcasts_dot(dtype: torch.dtype) -> bool:
     return _INTERPRETED and dtype in (torch.bfloat16, torch.float8_e4m3fn)
 
 
+_new = tuple.__new__
+
+
 class Layout(NamedTuple):
     """All that a launch depends on in a tensor but its address: the key of a cached launch."""
 
@@ -126,7 +134,8 @@ class Layout(NamedTuple):
     @classmethod
     def of(cls, x: torch.Tensor) -> Layout:
         """The layout of a tensor."""
-        return cls(x.shape, x.stride(), x.dtype, x.device, starts_aligned(x))
+        # As cls(…), without the way through a named tuple's own function.
+        return _new(cls, (x.shape, x.stride(), x.dtype, x.device, x.data_ptr() % 16 == 0))
 
     def contiguous(self, aligned: bool) -> Layout:
         """That of a contiguous tensor of the same shape."""
@@ -167,45 +176,225 @@ class Launch:
 
     Args:
         kernel: a jitted function whose parameters are the tensors, the scalars, the constants.
-        programs: the size of the grid.
+        grid: how many programs: one number, or up to three.
         scalars: values of its run-time parameters after the tensors.
         constants: its ``tl.constexpr`` parameters, in order.
         options: num_warps, num_stages.
+        described: what makes the descriptor that the kernel takes in the place of a tensor, by the
+            tensor's place.
     """
 
     def __init__(
         self,
         kernel: Any,
-        programs: int,
+        grid: int | tuple[int, ...],
         scalars: tuple[float, ...],
         constants: dict[str, Any],
         options: dict[str, int],
+        described: dict[int, Callable[[torch.Tensor], Any]] | None = None,
     ) -> None:
         self._kernel = kernel
-        self._grid = (programs, 1, 1)
+        sizes = grid if isinstance(grid, tuple) else (grid,)
+        self._grid = (*sizes, *(1,) * (3 - len(sizes)))
         self._scalars = scalars
         self._constants = constants
         self._options = options
-        self._fixed = (*scalars, *constants.values())
-        self._compiled: Callable[..., Any] | None = None
+        self._described = described or {}
+        self._run: Callable[[tuple[Any, ...], tuple[float, ...]], None] | None = None
 
-    def __call__(self, *tensors: Any) -> None:
-        """Runs the kernel on tensors of the layouts that this launch was made for."""
-        if self._compiled is not None:
-            self._compiled(*tensors, *self._fixed)
+    def __call__(self, *tensors: Any, varying: tuple[float, ...] = ()) -> None:
+        """Runs the kernel on tensors of the layouts that this launch was made for.
+
+        ``varying`` are scalars after the fixed ones that are not the same in every call, but alike:
+        of one type, and ints alike in what triton compiles in (see ``launch``).
+        """
+        if self._run is not None:
+            self._run(tensors, varying)
             return
+        constants = tuple(self._constants.values())
+        shown = _shown(tensors, self._described)
         compiled = self._kernel[self._grid](
-            *tensors, *self._scalars, **self._constants, **self._options
+            *shown, *self._scalars, *varying, **self._constants, **self._options
         )
         if compiled is not None:  # the interpreter compiles nothing
-            self._compiled = compiled[self._grid]
+            self._run = _direct(
+                compiled, self._grid, shown, self._scalars, constants, self._described
+            )
+
+
+_Describe = dict[int, Callable[[torch.Tensor], Any]]
+
+
+def _shown(tensors: tuple[Any, ...], described: _Describe) -> tuple[Any, ...]:
+    """The tensors, or their descriptors where the kernel takes those."""
+    if not described:
+        return tensors
+    return tuple(described[i](x) if i in described else x for i, x in enumerate(tensors))
+
+
+def _direct(
+    compiled: Any, grid: tuple[int, ...], shown: tuple[Any, ...], scalars: tuple[float, ...],
+    constants: tuple[Any, ...], described: _Describe,
+) -> Callable[[tuple[Any, ...], tuple[float, ...]], None]:  # fmt: skip
+    """Runs a compiled kernel on tensors like these.
+
+    In triton 3.6 the compiled kernel's own launcher, in C, is called with addresses: the way there
+    through triton's Python, its hooks and its questions to the driver take as long again and more.
+    A tensor map is made anew only for an address that is new.
+    """
+    by_triton = compiled[grid]
+
+    def slowly(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
+        by_triton(*_shown(tensors, described), *scalars, *varying, *constants)
+
+    launcher = compiled.run
+    if not _is_known(launcher):
+        return slowly
+    from triton import knobs
+
+    enter, leave = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
+    device = torch.cuda.current_device()
+    stream_of = torch._C._cuda_getCurrentRawStream
+    fixed = (
+        compiled.function, launcher.launch_cooperative_grid, launcher.launch_pdl, None, None,
+        compiled.packed_metadata, None, None, None,
+    )  # fmt: skip
+    launch = launcher.launch
+    if not inspect.isfunction(launch):  # in C: it takes no descriptors
+
+        def directly(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
+            if enter.calls or leave.calls:  # a profiler's
+                slowly(tensors, varying)
+                return
+            addresses = [None if x is None else x.data_ptr() for x in tensors]
+            launch(*grid, stream_of(device), *fixed, *addresses, *scalars, *varying, *constants)
+
+        return directly
+
+    captured = inspect.getclosurevars(launch).nonlocals
+    if None in captured["tensordesc_meta"]:
+        return slowly
+    launch = captured["launcher"]
+    facts = iter(captured["tensordesc_meta"])
+    places = [
+        _TensorMaps(next(facts), described.get(i)) if hasattr(x, "base") else None
+        for i, x in enumerate(shown)
+    ]
+
+    def with_maps(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
+        if enter.calls or leave.calls:
+            slowly(tensors, varying)
+            return
+        arguments: list[Any] = []
+        for x, maps in zip(tensors, places, strict=True):
+            if maps is not None:
+                arguments += maps.of(x)
+            else:
+                arguments.append(None if x is None else x.data_ptr())
+        launch(*grid, stream_of(device), *fixed, *arguments, *scalars, *varying, *constants)
+
+    return with_maps
+
+
+def _is_known(launcher: Any) -> bool:
+    """Whether this is the launcher that ``_direct`` knows, and the kernel asks for no memory."""
+    return (
+        _version(TRITON_VERSION or "0")[:2] == (3, 6)
+        and type(launcher).__module__ == "triton.backends.nvidia.driver"
+        and launcher.global_scratch_size == 0
+        and launcher.profile_scratch_size == 0
+    )
+
+
+class _TensorMaps:
+    """The tensor maps of one parameter, by address: layout and block never change."""
+
+    def __init__(self, facts: Any, describe: Callable[[torch.Tensor], Any] | None) -> None:
+        self._facts = facts
+        self._describe = describe
+        self._known: dict[int, list[Any]] = {}
+
+    def of(self, x: Any) -> list[Any]:
+        """What stands for a tensor, or for a descriptor: the map, the sizes and the strides."""
+        address = x.data_ptr() if self._describe else x.base.data_ptr()
+        found = self._known.get(address)
+        if found is None:
+            from triton.backends.nvidia.driver import (  # type: ignore[import-untyped]
+                make_tensordesc_arg,
+            )
+
+            if len(self._known) >= _MOST_MAPS:
+                self._known.clear()
+            descriptor = self._describe(x) if self._describe else x
+            found = self._known[address] = make_tensordesc_arg(descriptor, self._facts)
+        return found
+
+
+_MOST_MAPS = 256
+"""Addresses a parameter's tensor maps are kept for."""
+
+_MOST_LAUNCHES = 8192
+
+_launches: dict[Any, Launch] = {}
+
+
+def _specialised(number: float) -> Any:
+    """What triton compiles in of a number."""
+    if type(number) is not int:
+        return type(number)
+    return number == 1, number & 15 == 0, -(2**31) <= number < 2**31, number < 2**63
+
+
+def launch(
+    kernel: Any,
+    grid: tuple[int, ...],
+    tensors: tuple[torch.Tensor | None, ...],
+    scalars: tuple[float, ...] = (),
+    varying: tuple[float, ...] = (),
+    **named: Any,
+) -> None:
+    """``kernel[grid](*tensors, *scalars, *varying, **named)``, from the second such call on without
+    triton's look-up by arguments.
+
+    A launch is kept for each grid and each set of scalars, so what is not the same in every call
+    with such tensors (a seed) belongs into ``varying``, the last of the run-time parameters.
+    ``named`` are the constants, whose names are capitals, in order, then num_warps and the like.
+    """
+    first = tensors[0]
+    assert first is not None
+    key = (
+        id(kernel), grid, first.get_device(), scalars, *named.values(),
+        *[None if x is None else (x.dtype, x.data_ptr() & 15 == 0) for x in tensors],
+        *map(_specialised, varying),
+    )  # fmt: skip
+    found = _launches.get(key)
+    if found is None:
+        if len(_launches) >= _MOST_LAUNCHES:
+            _launches.clear()
+        constants = {name: value for name, value in named.items() if name.isupper()}
+        options = {name: value for name, value in named.items() if name not in constants}
+        found = _launches[key] = Launch(kernel, grid, scalars, constants, options)
+    found(*tensors, varying=varying)
+
+
+def cdiv(a: int, b: int) -> int:
+    """a / b, rounded up. Triton's own name of it takes microseconds a call on the host."""
+    return -(-a // b)
+
+
+def next_power_of_2(n: int) -> int:
+    """The least power of two that is n or more, of n >= 1. As ``cdiv``."""
+    return 1 << (n - 1).bit_length()
+
+
+def is_current(tensor: torch.Tensor) -> bool:
+    """Whether the tensor's GPU, if it is on one, is the current one."""
+    return not tensor.is_cuda or tensor.get_device() == torch.cuda.current_device()
 
 
 def on_device(tensor: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
     """Makes the tensor's GPU current: triton launches on the current device."""
-    if tensor.is_cuda and tensor.get_device() != torch.cuda.current_device():
-        return torch.cuda.device(tensor.device)
-    return contextlib.nullcontext()
+    return contextlib.nullcontext() if is_current(tensor) else torch.cuda.device(tensor.device)
 
 
 def triton_dtype(dtype: torch.dtype) -> Any:

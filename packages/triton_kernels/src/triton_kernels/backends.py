@@ -100,6 +100,10 @@ def choose(op: str, backends: Sequence[Backend], inputs: Sequence[Any], asked: s
     Raises:
         BackendError: the one asked for does not exist or refuses the inputs.
     """
+    if not asked and not _compat.interpreting():  # as every plain call
+        for backend in backends:
+            if backend.refuses(*inputs) is None:
+                return backend
     if not asked or asked.endswith(_WISH):
         order = preferred(backends)
         for backend in order if asked else ():

@@ -101,6 +101,8 @@ class Kernel:
         *inputs, asked = inputs_and_backend
         backend = backends.choose(self.name, self.backends, inputs, asked)
         backends.recorded(self.name, backend.name)
+        if _compat.is_current(inputs[0]):  # a context of no effect takes a microsecond
+            return backend.run(*inputs)
         with _compat.on_device(inputs[0]):
             return backend.run(*inputs)
 

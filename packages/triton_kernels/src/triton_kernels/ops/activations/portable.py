@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, starts_aligned, tl, triton
+from triton_kernels._compat import Launch, cdiv, launch, starts_aligned, tl, triton
 from triton_kernels.ops.activations import shapes
 from triton_kernels.ops.activations.maths import activate, activate_and_derivative
 
@@ -150,7 +150,7 @@ def _plan(
     n_rows, n_columns = shape
     tile = shapes.elementwise_tile(n_rows, n_columns, dtype)
     return Launch(
-        kernel, triton.cdiv(n_rows, tile.rows) * triton.cdiv(n_columns, tile.columns),
+        kernel, cdiv(n_rows, tile.rows) * cdiv(n_columns, tile.columns),
         (n_rows, n_columns, *strides),
         {"ACTIVATION": _variant(name, dtype), "ROWS": tile.rows, "COLUMNS": tile.columns},
         {"num_warps": tile.warps},
@@ -170,7 +170,7 @@ def _flat_plan(
 ) -> Launch:
     block, warps = shapes.flat_block(dtype)
     constants = {"ACTIVATION": _variant(name, dtype), "BLOCK": block}
-    return Launch(kernel, triton.cdiv(n, block), (n,), constants, {"num_warps": warps})
+    return Launch(kernel, cdiv(n, block), (n,), constants, {"num_warps": warps})
 
 
 def _launch_flat(kernel: Any, name: str, *tensors: torch.Tensor) -> None:
@@ -231,9 +231,9 @@ def biased(x: torch.Tensor, bias: torch.Tensor, name: str) -> torch.Tensor:
         rows = _rows_of(x)
         n_rows, n_columns = rows.shape
         tile = shapes.biased_tile(n_rows, n_columns, x.dtype)
-        grid = (triton.cdiv(n_rows, tile.rows) * triton.cdiv(n_columns, tile.columns),)
-        _biased[grid](
-            rows, bias.contiguous(), y, n_rows, n_columns, rows.stride(0),
+        grid = (cdiv(n_rows, tile.rows) * cdiv(n_columns, tile.columns),)
+        launch(
+            _biased, grid, (rows, bias.contiguous(), y), (n_rows, n_columns, rows.stride(0)),
             ACTIVATION=_variant(name, x.dtype), ROWS=tile.rows, COLUMNS=tile.columns,
             num_warps=tile.warps,
         )  # fmt: skip
@@ -250,11 +250,11 @@ def biased_backward(
     grad, rows = _rows_of(grad), _rows_of(x)
     n_rows, n_columns = rows.shape
     tile, programs = shapes.stripe(n_rows, n_columns, x.dtype, _compat.device_of(x.device))
-    stripes = triton.cdiv(n_columns, tile.columns)
+    stripes = cdiv(n_columns, tile.columns)
     partials = torch.empty((programs, n_columns), dtype=torch.float32, device=x.device)
-    _biased_backward[(programs, stripes)](
-        grad, rows, bias.contiguous(), dx, partials, n_rows, n_columns,
-        grad.stride(0), rows.stride(0), ACTIVATION=_variant(name, x.dtype),
+    launch(
+        _biased_backward, (programs, stripes), (grad, rows, bias.contiguous(), dx, partials),
+        (n_rows, n_columns, grad.stride(0), rows.stride(0)), ACTIVATION=_variant(name, x.dtype),
         ROWS=tile.rows, COLUMNS=tile.columns, num_warps=tile.warps,
     )  # fmt: skip
     return dx, partials.sum(0).to(bias.dtype)

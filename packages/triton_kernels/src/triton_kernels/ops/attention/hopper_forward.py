@@ -80,10 +80,8 @@ def attend(
     places = lse
     if f.cu_q is not None and f.cu_k is not None:
         places = packing.places(f.cu_q, f.cu_k, plan.rows, out, lse=lse)
-    to = plan.o(out)
     plan.launch(
-        plan.q(query), plan.k(key), plan.v(value), to,
-        to if f.bias is None else plan.bias(f.bias), out, lse,
+        query, key, value, out, out if f.bias is None else f.bias, out, lse,
         lse if f.sinks is None else f.sinks.contiguous(),
         lse if f.alibi_slopes is None else f.alibi_slopes.contiguous(), places,
     )  # fmt: skip
@@ -96,11 +94,6 @@ class _Plan(NamedTuple):
     launch: Launch
     rows: int
     """Queries of a tile."""
-    q: Descriptor
-    k: Descriptor
-    v: Descriptor
-    o: Descriptor
-    bias: Descriptor
 
 
 @functools.lru_cache(maxsize=4096)
@@ -158,29 +151,15 @@ def _plan(
             "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
         },
         {"num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128},
+        {
+            place: functools.partial(descriptor, rows=high, width=across)
+            for place, (high, across) in enumerate((
+                (64, wide), (tile.keys, wide), (tile.keys, wide_v), (64, wide_o),
+                (64, tile.keys if bias else wide_o),
+            ))
+        },
     )  # fmt: skip
-    return _Plan(
-        launch, rows, Descriptor(64, wide), Descriptor(tile.keys, wide),
-        Descriptor(tile.keys, wide_v), Descriptor(64, wide_o), Descriptor(64, tile.keys),
-    )  # fmt: skip
-
-
-class Descriptor:
-    """Describes tensors of one layout: what is checked and computed of the first is kept."""
-
-    def __init__(self, rows: int, width: int) -> None:
-        self._block = rows, width
-        self._facts: dict[str, Any] | None = None
-
-    def __call__(self, x: torch.Tensor) -> Any:
-        """That of a tensor of the same layout as the first."""
-        if self._facts is None:
-            facts = vars(descriptor(x, *self._block))
-            self._facts = {name: fact for name, fact in facts.items() if name != "base"}
-        described = object.__new__(TensorDescriptor)
-        described.__dict__.update(self._facts)
-        described.base = x
-        return described
+    return _Plan(launch, rows)
 
 
 def descriptor(x: torch.Tensor, rows: int, width: int) -> Any:

@@ -54,6 +54,20 @@ def store_rows(
 
 
 @triton.jit
+def dot(a, b, sums, EXACT: tl.constexpr, PRECISION: tl.constexpr):
+    """a·b + sums. If EXACT, in stretches of 16 terms, added up at the end: rounding one after
+    another, 80 terms lose twice as much."""
+    if EXACT:
+        STRETCHES: tl.constexpr = a.shape[1] // 16
+        a = tl.permute(tl.reshape(a, (a.shape[0], STRETCHES, 16)), (1, 0, 2))
+        b = tl.reshape(b, (STRETCHES, 16, b.shape[1]))
+        sums += tl.sum(tl.dot(a, b, input_precision=PRECISION), 0)
+    else:
+        sums = tl.dot(a, b, sums, input_precision=PRECISION)
+    return sums
+
+
+@triton.jit
 def _visit(
     sums, more, total, top, q, q_rest, k_ptr, v_ptr, start, end, rows, queries, keys,
     k_row, k_column, v_row, v_column, scale, soft_cap, slope, left, right,
@@ -66,13 +80,14 @@ def _visit(
     EXACT: tl.constexpr, UPCAST: tl.constexpr, CUT: tl.constexpr,
 ):  # fmt: skip
     """The keys from start to end: sums, total and top after them."""
+    zeros = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for column in range(start, end, BLOCK_N):
         columns = column + tl.arange(0, BLOCK_N)
         k = load_rows(k_ptr, columns, k_row, k_column, keys, SIZE, 0, D0, CUT, INDEX, UPCAST)
-        products = tl.dot(q, tl.trans(k), input_precision=PRECISION)
+        products = dot(q, tl.trans(k), zeros, EXACT, PRECISION)
         if D1 > 0:
             k = load_rows(k_ptr, columns, k_row, k_column, keys, SIZE, D0, D1, CUT, INDEX, UPCAST)
-            products = tl.dot(q_rest, tl.trans(k), products, input_precision=PRECISION)
+            products = dot(q_rest, tl.trans(k), products, EXACT, PRECISION)
         if FOLDS and not CUT:
             # A positive factor may wait until the maximum is taken: it then joins the subtraction.
             new_top = tl.maximum(top, tl.max(products, 1) * scale)
@@ -99,12 +114,12 @@ def _visit(
         p = weights.to(v_ptr.dtype.element_ty)
         p = p.to(tl.float32) if UPCAST else p
         v = load_rows(v_ptr, columns, v_row, v_column, keys, VALUE_SIZE, 0, V0, CUT, INDEX, UPCAST)
-        sums = tl.dot(p, v, sums * fade[:, None], input_precision=PRECISION)
+        sums = dot(p, v, sums * fade[:, None], EXACT, PRECISION)
         if V1 > 0:
             v = load_rows(
                 v_ptr, columns, v_row, v_column, keys, VALUE_SIZE, V0, V1, CUT, INDEX, UPCAST
             )
-            more = tl.dot(p, v, more * fade[:, None], input_precision=PRECISION)
+            more = dot(p, v, more * fade[:, None], EXACT, PRECISION)
     return sums, more, total, top
 
 
@@ -186,7 +201,8 @@ def _forward(
                 DROPS, FOLDS, INDEX, PRECISION, EXACT, UPCAST, phase != 1,
             )  # fmt: skip
 
-    factor = tl.where(total > 0, enlarge / tl.where(total > 0, total, 1.0), 0.0)[:, None]
+    factor = tl.div_rn(enlarge, tl.where(total > 0, total, 1.0))
+    factor = tl.where(total > 0, factor, 0.0)[:, None]
     store_rows(o_ptr, sums * factor, rows, o_row, o_column, queries, VALUE_SIZE, 0, V0, INDEX)
     if V1 > 0:
         store_rows(o_ptr, more * factor, rows, o_row, o_column, queries, VALUE_SIZE, V0, V1, INDEX)

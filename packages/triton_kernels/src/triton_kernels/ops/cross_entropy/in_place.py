@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat, backends
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.errors import BackendError, ShapeError
 from triton_kernels.ops.cross_entropy import reference
@@ -40,9 +40,9 @@ def scale_portable(gradient: torch.Tensor, factor: torch.Tensor) -> None:
     """gradient *= factor, a scalar or one a row; factors of 1 cost nothing."""
     n_rows, n_columns = gradient.shape
     if gradient.numel():
-        grid = (n_rows * triton.cdiv(n_columns, 4096),)
+        grid = (n_rows * cdiv(n_columns, 4096),)
         stride = factor.stride(0) if factor.dim() else 0
-        _scale[grid](gradient, factor, n_columns, stride, BLOCK=4096, num_warps=8)
+        launch(_scale, grid, (gradient, factor), (n_columns, stride), BLOCK=4096, num_warps=8)
 
 
 def scale_reference(gradient: torch.Tensor, factor: torch.Tensor) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import triton
+from triton_kernels._compat import cdiv, launch
 from triton_kernels.ops.cross_entropy import kernels, shapes
 
 
@@ -71,10 +71,12 @@ def row_losses(
         if not (n_classes % 16 or step % 16):
             lies = "aligned blocks"
     if n_rows:
-        kernels.losses_of_rows[(n_rows,)](
-            logits, target, weight, weight_sum, losses, row_weights, lse, gradient, denominator,
-            n_classes, apart, 0 if gradient is None else apart if blocks else gradient.stride(0),
-            ignore_index, label_smoothing, z_loss, soft_cap or 1.0,
+        gradient_row = 0 if gradient is None else apart if blocks else gradient.stride(0)
+        launch(
+            kernels.losses_of_rows, (n_rows,),
+            (logits, target, weight, weight_sum, losses, row_weights, lse, gradient, denominator),
+            (n_classes, apart, gradient_row, ignore_index),
+            (label_smoothing, z_loss, soft_cap or 1.0),
             SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0,
             ONE_PASS=blocks is None and n_classes <= tile.classes,
             CLASSES=tile.classes, STAGES=tile.stages,
@@ -88,8 +90,9 @@ def rows_that_count(
 ) -> torch.Tensor:
     """What a mean divides by: the sum of the targets' weights."""
     denominator = torch.empty((), dtype=torch.float32, device=target.device)
-    kernels.sum_weights[(1,)](
-        target, weight, denominator, target.numel(), n_classes, ignore_index,
+    launch(
+        kernels.sum_weights, (1,), (target, weight, denominator),
+        (target.numel(), n_classes, ignore_index),
         ROWS=2048, num_warps=8,
     )  # fmt: skip
     return denominator
@@ -100,8 +103,9 @@ def reduced(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss and what a mean divides by, added in a fixed order."""
     total, denominator = losses.new_empty(()), losses.new_empty(())
-    kernels.sum_losses[(1,)](
-        losses, row_weights, total, denominator, losses.numel(), MEAN=reduction == "mean",
+    launch(
+        kernels.sum_losses, (1,), (losses, row_weights, total, denominator), (losses.numel(),),
+        MEAN=reduction == "mean",
         ROWS=shapes.reduced_rows(_compat.interpreting()), num_warps=32,
     )  # fmt: skip
     return losses if reduction == "none" else total, denominator
@@ -162,12 +166,17 @@ def cross_entropy_backward(
     logits = _rows_of(logits)
     weight, weight_sum = _weights(weight, label_smoothing)
     tile = shapes.gradient_tile(n_classes, logits.dtype, _compat.device_of(logits.device))
-    kernels.gradient_of_rows[(n_rows * triton.cdiv(n_classes, tile.classes),)](
-        grad, grad_lse, logits, target.contiguous(), weight, weight_sum, lse,
-        denominator if reduction == "mean" else None, dx, n_classes,
-        grad.stride(0) if reduction == "none" else 0,
-        0 if grad_lse is None else grad_lse.stride(0), logits.stride(0),
-        ignore_index, label_smoothing, z_loss, soft_cap or 1.0,
+    launch(
+        kernels.gradient_of_rows, (n_rows * cdiv(n_classes, tile.classes),),
+        (
+            grad, grad_lse, logits, target.contiguous(), weight, weight_sum, lse,
+            denominator if reduction == "mean" else None, dx,
+        ),
+        (
+            n_classes, grad.stride(0) if reduction == "none" else 0,
+            0 if grad_lse is None else grad_lse.stride(0), logits.stride(0), ignore_index,
+        ),
+        (label_smoothing, z_loss, soft_cap or 1.0),
         SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0, CLASSES=tile.classes,
         num_warps=tile.warps,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels.ops.cross_entropy.portable import reduced
 from triton_kernels.ops.divergences import shapes
 from triton_kernels.ops.special import exp, exp2, log2
@@ -279,10 +279,14 @@ def divergence(
     losses = row_losses.new_empty(input.shape) if reduction == "none" else None
     tile = shapes.row_tile(n_columns, input.dtype, _compat.device_of(input.device))
     if n_rows:
-        _rows[(n_rows,)](
-            x, y, None if labels is None else labels.contiguous(), losses, row_losses, row_weights,
-            statistics, n_rows, n_columns, x.stride(0), y.stride(0), ignore_index, beta,
-            temperature, float(n_columns if reduction == "mean" else 1),
+        launch(
+            _rows, (n_rows,),
+            (
+                x, y, None if labels is None else labels.contiguous(), losses, row_losses,
+                row_weights, statistics,
+            ),
+            (n_rows, n_columns, x.stride(0), y.stride(0), ignore_index),
+            (beta, temperature, float(n_columns if reduction == "mean" else 1)),
             FORM=form, KIND=_kind(beta), COLUMNS=tile.columns,
             GROUP=min(tile.columns, 16 // input.dtype.itemsize), num_warps=tile.warps,
         )  # fmt: skip
@@ -311,16 +315,21 @@ def divergence_backward(
     if elementwise and form == "logits":
         statistics = statistics.clone()  # the saved ones serve another backward
         tile = shapes.row_tile(n_columns, input.dtype, device)
-        _row_terms[(n_rows,)](
-            grad, x, y, statistics, n_rows, n_columns, *strides, x.stride(0), y.stride(0),
-            beta, temperature, KIND=_kind(beta), COLUMNS=tile.columns, num_warps=tile.warps,
+        launch(
+            _row_terms, (n_rows,), (grad, x, y, statistics),
+            (n_rows, n_columns, *strides, x.stride(0), y.stride(0)), (beta, temperature),
+            KIND=_kind(beta), COLUMNS=tile.columns, num_warps=tile.warps,
         )  # fmt: skip
     tile = shapes.gradient_tile(n_columns, input.dtype, device)
-    _gradient[(n_rows * triton.cdiv(n_columns, tile.columns),)](
-        grad, x, y, None if labels is None else labels.contiguous(), statistics,
-        divisor if reduction in ("mean", "batchmean") else None,
-        dx if input_wanted else None, dy if target_wanted else None, n_rows, n_columns, *strides,
-        x.stride(0), y.stride(0), ignore_index, beta, temperature,
+    launch(
+        _gradient, (n_rows * cdiv(n_columns, tile.columns),),
+        (
+            grad, x, y, None if labels is None else labels.contiguous(), statistics,
+            divisor if reduction in ("mean", "batchmean") else None,
+            dx if input_wanted else None, dy if target_wanted else None,
+        ),
+        (n_rows, n_columns, *strides, x.stride(0), y.stride(0), ignore_index),
+        (beta, temperature),
         FORM=form, KIND=_kind(beta), ELEMENTWISE=elementwise, COLUMNS=tile.columns,
         num_warps=tile.warps,
     )  # fmt: skip

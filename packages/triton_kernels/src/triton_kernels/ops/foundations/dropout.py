@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
@@ -100,8 +100,9 @@ def dropout_portable(x: torch.Tensor, p: float, seed: int) -> torch.Tensor:
     if n := y.numel():
         if p >= 1:
             return y.zero_()
-        grid = (triton.cdiv(n, 4 * BLOCK),)
-        _dropout[grid](x, y, n, seed, _threshold(p), _scale(p), BLOCK=BLOCK, num_warps=4)
+        grid = (cdiv(n, 4 * BLOCK),)
+        chosen = (seed, _threshold(p), _scale(p))
+        launch(_dropout, grid, (x, y), (n,), chosen, BLOCK=BLOCK, num_warps=4)
     return y
 
 

@@ -13,13 +13,14 @@ rows are few, several programs share the columns, and their results are joined i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
@@ -159,48 +160,69 @@ def _group(rows: int, columns: int, dtype: torch.dtype, near: bool) -> int:
     return max(1, min(columns, at_once if near else loads))
 
 
-def _as_rows(x: torch.Tensor, dim: int) -> torch.Tensor:
-    """As (outer, columns, inner), copied only where the strides forbid a view."""
-    return x.reshape(x.shape[:dim].numel(), x.shape[dim], x.shape[dim + 1 :].numel())
+class _Plan(NamedTuple):
+    """What calls with inputs so laid out have in common."""
+
+    launch: Launch
+    parts: int
+    """Programs that share the columns of a row."""
+    shape: torch.Size
+    """Of the result."""
 
 
-def portable(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
-    """One launch, and where programs shared rows a reduction of their results."""
-    shape = (*x.shape[:dim], *x.shape[dim + 1 :])
+@functools.lru_cache(maxsize=4096)
+def _plan(x: Layout, dim: int, what: str) -> _Plan | None:
+    """The launch for a tensor so laid out; None: it takes a copy to see it as rows."""
+    shape = torch.Size((*x.shape[:dim], *x.shape[dim + 1 :]))
     n = x.shape[dim]
-    dtype = torch.int64 if what == "argmax" else x.dtype
-    if not x.numel():  # a mean of nothing is NaN
-        return torch.full(shape, torch.nan if what == "mean" else 0, dtype=dtype, device=x.device)
-    rows = _as_rows(x, dim)
+    try:
+        rows = x.example().view(x.shape[:dim].numel(), n, x.shape[dim + 1 :].numel())
+    except RuntimeError:
+        return None
     outer, _, inner = rows.shape
     if inner == 1:  # rows are the outer indices
         outer, inner, strides = 1, outer, (0, rows.stride(0), rows.stride(1))
     else:
         strides = (rows.stride(0), rows.stride(2), rows.stride(1))
-    tile_rows, tile_columns, parts = _tile(outer, inner, n, strides[2] == 1, x.device)
+    near = strides[2] == 1
+    tile_rows, tile_columns, parts = _tile(outer, inner, n, near, x.device)
     part = triton.cdiv(n, parts * tile_columns) * tile_columns
     parts = triton.cdiv(n, part)
     grid = (outer * triton.cdiv(inner, tile_rows), parts)
+    sizes, options = (inner, n, part, *strides), {"num_warps": _WARPS}
+    constants = {"ROWS": tile_rows, "COLUMNS": tile_columns}
     if what == "argmax":
-        keys = torch.empty((parts, outer * inner), dtype=torch.int32, device=x.device)
+        group = _group(tile_rows, tile_columns, x.dtype, near)
+        constants = {**constants, "GROUP": group, "NEAR": near}
+        return _Plan(Launch(_find, grid, sizes, constants, options), parts, shape)
+    factor = 1 / n if what == "mean" else 1.0
+    named = {"WHAT": "sum" if what == "mean" else what, **constants, "STAGES": 3}
+    return _Plan(Launch(_reduce, grid, (*sizes, factor), named, options), parts, shape)
+
+
+def portable(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
+    """One launch, and where programs shared rows a reduction of their results."""
+    if not x.numel():  # a mean of nothing is NaN
+        shape = (*x.shape[:dim], *x.shape[dim + 1 :])
+        dtype = torch.int64 if what == "argmax" else x.dtype
+        return torch.full(shape, torch.nan if what == "mean" else 0, dtype=dtype, device=x.device)
+    plan = _plan(Layout.of(x), dim, what)
+    if plan is None:
+        return portable(x.contiguous(), dim, what)
+    launch, parts, shape = plan
+    if what == "argmax":
+        keys = torch.empty((parts, shape.numel()), dtype=torch.int32, device=x.device)
         places = torch.empty_like(keys)
-        near = strides[2] == 1
-        _find[grid](
-            rows, keys, places, inner, n, part, *strides, ROWS=tile_rows, COLUMNS=tile_columns,
-            GROUP=_group(tile_rows, tile_columns, x.dtype, near), NEAR=near, num_warps=_WARPS,
-        )  # fmt: skip
+        launch(x, keys, places)
         best = keys.amax(0)
-        return torch.where(keys == best, places, n).amin(0).view(shape).long()
-    wide = torch.float32 if parts > 1 else x.dtype
-    values = torch.empty((parts, outer * inner), dtype=wide, device=x.device)
-    _reduce[grid](
-        rows, values, inner, n, part, *strides, 1 / n if what == "mean" else 1.0,
-        WHAT="sum" if what == "mean" else what, ROWS=tile_rows, COLUMNS=tile_columns, STAGES=3,
-        num_warps=_WARPS,
-    )  # fmt: skip
-    if parts > 1:
-        values = values.amax(0) if what == "max" else values.sum(0)
-    return values.view(shape).to(dtype)
+        return torch.where(keys == best, places, x.shape[dim]).amin(0).view(shape).long()
+    if parts == 1:
+        value = torch.empty(shape, dtype=x.dtype, device=x.device)
+        launch(x, value)
+        return value
+    values = torch.empty((parts, *shape), dtype=torch.float32, device=x.device)
+    launch(x, values)
+    return (values.amax(0) if what == "max" else values.sum(0)).to(x.dtype)
 
 
 def _tile(

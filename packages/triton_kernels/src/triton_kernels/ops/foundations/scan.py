@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
@@ -61,12 +61,13 @@ def cumsum_portable(x: torch.Tensor, dim: int, reverse: bool) -> torch.Tensor:
     if y.numel():
         n, inner = x.shape[dim], x.shape[dim + 1 :].numel()
         n_rows = x.numel() // n
-        rows = 1 if inner == 1 else min(32, triton.next_power_of_2(inner))
-        columns = min(2048 // rows, triton.next_power_of_2(n))
-        rows = rows if inner > 1 else min(max(1, 1024 // columns), triton.next_power_of_2(n_rows))
-        _cumsum[(triton.cdiv(n_rows, rows),)](
-            x, y, n_rows, n, inner, REVERSE=reverse, ROWS=rows, COLUMNS=columns, num_warps=4
-        )
+        rows = 1 if inner == 1 else min(32, next_power_of_2(inner))
+        columns = min(2048 // rows, next_power_of_2(n))
+        rows = rows if inner > 1 else min(max(1, 1024 // columns), next_power_of_2(n_rows))
+        launch(
+            _cumsum, (cdiv(n_rows, rows),), (x, y), (n_rows, n, inner),
+            REVERSE=reverse, ROWS=rows, COLUMNS=columns, num_warps=4,
+        )  # fmt: skip
     return y
 
 

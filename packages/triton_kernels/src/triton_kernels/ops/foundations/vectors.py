@@ -9,13 +9,14 @@ is the other's gradient: of y = A·x, dA = dy⊗x and dx = Aᵀ·dy; of C = x⊗
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -72,7 +73,18 @@ def matvec_portable(a: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     m, k = a.shape
     if not (m and k):
         return torch.zeros(m, dtype=a.dtype, device=a.device)
-    if a.stride(1) == 1 or a.stride(0) != 1:
+    launch, parts = _matvec_plan(Layout.of(a), Layout.of(x))
+    dtype = torch.float32 if parts > 1 else a.dtype
+    y = torch.empty((parts, m) if parts > 1 else m, dtype=dtype, device=a.device)
+    launch(a, x, y)
+    return y if parts == 1 else y.sum(0).to(a.dtype)
+
+
+@functools.lru_cache(maxsize=4096)
+def _matvec_plan(a: Layout, x: Layout) -> tuple[Launch, int]:
+    """The launch, and how many programs share a row."""
+    m, k = a.shape
+    if a.strides[1] == 1 or a.strides[0] != 1:
         columns = min(1024, triton.next_power_of_2(k))
         rows = min(max(1, 4096 // columns), triton.next_power_of_2(m))
     else:  # columns lie together
@@ -82,26 +94,29 @@ def matvec_portable(a: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     parts = max(1, min(8 * processors // triton.cdiv(m, rows), triton.cdiv(k, 4 * columns)))
     part = triton.cdiv(k, parts * columns) * columns
     parts = triton.cdiv(k, part)
-    dtype = torch.float32 if parts > 1 else a.dtype
-    y = torch.empty((parts, m), dtype=dtype, device=a.device)
-    _matvec[(triton.cdiv(m, rows), parts)](
-        a, x, y, m, k, part, *a.stride(), x.stride(0), ROWS=rows, COLUMNS=columns, num_warps=4
-    )
-    return y[0] if parts == 1 else y.sum(0).to(a.dtype)
+    return Launch(
+        _matvec, (triton.cdiv(m, rows), parts), (m, k, part, *a.strides, *x.strides),
+        {"ROWS": rows, "COLUMNS": columns}, {"num_warps": 4},
+    ), parts  # fmt: skip
 
 
 def outer_portable(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Tiles of the product."""
-    m, n = x.shape[0], y.shape[0]
-    c = torch.empty((m, n), dtype=x.dtype, device=x.device)
+    c = torch.empty((x.shape[0], y.shape[0]), dtype=x.dtype, device=x.device)
     if c.numel():
-        columns = min(1024, triton.next_power_of_2(n))
-        rows = min(max(1, 4096 // columns), triton.next_power_of_2(m))
-        grid = (triton.cdiv(m, rows) * triton.cdiv(n, columns),)
-        _outer[grid](
-            x, y, c, m, n, x.stride(0), y.stride(0), ROWS=rows, COLUMNS=columns, num_warps=4
-        )
+        _outer_plan(Layout.of(x), Layout.of(y))(x, y, c)
     return c
+
+
+@functools.lru_cache(maxsize=4096)
+def _outer_plan(x: Layout, y: Layout) -> Launch:
+    m, n = x.shape[0], y.shape[0]
+    columns = min(1024, triton.next_power_of_2(n))
+    rows = min(max(1, 4096 // columns), triton.next_power_of_2(m))
+    return Launch(
+        _outer, triton.cdiv(m, rows) * triton.cdiv(n, columns), (m, n, *x.strides, *y.strides),
+        {"ROWS": rows, "COLUMNS": columns}, {"num_warps": 4},
+    )  # fmt: skip
 
 
 # --- op -------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import torch
 
 from triton_kernels import _compat
+from triton_kernels._compat import Launch, Layout, starts_aligned
 from triton_kernels._gluon import (
     Barrier,
     TensorDescriptor,
@@ -40,7 +41,7 @@ from triton_kernels._gluon import (
     warpgroup_mma_wait,
 )
 from triton_kernels.ops.gemm import shapes
-from triton_kernels.ops.gemm.layout import as_batches, is_transposed
+from triton_kernels.ops.gemm.layout import as_batches, is_transposed, operands
 
 _ROWS = gl.constexpr(64)
 """Rows of a tile that one warpgroup multiplies."""
@@ -279,37 +280,60 @@ class Epilogue(NamedTuple):
 
 def product(
     a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype, epilogue: Epilogue,
-    tile: shapes.Tile | None = None,
+    tile: shapes.Tile | None = None, turned: bool = False,
 ) -> torch.Tensor:  # fmt: skip
-    """(..., m, k) times (k, n) or (..., k, n), then the epilogue; the result contiguous."""
-    c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=dtype, device=a.device)
-    batched = as_batches(a, b)
-    assert batched is not None  # the backend refuses what has no batches
-    left, right = batched
-    out = c.view(left.shape[0], left.shape[1], right.shape[2])
-    device = _compat.device_of(a.device)
-    tile = tile or shapes.hopper_tile(*out.shape, a.dtype, device)
-    batches, m, n = out.shape
-    k = left.shape[2]
-    a_transposed, b_transposed = is_transposed(left), is_transposed(right)
-    tiles = batches * -(-m // tile.m) * -(-n // tile.n)
-    c_descriptor = _descriptor(out, tile.m // 2, tile.n, False)
+    """(..., m, k) times (k, n) or (..., k, n), then the epilogue; the result contiguous.
+
+    ``turned``: b is (n, k) or (..., n, k), and a is multiplied by its transpose.
+    """
+    n = b.shape[-2] if turned else b.shape[-1]
+    c = torch.empty((*a.shape[:-1], n), dtype=dtype, device=a.device)
     bias, activation, residual, scale, before = epilogue
-    _product[(min(tiles, device.processors),)](
-        _descriptor(left, tile.m // 2, tile.k, a_transposed),
-        _descriptor(right, tile.k, tile.n, b_transposed),
-        c_descriptor,
-        c_descriptor if residual is None
-        else _descriptor(residual.view(out.shape), tile.m // 2, tile.n, False),
-        c_descriptor if before is None
-        else _descriptor(before.view(out.shape), tile.m // 2, tile.n, False),
-        out if bias is None else bias, out if scale is None else scale,
-        batches, m, n, k, tile.group,
-        A_TRANSPOSED=a_transposed, B_TRANSPOSED=b_transposed, ACTIVATION=activation,
-        BIAS=bias is not None, RESIDUAL=residual is not None, SCALED=scale is not None,
-        BEFORE=before is not None, SLOTS=tile.stages, num_warps=4, maxnreg=168,
+    given = (bias is not None, residual is not None, scale is not None, before is not None)
+    aligned = bias is None or starts_aligned(bias)
+    _plan(Layout.of(a), Layout.of(b), dtype, activation, given, aligned, tile, turned)(
+        a, b, c, c if residual is None else residual, c if before is None else before,
+        c if bias is None else bias, c if scale is None else scale,
     )  # fmt: skip
     return c
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    a: Layout, b: Layout, dtype: torch.dtype, activation: str, given: tuple[bool, ...],
+    aligned: bool, tile: shapes.Tile | None, turned: bool,
+) -> Launch:  # fmt: skip
+    """The launch for operands so laid out; ``aligned`` says whether the bias is."""
+    batched = as_batches(*operands(a, b, turned))
+    assert batched is not None  # the backend refuses what has no batches
+    left, right = batched
+    (batches, m, k), n = left.shape, right.shape[2]
+    device = _compat.device_of(a.device)
+    tile = tile or shapes.hopper_tile(batches, m, n, a.dtype, device)
+    a_transposed, b_transposed = is_transposed(left), is_transposed(right)
+    biased, added, scaled, kept = given
+
+    def of_a(x: torch.Tensor) -> Any:
+        seen = x.as_strided(left.shape, left.stride())
+        return _descriptor(seen, tile.m // 2, tile.k, a_transposed)
+
+    def of_b(x: torch.Tensor) -> Any:
+        seen = x.as_strided(right.shape, right.stride())
+        return _descriptor(seen, tile.k, tile.n, b_transposed)
+
+    def of_c(x: torch.Tensor) -> Any:
+        return _descriptor(x.view(batches, m, n), tile.m // 2, tile.n, False)
+
+    tiles = batches * -(-m // tile.m) * -(-n // tile.n)
+    return Launch(
+        _product, min(tiles, device.processors), (batches, m, n, k, tile.group),
+        {
+            "A_TRANSPOSED": a_transposed, "B_TRANSPOSED": b_transposed, "ACTIVATION": activation,
+            "BIAS": biased, "RESIDUAL": added, "SCALED": scaled, "BEFORE": kept,
+            "SLOTS": tile.stages,
+        },
+        {"num_warps": 4, "maxnreg": 168}, {0: of_a, 1: of_b, 2: of_c, 3: of_c, 4: of_c},
+    )  # fmt: skip
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
@@ -330,7 +354,7 @@ def linear(
     bias = None if bias is None else bias.contiguous()
     residual = None if residual is None else residual.contiguous()
     epilogue = Epilogue(bias, activation, residual, before=before if kept else None)
-    return product(x, weight.t(), x.dtype, epilogue), before
+    return product(x, weight, x.dtype, epilogue, turned=True), before
 
 
 def matmul_fp8(

@@ -39,9 +39,10 @@ def is_transposed(x: torch.Tensor) -> bool:
 
 
 def hopper_refuses(
-    a: torch.Tensor, b: torch.Tensor, c_itemsize: int = 2, precision: str = "ieee"
-) -> str | None:
-    """Why the Gluon kernel cannot multiply these matrices, or None."""
+    a: torch.Tensor, b: torch.Tensor, c_itemsize: int = 2, precision: str = "ieee",
+    turned: bool = False,
+) -> str | None:  # fmt: skip
+    """Why the Gluon kernel cannot multiply these matrices, or None; ``turned``: a by bᵀ."""
     if reason := triton_refuses(a):
         return reason
     if _compat.interpreting():
@@ -53,27 +54,33 @@ def hopper_refuses(
     if a.dtype is torch.float32:
         if precision != "tf32":
             return "it multiplies float32 by tf32 only"
-        return _batches_refuse(Layout.of(a), Layout.of(b))
-    return _layouts_refuse(Layout.of(a), Layout.of(b), c_itemsize)
+        return _batches_refuse(Layout.of(a), Layout.of(b), turned)
+    return _layouts_refuse(Layout.of(a), Layout.of(b), c_itemsize, turned)
+
+
+def operands(a: Layout, b: Layout, turned: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Examples of a and b, or of a and bᵀ."""
+    return a.example(), b.example().mT if turned else b.example()
 
 
 @functools.lru_cache(maxsize=4096)
-def _batches_refuse(a: Layout, b: Layout) -> str | None:
+def _batches_refuse(a: Layout, b: Layout, turned: bool) -> str | None:
     """As ``_layouts_refuse``, of operands that are copied before they are multiplied."""
     if 0 in (*a.shape, *b.shape):
         return "an empty matrix has no descriptor"
-    if as_batches(a.example(), b.example()) is None:
+    if as_batches(*operands(a, b, turned)) is None:
         return "leading dimensions do not merge into one without a copy"
     return None
 
 
 @functools.lru_cache(maxsize=4096)
-def _layouts_refuse(a: Layout, b: Layout, c_itemsize: int) -> str | None:
+def _layouts_refuse(a: Layout, b: Layout, c_itemsize: int, turned: bool) -> str | None:
     if 0 in (*a.shape, *b.shape):
         return "an empty matrix has no descriptor"
-    if b.shape[-1] * c_itemsize % ALIGNMENT:
+    left, right = operands(a, b, turned)
+    if right.shape[-1] * c_itemsize % ALIGNMENT:
         return f"rows of the result are not a multiple of {ALIGNMENT} bytes"
-    batched = as_batches(a.example(), b.example())
+    batched = as_batches(left, right)
     if batched is None:
         return "leading dimensions do not merge into one without a copy"
     if a.dtype is torch.float8_e4m3fn and (

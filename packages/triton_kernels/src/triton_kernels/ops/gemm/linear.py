@@ -116,13 +116,17 @@ def _fake(
     return x.new_empty(shape), x.new_empty(shape if kept else 0)
 
 
+def _hopper_refuses(x: torch.Tensor, weight: torch.Tensor, *others: Any) -> str | None:
+    return hopper_refuses(x, weight, turned=True)
+
+
 _kernel = Kernel(
     "linear",
     op="linear",
     inputs="Tensor x, Tensor weight, Tensor? bias, Tensor? residual, str activation, bool kept",
     outputs="(Tensor, Tensor)",
     backends=(
-        Backend("hopper", f"{_ROOM}.hopper:linear", lambda x, w, *_: hopper_refuses(x, w.t())),
+        Backend("hopper", f"{_ROOM}.hopper:linear", _hopper_refuses),
         Backend("portable", f"{_ROOM}.portable:linear", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:linear"),
     ),

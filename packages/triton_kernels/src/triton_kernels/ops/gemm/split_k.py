@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Device, Layout, tl, triton
+from triton_kernels._compat import Device, Layout, cdiv, launch, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.gemm.layout import merged_rows
 
@@ -152,15 +152,17 @@ def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
     assert isinstance(split, Split)  # the backend refuses the others
     c = torch.empty((*a.shape[:-1], n), dtype=a.dtype, device=a.device)
     parts = torch.empty((split.parts, m, n), dtype=torch.float32, device=a.device)
-    _partial[(split.tiles * split.parts,)](
-        left, b, parts, m, n, k, split.depth, split.tiles, *left.stride(), *b.stride(),
+    launch(
+        _partial, (split.tiles * split.parts,), (left, b, parts),
+        (m, n, k, split.depth, split.tiles, *left.stride(), *b.stride()),
         BLOCK_M=split.m, BLOCK_N=split.n, BLOCK_K=split.k,
         INDEX=_compat.index_dtype(Layout.of(left), Layout.of(b)),
         UPCAST=_compat.upcasts_dot(a.dtype), EXACT=a.dtype is torch.float32,
         num_warps=4, num_stages=split.stages,
     )  # fmt: skip
     block = 256 if parts.is_cuda else 1024
-    _sum_parts[(triton.cdiv(m * n, block),)](
-        parts, c, m * n, split.parts, BLOCK=block, num_warps=2
+    launch(
+        _sum_parts, (cdiv(m * n, block),), (parts, c), (m * n, split.parts),
+        BLOCK=block, num_warps=2,
     )  # fmt: skip
     return c

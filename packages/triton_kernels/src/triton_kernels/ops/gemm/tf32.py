@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels._gluon import (
     Barrier,
     TensorDescriptor,
@@ -158,8 +158,9 @@ def _rounded(x: torch.Tensor) -> torch.Tensor:
     """(batches, rows, k) with any strides as the same with contiguous rows, 16 bytes apart."""
     batches, rows, k = x.shape
     y = torch.empty((batches, rows, k + -k % 4), dtype=torch.float32, device=x.device)
-    tiles = batches * triton.cdiv(rows, _BLOCK) * triton.cdiv(k, _BLOCK)
-    _rounded_copy[(tiles,)](x, y, rows, k, *x.stride(), y.stride(1), BLOCK=_BLOCK, num_warps=4)
+    tiles = batches * cdiv(rows, _BLOCK) * cdiv(k, _BLOCK)
+    sizes = (rows, k, *x.stride(), y.stride(1))
+    launch(_rounded_copy, (tiles,), (x, y), sizes, BLOCK=_BLOCK, num_warps=4)
     return y[:, :, :k]
 
 

@@ -10,9 +10,8 @@ a matrix lies, so that one thread fetches a whole block, edges filled with zeros
 
 from __future__ import annotations
 
-import copy
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -103,15 +102,9 @@ def _stride(x: torch.Tensor) -> tuple[int, bool]:
     return 0, False
 
 
-class _Plan(NamedTuple):
-    """A launch, and the descriptors it takes with no address in them yet."""
-
-    launch: Launch
-    descriptors: tuple[Any, Any, Any]
-
-
 @functools.lru_cache(maxsize=4096)
-def _plan(a_layout: Layout, b_layout: Layout, tile: shapes.Tile | None) -> _Plan:
+def _plan(a_layout: Layout, b_layout: Layout, tile: shapes.Tile | None) -> Launch:
+    """The launch for matrices so laid out."""
     a, b = merged_rows(a_layout.example()), b_layout.example()
     assert a is not None
     (m, k), n = a.shape, b.shape[1]
@@ -119,7 +112,8 @@ def _plan(a_layout: Layout, b_layout: Layout, tile: shapes.Tile | None) -> _Plan
     tile = tile or shapes.tma_tile(m, n, k, a.dtype, device)
     (_, a_transposed), (_, b_transposed) = _stride(a), _stride(b)
     tiles = triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n)
-    launch = Launch(
+    width = tile.n // 2 if tile.split_store else tile.n
+    return Launch(
         _matmul_tma, min(tiles, device.processors), (m, n, k),
         {
             "A_TRANSPOSED": a_transposed, "B_TRANSPOSED": b_transposed,
@@ -128,11 +122,12 @@ def _plan(a_layout: Layout, b_layout: Layout, tile: shapes.Tile | None) -> _Plan
             "DTYPE": _compat.triton_dtype(a.dtype),
         },
         {"num_warps": tile.warps, "num_stages": tile.stages},
+        {
+            0: lambda x: _descriptor(x.as_strided(a.shape, a.stride()), (tile.m, tile.k)),
+            1: lambda x: _descriptor(x, (tile.k, tile.n)),
+            2: lambda x: _descriptor(x.view(m, n), (tile.m, width)),
+        },
     )  # fmt: skip
-    c, width = a.new_empty(m, n), tile.n // 2 if tile.split_store else tile.n
-    blocks = ((tile.m, tile.k), (tile.k, tile.n), (tile.m, width))
-    a_d, b_d, c_d = (_descriptor(x, block) for x, block in zip((a, b, c), blocks, strict=True))
-    return _Plan(launch, (a_d, b_d, c_d))
 
 
 def _descriptor(x: torch.Tensor, block: tuple[int, int]) -> Any:
@@ -141,15 +136,7 @@ def _descriptor(x: torch.Tensor, block: tuple[int, int]) -> Any:
     stride, transposed = _stride(x)
     if transposed:
         x, block = x.t(), (block[1], block[0])
-    # A meta tensor's address is 0, aligned as the real one that _based puts in its place.
     return TensorDescriptor(x, list(x.shape), [stride, 1], list(block))
-
-
-def _based(descriptor: Any, x: torch.Tensor) -> Any:
-    """A copy of the descriptor for the memory of x; its checks need not run again."""
-    based = copy.copy(descriptor)
-    based.base = x
-    return based
 
 
 def matmul(
@@ -157,6 +144,5 @@ def matmul(
 ) -> torch.Tensor:
     """(..., m, k) times (k, n) in float16 or bfloat16; the result contiguous."""
     c = a.new_empty((*a.shape[:-1], b.shape[-1]))
-    plan = _plan(Layout.of(a), Layout.of(b), tile)
-    plan.launch(*map(_based, plan.descriptors, (a, b, c)))
+    _plan(Layout.of(a), Layout.of(b), tile)(a, b, c)
     return c

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
+from triton_kernels._compat import Launch, Layout
 from triton_kernels._gluon import (
     Barrier,
     TensorDescriptor,
@@ -197,21 +198,40 @@ def join(
     a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, d: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
     """(m, k)·(k, n) + (m, r)·(r, n) + bias; b and d both with contiguous rows or both columns."""
+    y = torch.empty((a.shape[0], b.shape[1]), dtype=a.dtype, device=a.device)
+    aligned = None if bias is None else _compat.starts_aligned(bias)
+    plan = _plan(*map(Layout.of, (a, b, c, d)), aligned)
+    plan(a, b, c, d, y, y if bias is None else bias)
+    return y
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(a: Layout, b: Layout, c: Layout, d: Layout, aligned: bool | None) -> Launch:
+    """The launch for operands so laid out; ``aligned`` says whether the bias is, None: there is
+    none.
+    """
     (m, k), n, r = a.shape, b.shape[1], c.shape[1]
-    y = torch.empty((m, n), dtype=a.dtype, device=a.device)
     device = _compat.device_of(a.device)
     tile = shapes.hopper_tile(1, m, n, a.dtype, device)
-    turned = b.stride(1) != 1
-    pairs = (b.t(), d.t()) if turned else (b, d)
+    turned = b.strides[1] != 1
     block = (tile.n, tile.k) if turned else (tile.k, tile.n)
+
+    def rows(x: torch.Tensor) -> Any:
+        return _descriptor(x, tile.m // 2, tile.k)
+
+    def columns(x: torch.Tensor) -> Any:
+        return _descriptor(x.t() if turned else x, *block)
+
+    def result(x: torch.Tensor) -> Any:
+        return _descriptor(x, tile.m // 2, tile.n)
+
     tiles = -(-m // tile.m) * -(-n // tile.n)
-    _two_products[(min(tiles, device.processors),)](
-        _descriptor(a, tile.m // 2, tile.k), _descriptor(pairs[0], *block),
-        _descriptor(c, tile.m // 2, tile.k), _descriptor(pairs[1], *block),
-        _descriptor(y, tile.m // 2, tile.n), y if bias is None else bias, m, n, k, r, tile.group,
-        TURNED=turned, BIAS=bias is not None, SLOTS=tile.stages, num_warps=4, maxnreg=168,
+    return Launch(
+        _two_products, min(tiles, device.processors), (m, n, k, r, tile.group),
+        {"TURNED": turned, "BIAS": aligned is not None, "SLOTS": tile.stages},
+        {"num_warps": 4, "maxnreg": 168},
+        {0: rows, 1: columns, 2: rows, 3: columns, 4: result},
     )  # fmt: skip
-    return y
 
 
 def lora_linear(*inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Layout, tl, triton
+from triton_kernels._compat import Layout, cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.ops.gemm import shapes
 from triton_kernels.ops.gemm.portable import tile_position
 from triton_kernels.ops.lora import passes
@@ -87,10 +87,12 @@ def join(
     if y.numel():
         device = _compat.device_of(a.device)
         tile = shapes.portable_tile(m, n, k, 1, a.dtype, "ieee", device)
-        _two_products[(triton.cdiv(m, tile.m) * triton.cdiv(n, tile.n),)](
-            a, b, c, d, bias, y, m, n, k, r, *a.stride(), *b.stride(), *c.stride(), *d.stride(),
+        grid = (cdiv(m, tile.m) * cdiv(n, tile.n),)
+        launch(
+            _two_products, grid, (a, b, c, d, bias, y),
+            (m, n, k, r, *a.stride(), *b.stride(), *c.stride(), *d.stride()),
             BLOCK_M=tile.m, BLOCK_N=tile.n, BLOCK_K=tile.k,
-            BLOCK_R=max(16, min(tile.k, triton.next_power_of_2(max(r, 1)))), GROUP=tile.group,
+            BLOCK_R=max(16, min(tile.k, next_power_of_2(max(r, 1)))), GROUP=tile.group,
             INDEX=_compat.index_dtype(Layout.of(a), Layout.of(b), Layout.of(y)),
             UPCAST=_compat.upcasts_dot(a.dtype), EXACT=a.dtype is torch.float32,
             num_warps=tile.warps, num_stages=tile.stages,

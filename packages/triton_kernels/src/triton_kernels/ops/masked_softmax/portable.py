@@ -14,10 +14,11 @@ from __future__ import annotations
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels.ops.masked_softmax import shapes
 from triton_kernels.ops.masked_softmax.reference import mask_gradient
 from triton_kernels.ops.softmax import portable as unmasked
+from triton_kernels.ops.special import exp
 
 
 @triton.jit
@@ -37,7 +38,20 @@ def _ends(rows, n_queries, n_columns, CAUSAL: tl.constexpr):
 
 
 @triton.jit
-def _scores(x_rows, mask_rows, columns, inside, mask_column, BOOLEAN: tl.constexpr):
+def _readable(columns, ends, n_columns, in_rows, CAUSAL: tl.constexpr):
+    """Columns to read: those a row sees, and to the end of 16, so that a thread reads 16 bytes
+    at a time; a limit of any size made it read one number."""
+    readable = in_rows & (columns < n_columns)
+    if CAUSAL:
+        readable = readable & (columns < (ends + 15) // 16 * 16)
+    return readable
+
+
+@triton.jit
+def _scores(
+    x_rows, mask_rows, columns, inside, ends, mask_column,
+    BOOLEAN: tl.constexpr, CAUSAL: tl.constexpr,
+):  # fmt: skip
     """A tile of x under its mask, -inf where it takes no part."""
     x = tl.load(x_rows + columns, mask=inside, other=-float("inf")).to(tl.float32)
     if mask_rows is not None:
@@ -46,6 +60,8 @@ def _scores(x_rows, mask_rows, columns, inside, mask_column, BOOLEAN: tl.constex
             x = tl.where(mask != 0, x, -float("inf"))
         else:
             x += mask.to(tl.float32)
+    if CAUSAL:
+        x = tl.where(columns < ends, x, -float("inf"))
     return x
 
 
@@ -55,7 +71,7 @@ def _result(x, shift, total, LOG: tl.constexpr):
     if LOG:
         return tl.where(x == -float("inf"), x, x - shift - tl.log(total))
     else:
-        return tl.exp(x - shift) * tl.where(total == 0, 0.0, 1.0 / total)
+        return exp(x - shift) * tl.where(total == 0, 0.0, 1.0 / total)
 
 
 @triton.jit
@@ -77,12 +93,12 @@ def _forward(
     y_rows = y_ptr + rows * n_columns
     if ONE_PASS:
         columns = tl.arange(0, COLUMNS)[None, :]
-        inside = in_rows & (columns < ends)
-        x = _scores(x_rows, mask_rows, columns, inside, mask_column, BOOLEAN)
+        inside = _readable(columns, ends, n_columns, in_rows, CAUSAL)
+        x = _scores(x_rows, mask_rows, columns, inside, ends, mask_column, BOOLEAN, CAUSAL)
         maximum = tl.max(x, axis=1, keep_dims=True)
         # Where all is -inf the difference would be NaN: subtract 0 instead.
         shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        total = tl.sum(tl.exp(x - shift), axis=1, keep_dims=True)
+        total = tl.sum(exp(x - shift), axis=1, keep_dims=True)
         y = _result(x, shift, total, LOG)
         tl.store(
             y_rows + columns, y, mask=in_rows & (columns < n_columns), cache_modifier=".cs"
@@ -94,21 +110,21 @@ def _forward(
         last = tl.max(tl.max(ends, axis=1), axis=0).to(tl.int32)
         for start in tl.range(0, last, COLUMNS):
             columns = start + tl.arange(0, COLUMNS)[None, :]
-            inside = in_rows & (columns < ends)
-            x = _scores(x_rows, mask_rows, columns, inside, mask_column, BOOLEAN)
+            inside = _readable(columns, ends, n_columns, in_rows, CAUSAL)
+            x = _scores(x_rows, mask_rows, columns, inside, ends, mask_column, BOOLEAN, CAUSAL)
             new_maxima = tl.maximum(maxima, x)
             shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
-            sums = sums * tl.exp(maxima - shift) + tl.exp(x - shift)
+            sums = sums * exp(maxima - shift) + exp(x - shift)
             maxima = new_maxima
         maximum = tl.max(maxima, axis=1, keep_dims=True)
         shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        total = tl.sum(sums * tl.exp(maxima - shift), axis=1, keep_dims=True)
+        total = tl.sum(sums * exp(maxima - shift), axis=1, keep_dims=True)
         # Backwards: what was read last is surest to be in the cache.
         chunks = tl.cdiv(n_columns, COLUMNS)
         for chunk in tl.range(0, chunks):
             columns = (chunks - 1 - chunk) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
-            inside = in_rows & (columns < ends)
-            x = _scores(x_rows, mask_rows, columns, inside, mask_column, BOOLEAN)
+            inside = _readable(columns, ends, n_columns, in_rows, CAUSAL)
+            x = _scores(x_rows, mask_rows, columns, inside, ends, mask_column, BOOLEAN, CAUSAL)
             y = _result(x, shift, total, LOG)
             tl.store(y_rows + columns, y, mask=in_rows & (columns < n_columns))
 
@@ -119,7 +135,7 @@ def _products(dy, y, LOG: tl.constexpr):
     y = y.to(tl.float32)
     dy = dy.to(tl.float32)
     if LOG:
-        weight = tl.exp(y)
+        weight = exp(y)
         dy = tl.where(y == -float("inf"), 0.0, dy)
         return dy, dy, weight
     else:
@@ -142,7 +158,7 @@ def _backward(
     nothing = -float("inf") if LOG else 0.0
     if ONE_PASS:
         columns = tl.arange(0, COLUMNS)[None, :]
-        inside = in_rows & (columns < ends)
+        inside = _readable(columns, ends, n_columns, in_rows, CAUSAL)
         y = tl.load(y_rows + columns, mask=inside, other=nothing)
         dy = tl.load(dy_rows + columns, mask=inside, other=0.0)
         summed, along, weight = _products(dy, y, LOG)
@@ -155,7 +171,7 @@ def _backward(
         last = tl.max(tl.max(ends, axis=1), axis=0).to(tl.int32)
         for start in tl.range(0, last, COLUMNS):
             columns = start + tl.arange(0, COLUMNS)[None, :]
-            inside = in_rows & (columns < ends)
+            inside = _readable(columns, ends, n_columns, in_rows, CAUSAL)
             y = tl.load(y_rows + columns, mask=inside, other=nothing)
             dy = tl.load(dy_rows + columns, mask=inside, other=0.0)
             summed, along, weight = _products(dy, y, LOG)
@@ -164,7 +180,7 @@ def _backward(
         chunks = tl.cdiv(n_columns, COLUMNS)
         for chunk in tl.range(0, chunks):
             columns = (chunks - 1 - chunk) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
-            inside = in_rows & (columns < ends)
+            inside = _readable(columns, ends, n_columns, in_rows, CAUSAL)
             y = tl.load(y_rows + columns, mask=inside, other=nothing)
             dy = tl.load(dy_rows + columns, mask=inside, other=0.0)
             summed, along, weight = _products(dy, y, LOG)
@@ -199,9 +215,12 @@ def softmax(x: torch.Tensor, mask: torch.Tensor | None, causal: bool, log: bool)
     *_, middle, queries, columns = scores.shape
     n_rows = y.numel() // columns
     tile = shapes.tile_for(columns, x.dtype, _compat.device_of(x.device))
-    _forward[(triton.cdiv(n_rows, tile.rows),)](
-        scores, masks, y, n_rows, columns, middle, queries, *scores.stride()[:3],
-        *((0,) * 4 if masks is None else masks.stride()),
+    launch(
+        _forward, (cdiv(n_rows, tile.rows),), (scores, masks, y),
+        (
+            n_rows, columns, middle, queries, *scores.stride()[:3],
+            *((0,) * 4 if masks is None else masks.stride()),
+        ),
         CAUSAL=causal, LOG=log, BOOLEAN=boolean, ONE_PASS=columns <= tile.columns,
         ROWS=tile.rows, COLUMNS=tile.columns, num_warps=tile.warps,
     )  # fmt: skip
@@ -219,8 +238,9 @@ def softmax_backward(
         *_, middle, queries, columns = dy.shape
         n_rows = y.numel() // columns
         tile = shapes.tile_for(columns, y.dtype, _compat.device_of(y.device))
-        _backward[(triton.cdiv(n_rows, tile.rows),)](
-            dy, y, dx, n_rows, columns, middle, queries, *dy.stride()[:3],
+        launch(
+            _backward, (cdiv(n_rows, tile.rows),), (dy, y, dx),
+            (n_rows, columns, middle, queries, *dy.stride()[:3]),
             CAUSAL=causal, LOG=log, ONE_PASS=columns <= tile.columns,
             ROWS=tile.rows, COLUMNS=tile.columns, num_warps=tile.warps,
         )  # fmt: skip

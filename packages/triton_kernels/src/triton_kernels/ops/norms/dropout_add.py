@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat, definition, registry
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -127,7 +127,7 @@ def norm_portable(
     if not total.numel():
         empty, statistics = forward.norm(total, None, weight, bias, *options)
         return empty, total, statistics
-    power = triton.next_power_of_2(n_columns)
+    power = next_power_of_2(n_columns)
     longest = longest_row(_compat.device_of(x.device).capability > (0, 0))
     fits = power <= longest
     size = power if fits else min(4096, longest)
@@ -135,11 +135,16 @@ def norm_portable(
     y = torch.empty_like(total) if fits else None
     statistics = torch.empty((1 + centered, n_rows), dtype=torch.float32, device=x.device)
     left, right = forward.rows_of(x), forward.rows_of(residual)
-    _dropout_add_norm[(triton.cdiv(n_rows, lines), triton.cdiv(n_columns, size))](
-        left, right, None if weight is None else weight.contiguous(),
-        None if bias is None else bias.contiguous(), y, total, statistics, n_rows, n_columns,
-        left.stride(0), right.stride(0), eps, offset, seed, min(round(p * 2**31), 2**31 - 1),
-        1 / (1 - p) if p < 1 else 0.0,
+    launch(
+        _dropout_add_norm, (cdiv(n_rows, lines), cdiv(n_columns, size)),
+        (
+            left, right, None if weight is None else weight.contiguous(),
+            None if bias is None else bias.contiguous(), y, total, statistics,
+        ),
+        (n_rows, n_columns, left.stride(0), right.stride(0)),
+        (
+            eps, offset, seed, min(round(p * 2**31), 2**31 - 1), 1 / (1 - p) if p < 1 else 0.0,
+        ),
         CENTERED=centered, ROUNDED=casting == "llama",
         DROPPED="none" if p == 0 else "some" if p < 1 else "all",
         ALIGNED=n_columns % 4 == 0 and size % 4 == 0, ROWS=lines, COLUMNS=size,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import launch, tl, triton
 from triton_kernels.ops.norms import shapes
 from triton_kernels.ops.norms.backward import sum_lines
 
@@ -134,10 +134,13 @@ def group_norm(
         return y, statistics.zero_()
     channels, positions = x.shape[1] // groups, x.shape[2:].numel()
     tile = shapes.group_tile(channels, positions)
-    _forward[(n_groups,)](
-        x.contiguous(), None if weight is None else weight.contiguous(),
-        None if bias is None else bias.contiguous(), y, statistics,
-        n_groups, channels, positions, groups, eps,
+    launch(
+        _forward, (n_groups,),
+        (
+            x.contiguous(), None if weight is None else weight.contiguous(),
+            None if bias is None else bias.contiguous(), y, statistics,
+        ),
+        (n_groups, channels, positions, groups), (eps,),
         CHANNELS=tile.channels, POSITIONS=tile.positions, num_warps=tile.warps,
     )  # fmt: skip
     return y, statistics
@@ -156,9 +159,13 @@ def group_norm_backward(
     channels, positions = n_channels // groups, x.shape[2:].numel()
     lines = torch.empty((2, n_samples, n_channels), dtype=torch.float32, device=x.device)
     tile = shapes.group_tile(channels, positions)
-    _backward[(n_samples * groups,)](
-        grad.contiguous(), x.contiguous(), None if weight is None else weight.contiguous(),
-        statistics, dx, lines[0], lines[1], n_samples * groups, channels, positions, groups,
+    launch(
+        _backward, (n_samples * groups,),
+        (
+            grad.contiguous(), x.contiguous(), None if weight is None else weight.contiguous(),
+            statistics, dx, lines[0], lines[1],
+        ),
+        (n_samples * groups, channels, positions, groups),
         CHANNELS=tile.channels, POSITIONS=tile.positions, num_warps=tile.warps,
     )  # fmt: skip
     return dx, sum_lines(lines, dtype)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from triton_kernels import definition
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -82,7 +82,7 @@ def _add_up(
 
 
 def _block(n_columns: int) -> int:
-    return int(min(2048, triton.next_power_of_2(max(n_columns, 1))))
+    return int(min(2048, next_power_of_2(max(n_columns, 1))))
 
 
 def portable(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
@@ -92,9 +92,9 @@ def portable(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     y = torch.empty((*ids.shape, n_columns), dtype=weight.dtype, device=weight.device)
     if y.numel():
         block = _block(n_columns)
-        _gather[(ids.numel(), triton.cdiv(n_columns, block))](
-            ids.contiguous(), weight, y, weight.shape[0], n_columns, weight.stride(0),
-            COLUMNS=block, num_warps=4,
+        launch(
+            _gather, (ids.numel(), cdiv(n_columns, block)), (ids.contiguous(), weight, y),
+            (weight.shape[0], n_columns, weight.stride(0)), COLUMNS=block, num_warps=4,
         )  # fmt: skip
     return y
 
@@ -108,9 +108,9 @@ def backward_portable(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torch
         grad = grad if grad.stride(1) == 1 else grad.contiguous()
         ordered, order = torch.sort(ids.flatten(), stable=True)
         block = _block(n_columns)
-        _add_up[(ids.numel(), triton.cdiv(n_columns, block))](
-            ordered, order, grad, dw, ids.numel(), rows, n_columns, grad.stride(0),
-            COLUMNS=block, num_warps=4,
+        launch(
+            _add_up, (ids.numel(), cdiv(n_columns, block)), (ordered, order, grad, dw),
+            (ids.numel(), rows, n_columns, grad.stride(0)), COLUMNS=block, num_warps=4,
         )  # fmt: skip
     return dw
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -91,8 +91,8 @@ def turn_heads(
 
 @triton.jit
 def _rope(
-    x_ptr, cos_ptr, sin_ptr, y_ptr, n_positions, n_heads, size, half, start,
-    x_batch, x_position, x_head, table_row,
+    x_ptr, cos_ptr, sin_ptr, y_ptr, n_positions, n_heads, size, half,
+    x_batch, x_position, x_head, table_row, start,
     INTERLEAVED: tl.constexpr, INVERSE: tl.constexpr, HEADS: tl.constexpr, HALF: tl.constexpr,
     REST: tl.constexpr,
 ):  # fmt: skip
@@ -118,13 +118,14 @@ def portable(
     if y.numel():
         batches, positions, heads, size = x.shape
         half = cos.shape[1]
-        power = triton.next_power_of_2(max(half, 1))
+        power = next_power_of_2(max(half, 1))
         rest = size - 2 * half
-        tile = min(triton.next_power_of_2(heads), max(1, 2048 // power))
-        _rope[(batches * positions, triton.cdiv(heads, tile))](
-            x, cos, sin, y, positions, heads, size, half, start, *x.stride()[:3], cos.stride(0),
+        tile = min(next_power_of_2(heads), max(1, 2048 // power))
+        launch(
+            _rope, (batches * positions, cdiv(heads, tile)), (x, cos, sin, y),
+            (positions, heads, size, half, *x.stride()[:3], cos.stride(0)), (start,),
             INTERLEAVED=interleaved, INVERSE=inverse, HEADS=tile, HALF=power,
-            REST=triton.next_power_of_2(rest) if rest else 0, num_warps=4,
+            REST=next_power_of_2(rest) if rest else 0, num_warps=4,
         )  # fmt: skip
     return y
 

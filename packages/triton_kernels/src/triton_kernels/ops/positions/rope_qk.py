@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -43,8 +43,8 @@ def reference(
 
 @triton.jit
 def _rope_qk(
-    q_ptr, k_ptr, cos_ptr, sin_ptr, q_out, k_out, n_positions, q_heads, k_heads, size, half, start,
-    q_batch, q_position, q_head, k_batch, k_position, k_head, table_row,
+    q_ptr, k_ptr, cos_ptr, sin_ptr, q_out, k_out, n_positions, q_heads, k_heads, size, half,
+    q_batch, q_position, q_head, k_batch, k_position, k_head, table_row, start,
     INTERLEAVED: tl.constexpr, INVERSE: tl.constexpr, Q_HEADS: tl.constexpr,
     K_HEADS: tl.constexpr, HALF: tl.constexpr, REST: tl.constexpr,
 ):  # fmt: skip
@@ -78,16 +78,20 @@ def portable(
     k_heads = k.shape[2]
     if outputs[0].numel() + outputs[1].numel():
         half = cos.shape[1]
-        power = triton.next_power_of_2(max(half, 1))
+        power = next_power_of_2(max(half, 1))
         rest = size - 2 * half
         most = max(1, 2048 // power)
-        tiles = [min(triton.next_power_of_2(max(n, 1)), most) for n in (q_heads, k_heads)]
-        programs = max(triton.cdiv(q_heads, tiles[0]), triton.cdiv(k_heads, tiles[1]))
-        _rope_qk[(batches * positions, programs)](
-            q, k, cos, sin, *outputs, positions, q_heads, k_heads, size, half, start,
-            *q.stride()[:3], *k.stride()[:3], cos.stride(0),
+        tiles = [min(next_power_of_2(max(n, 1)), most) for n in (q_heads, k_heads)]
+        programs = max(cdiv(q_heads, tiles[0]), cdiv(k_heads, tiles[1]))
+        launch(
+            _rope_qk, (batches * positions, programs), (q, k, cos, sin, *outputs),
+            (
+                positions, q_heads, k_heads, size, half,
+                *q.stride()[:3], *k.stride()[:3], cos.stride(0),
+            ),
+            (start,),
             INTERLEAVED=interleaved, INVERSE=inverse, Q_HEADS=tiles[0], K_HEADS=tiles[1],
-            HALF=power, REST=triton.next_power_of_2(rest) if rest else 0, num_warps=4,
+            HALF=power, REST=next_power_of_2(rest) if rest else 0, num_warps=4,
         )  # fmt: skip
     return outputs[0], outputs[1]
 

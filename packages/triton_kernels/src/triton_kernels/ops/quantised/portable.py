@@ -13,7 +13,7 @@ import functools
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.ops.quantised.codes import levels
 
 
@@ -88,11 +88,10 @@ def dequantise(codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype) -> 
     """One program a block of bytes; the 16 levels come from the cache."""
     y = torch.empty((codes.shape[0], 2 * codes.shape[1]), dtype=dtype, device=codes.device)
     if y.numel():
-        grid = (triton.cdiv(codes.numel(), 1024),)
+        grid = (cdiv(codes.numel(), 1024),)
         table = _table(codes.device)
-        _dequantise[grid](
-            codes.contiguous(), scale.contiguous(), table, y, codes.numel(), BYTES=1024, num_warps=4
-        )
+        tensors = (codes.contiguous(), scale.contiguous(), table, y)
+        launch(_dequantise, grid, tensors, (codes.numel(),), BYTES=1024, num_warps=4)
     return y
 
 
@@ -101,12 +100,13 @@ def matvec_nf4(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> tor
     n, n_bytes = codes.shape
     y = torch.empty((x.shape[0], n), dtype=x.dtype, device=x.device)
     if y.numel():
-        x_rows = triton.next_power_of_2(x.shape[0])
-        size = max(32, min(1024 // x_rows, triton.next_power_of_2(n_bytes)))
+        x_rows = next_power_of_2(x.shape[0])
+        size = max(32, min(1024 // x_rows, next_power_of_2(n_bytes)))
         rows = max(1, 2048 // (size * x_rows))
-        _matvec_nf4[(triton.cdiv(n, rows),)](
-            x.contiguous(), codes.contiguous(), scale.contiguous(), _table(x.device), y,
-            x.shape[0], n, n_bytes, X_ROWS=x_rows, ROWS=rows, BYTES=size, num_warps=4,
+        launch(
+            _matvec_nf4, (cdiv(n, rows),),
+            (x.contiguous(), codes.contiguous(), scale.contiguous(), _table(x.device), y),
+            (x.shape[0], n, n_bytes), X_ROWS=x_rows, ROWS=rows, BYTES=size, num_warps=4,
         )  # fmt: skip
     return y
 
@@ -116,11 +116,12 @@ def matvec_int8(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> to
     n, k = codes.shape
     y = torch.empty((x.shape[0], n), dtype=x.dtype, device=x.device)
     if y.numel():
-        x_rows = triton.next_power_of_2(x.shape[0])
-        columns = min(2048 // x_rows, triton.next_power_of_2(max(k, 1)))
+        x_rows = next_power_of_2(x.shape[0])
+        columns = min(2048 // x_rows, next_power_of_2(max(k, 1)))
         rows = max(1, 4096 // (columns * x_rows))
-        _matvec_int8[(triton.cdiv(n, rows),)](
-            x.contiguous(), codes.contiguous(), scale.contiguous(), y, x.shape[0], n, k,
+        launch(
+            _matvec_int8, (cdiv(n, rows),),
+            (x.contiguous(), codes.contiguous(), scale.contiguous(), y), (x.shape[0], n, k),
             X_ROWS=x_rows, ROWS=rows, COLUMNS=columns, num_warps=4,
         )  # fmt: skip
     return y
