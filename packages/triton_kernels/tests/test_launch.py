@@ -1,0 +1,117 @@
+"""Kept launches: which calls share one, and what the compiled kernel's own launcher is given."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from triton_kernels import _compat
+
+
+class Kernel:
+    """Stands for a jitted function; ``compiled`` is what a call gives, as triton does it."""
+
+    def __init__(self, compiled=None):
+        self.calls = []
+        self.compiled = compiled
+
+    def __getitem__(self, grid):
+        def run(*arguments, **named):
+            self.calls.append((grid, arguments, named))
+            return self.compiled
+
+        return run
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    launches = {}
+    monkeypatch.setattr(_compat, "_launches", launches)
+    return launches
+
+
+def test_what_a_kernel_is_given(kept):
+    kernel, x = Kernel(), torch.zeros(8)
+    _compat.launch(kernel, (2, 3), (x, None), (5,), (7, 0.5), BLOCK=4, num_warps=2)
+    assert kernel.calls == [((2, 3, 1), (x, None, 5, 7, 0.5), {"BLOCK": 4, "num_warps": 2})]
+
+
+def test_calls_that_share_a_launch(kept):
+    kernel, x = Kernel(), torch.zeros(64)
+
+    def call(tensor=x, grid=(1,), scalar=5, seed=7, block=4):
+        _compat.launch(kernel, grid, (tensor,), (scalar,), (seed,), BLOCK=block, num_warps=1)
+        return len(kept)
+
+    assert call() == call(seed=9) == call(tensor=torch.zeros(32)) == 1
+    different = (
+        {"seed": 1}, {"seed": 32}, {"seed": 2**40 + 1}, {"seed": 0.5}, {"scalar": 6},
+        {"grid": (2,)}, {"block": 8}, {"tensor": x.half()}, {"tensor": x[1:]}, {"tensor": None},
+    )  # fmt: skip
+    for count, change in enumerate(different, 2):
+        if change == {"tensor": None}:
+            _compat.launch(kernel, (1,), (x, None), (5,), (7,), BLOCK=4, num_warps=1)
+        else:
+            call(**change)
+        assert len(kept) == count, change
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """A compiled kernel whose two ways of being launched write down what they are given."""
+    from triton import knobs
+
+    hooks = SimpleNamespace(calls=[]), SimpleNamespace(calls=[])
+    runtime = SimpleNamespace(launch_enter_hook=hooks[0], launch_exit_hook=hooks[1])
+    monkeypatch.setattr(knobs, "runtime", runtime)
+    monkeypatch.setattr(_compat, "_is_known", lambda launcher: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    stream = {3: 77}.__getitem__
+    monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", stream, raising=False)
+    direct, by_triton = [], []
+    launcher = SimpleNamespace(
+        launch=lambda *given: direct.append(given), launch_cooperative_grid=False, launch_pdl=True
+    )
+    monkeypatch.setattr(_compat.inspect, "isfunction", lambda launch: False)
+
+    class Compiled:
+        run, function, packed_metadata = launcher, 1234, (4, 1, 0)
+
+        def __getitem__(self, grid):
+            return lambda *given: by_triton.append(given)
+
+    return SimpleNamespace(
+        kernel=Kernel(Compiled()), direct=direct, by_triton=by_triton, hooks=hooks
+    )
+
+
+def test_later_calls_give_addresses(compiled):
+    x, y = torch.zeros(4), torch.zeros(4)
+    launch = _compat.Launch(compiled.kernel, 9, (5,), {"BLOCK": 16}, {"num_warps": 4})
+    launch(x, None, varying=(6,))
+    launch(y, None, varying=(8,))
+    assert len(compiled.kernel.calls) == 1
+    fixed = (1234, False, True, None, None, (4, 1, 0), None, None, None)
+    assert compiled.direct == [(9, 1, 1, 77, *fixed, y.data_ptr(), None, 5, 8, 16)]
+    compiled.hooks[0].calls.append("a profiler's")
+    launch(x, None, varying=(8,))
+    assert compiled.by_triton == [(x, None, 5, 8, 16)]
+    assert len(compiled.direct) == 1
+
+
+def test_a_tensor_map_is_made_once_an_address(monkeypatch):
+    made = []
+
+    def described(x):
+        return SimpleNamespace(base=x)
+
+    driver = pytest.importorskip("triton.backends.nvidia.driver")
+    monkeypatch.setattr(
+        driver, "make_tensordesc_arg", lambda d, facts: made.append(d.base) or [facts, len(made)]
+    )
+    x, y = torch.zeros(4), torch.zeros(4)
+    maps = _compat._TensorMaps("facts", described)
+    assert [maps.of(t)[1] for t in (x, y, x, x.view(2, 2))] == [1, 2, 1, 1]
+    of_descriptors = _compat._TensorMaps("facts", None)
+    assert [of_descriptors.of(described(t))[1] for t in (x, y, x)] == [3, 4, 3]
+    monkeypatch.setattr(_compat, "_MOST_MAPS", 2)
+    assert [maps.of(t)[1] for t in (x[1:], x)] == [5, 6]  # full, and begun anew
