@@ -2,10 +2,18 @@
 
 import pytest
 import torch
+
 from triton_kernels import flash_attention, mla_decode_attention, record_backends
 from triton_kernels.ops.attention import layout, samples
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
-from triton_kernels.ops.attention.hopper_shares import Part, bytes_for_ds, parts
+from triton_kernels.ops.attention.hopper_shares import (
+    MOST_BYTES,
+    Part,
+    bytes_of_a_head,
+    fits,
+    parts,
+    stretch,
+)
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 FEATURES = Features(scale=0.125, right=0, deterministic=False)
@@ -51,10 +59,33 @@ def test_the_backward_says_what_it_cannot_take(monkeypatch):
     refused = {
         "no dropout": (q, q, FEATURES._replace(dropout=0.1)),
         "as wide as": (q, torch.empty(2, 4, 9, 128, dtype=q.dtype), FEATURES),
+        "of the query's dtype": (q, q, FEATURES._replace(bias=torch.zeros(2, 4, 9, 9))),
         "grad is not in one piece": (one, q, FEATURES),
     }
     for reason, (grad, value, features) in refused.items():
         assert reason in layout.backward_refuses(grad, q, q, value, rows, rows, *features)
+    extras = {
+        "bias": torch.zeros(1, 4, 9, 16, dtype=q.dtype)[..., :9], "mask": torch.ones(1, 1, 1, 9) > 0,
+        "alibi_slopes": torch.ones(4),
+    }  # fmt: skip
+    (wide,) = halves((2, 4, 9, 256))
+    for name, extra in extras.items():
+        features = FEATURES._replace(**{name: extra})
+        if name != "bias":  # whose rows are not a multiple of 16 bytes
+            assert layout.backward_refuses(q, q, q, q, rows, rows, *features) is None
+        assert "of more than 128" in layout.backward_refuses(*[wide] * 4, rows, rows, *features)
+
+
+def test_sums_of_packed_sequences_are_deterministic_where_ds_fits(monkeypatch):
+    monkeypatch.setattr(layout, "_gluon_refuses", lambda query: None)
+    ends = torch.tensor([0, 9]).int()
+    for length, longest, reason in ((9, 9, None), (1 << 17, 1 << 17, "too much memory")):
+        q = torch.empty(1, 1, length, 64, dtype=torch.bfloat16)
+        features = FEATURES._replace(
+            cu_q=ends, cu_k=ends, max_q=longest, max_k=longest, deterministic=True
+        )
+        found = layout.backward_refuses(q, q, q, q, ends, ends, *features)
+        assert found is None if reason is None else reason in found
 
 
 @pytest.mark.parametrize("heads", [1, 7, 32])
@@ -62,7 +93,7 @@ def test_the_backward_says_what_it_cannot_take(monkeypatch):
 @pytest.mark.parametrize("most", [1, 300, 5_000, 1_000_000])
 def test_parts_cover_all_blocks_once_within_the_bound(heads, blocks, most):
     seen = []
-    for part in parts(heads, blocks, 100, most):
+    for part in parts(heads, blocks, 100 * blocks, most):
         assert part.heads * part.blocks * 100 <= max(most, heads * 100)
         seen += [
             (part.start_head + i, part.start_block + j)
@@ -73,15 +104,47 @@ def test_parts_cover_all_blocks_once_within_the_bound(heads, blocks, most):
 
 
 def test_parts_are_whole_heads_where_one_fits():
-    assert parts(8, 4, 100, 1600) == [Part(0, 4, 0, 4), Part(4, 4, 0, 4)]
-    assert parts(2, 4, 100, 350) == [Part(0, 2, i, 1) for i in range(4)]
+    assert parts(8, 4, 400, 1600) == [Part(0, 4, 0, 4), Part(4, 4, 0, 4)]
+    assert parts(2, 4, 400, 350) == [Part(0, 2, i, 1) for i in range(4)]
 
 
-def test_what_ds_takes_is_bounded_for_any_length_and_group():
-    assert bytes_for_ds(4096 * 128, causal=False) == 1 << 29
-    assert bytes_for_ds(4096 * 128, causal=True) == 1 << 30
-    assert bytes_for_ds(1 << 22, causal=True) == 264 << 22  # 16k rows, 128 keys a block
-    assert bytes_for_ds(64 << 22, causal=False) == 1 << 31
+def test_heads_that_share_a_bias_come_together_where_they_fit():
+    assert [part.heads for part in parts(8, 4, 400, 1300)] == [3, 3, 2]
+    assert [part.heads for part in parts(8, 4, 400, 1300, together=2)] == [2, 2, 2, 2]
+    assert [part.heads for part in parts(8, 4, 400, 1300, together=4)] == [3, 3, 2]
+
+
+def test_ds_is_kept_where_enough_of_it_fits():
+    full, causal = (4096, 4096, UNBOUNDED, UNBOUNDED), (4096, 4096, UNBOUNDED, 0)
+    assert bytes_of_a_head(full, 1, 64, 128) == 4096 * 4096 * 2
+    assert bytes_of_a_head(causal, 8, 64, 128) == 8 * 4096 * (4096 + 128)  # the half, by two bytes
+    window = (1 << 20, 1 << 20, 1000, 0)
+    assert bytes_of_a_head(window, 1, 64, 128) < (1 << 20) * (1000 + 256) * 2
+    assert fits(MOST_BYTES, 256, 64)
+    assert not fits(MOST_BYTES, 255, 64)
+    assert fits(MOST_BYTES, 2, 1)
+
+
+@pytest.mark.parametrize(("rows", "keys"), [(64, 128), (128, 128), (64, 64)])
+@pytest.mark.parametrize("left", [UNBOUNDED, 0, 100])
+@pytest.mark.parametrize("right", [UNBOUNDED, 0, 30])
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (700, 1000), (1000, 700), (513, 513)])
+def test_blocks_of_rows_that_share_a_stretch_do_not_meet(m, n, left, right, rows, keys):
+    blocks, tiles = -(-m // rows), -(-n // keys) * keys // 64
+    length = stretch(m, n, left, right, rows, keys, 0, tiles)
+
+    def seen(block):  # whole blocks of keys, as they are written
+        position = block * rows + n - m
+        blind = torch.ones(rows, tiles * 64, dtype=torch.bool)
+        place = position + torch.arange(rows)[:, None]
+        key = torch.arange(tiles * 64)
+        blind &= (right == UNBOUNDED) | (key <= place + right)
+        blind &= (left == UNBOUNDED) | (key >= place - left)
+        return blind.view(rows, -1, keys).any(2).any(0).sum().item() * (keys // 64)
+
+    pairs = [(i, blocks - 1 - i) for i in range(-(-blocks // 2))]
+    longest = max(seen(i) + (seen(j) if i != j else 0) for i, j in pairs)
+    assert length == longest
 
 
 def test_the_latent_decoding_says_what_it_cannot_take(monkeypatch):
@@ -144,8 +207,10 @@ def test_forward_and_backward_agree_with_float32(shape, size, seen):
         ]  # fmt: skip
         for actual, wanted in zip(found, expected, strict=True):
             error = (actual - wanted).norm()
-            # Two keys leave next to no gradient: what remains is the rounding of the weights.
-            assert error <= 0.01 * wanted.norm() + 2e-3 * wanted.numel() ** 0.5
+            # Two keys leave next to no gradient: what remains is what the rounding of the output
+            # does to the sum of grad·output, in float32 arithmetic up to 2.7e-3 (4,000 draws).
+            floor = 4e-3 if keys == 2 else 2e-3
+            assert error <= 0.01 * wanted.norm() + floor * wanted.numel() ** 0.5
 
 
 @pytest.mark.gpu
