@@ -161,10 +161,11 @@ def host_row(op: Op, device: torch.device) -> dict[str, Any]:
     for x in tensors(sample) if op.differentiable else ():
         x.requires_grad_()
     peers = able(peers_of(op, sample.args, host=True), sample)
-    times = {
-        name: round(host_microseconds(lambda f=function: f(*sample.args, **sample.kwargs)), 1)
+    works = {
+        name: lambda f=function: f(*sample.args, **sample.kwargs)
         for name, function in peers.items()
     }
+    times = {name: round(time, 1) for name, time in host_microseconds(works).items()}
     return {"op": op.name, "case": "eager call", "direction": "host", "unit": "µs", "rates": times}
 
 

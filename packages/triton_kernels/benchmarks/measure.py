@@ -74,17 +74,21 @@ def _elapsed(rival: Rival, repeats: int, lead: float) -> float:
     return start.elapsed_time(end) / repeats
 
 
-def host_microseconds(work: Work, repeats: int = 300) -> float:
-    """Time the host spends on one call whose GPU work is tiny; the least of several rounds."""
-    best = float("inf")
-    for _ in range(7):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(repeats):
-            work()
-        best = min(best, (time.perf_counter() - start) / repeats)
-        torch.cuda.synchronize()
-    return 1e6 * best
+def host_microseconds(works: dict[str, Work], repeats: int = 40) -> dict[str, float]:
+    """Time the host spends on one call of each, whose GPU work is tiny: the least of many rounds.
+
+    The rounds are short and interleaved, since a host has slow seconds.
+    """
+    best = dict.fromkeys(works, float("inf"))
+    for _ in range(25):
+        for name, work in works.items():
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            for _ in range(repeats):
+                work()
+            best[name] = min(best[name], (time.perf_counter() - start) / repeats)
+    torch.cuda.synchronize()
+    return {name: 1e6 * seconds for name, seconds in best.items()}
 
 
 def copy_limit(device: torch.device) -> float:
