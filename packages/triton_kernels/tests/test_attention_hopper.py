@@ -1,8 +1,9 @@
 """The Gluon attention: what it refuses, and on a GPU its tilings and orders of work."""
 
+import itertools
+
 import pytest
 import torch
-
 from triton_kernels import flash_attention, mla_decode_attention, record_backends
 from triton_kernels.ops.attention import layout, samples
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
@@ -65,8 +66,8 @@ def test_the_backward_says_what_it_cannot_take(monkeypatch):
     for reason, (grad, value, features) in refused.items():
         assert reason in layout.backward_refuses(grad, q, q, value, rows, rows, *features)
     extras = {
-        "bias": torch.zeros(1, 4, 9, 16, dtype=q.dtype)[..., :9], "mask": torch.ones(1, 1, 1, 9) > 0,
-        "alibi_slopes": torch.ones(4),
+        "bias": torch.zeros(1, 4, 9, 16, dtype=q.dtype)[..., :9],
+        "mask": torch.ones(1, 1, 1, 9) > 0, "alibi_slopes": torch.ones(4),
     }  # fmt: skip
     (wide,) = halves((2, 4, 9, 256))
     for name, extra in extras.items():
@@ -126,25 +127,22 @@ def test_ds_is_kept_where_enough_of_it_fits():
 
 
 @pytest.mark.parametrize(("rows", "keys"), [(64, 128), (128, 128), (64, 64)])
-@pytest.mark.parametrize("left", [UNBOUNDED, 0, 100])
-@pytest.mark.parametrize("right", [UNBOUNDED, 0, 30])
-@pytest.mark.parametrize(("m", "n"), [(1, 1), (700, 1000), (1000, 700), (513, 513)])
-def test_blocks_of_rows_that_share_a_stretch_do_not_meet(m, n, left, right, rows, keys):
-    blocks, tiles = -(-m // rows), -(-n // keys) * keys // 64
-    length = stretch(m, n, left, right, rows, keys, 0, tiles)
-
-    def seen(block):  # whole blocks of keys, as they are written
-        position = block * rows + n - m
-        blind = torch.ones(rows, tiles * 64, dtype=torch.bool)
-        place = position + torch.arange(rows)[:, None]
-        key = torch.arange(tiles * 64)
-        blind &= (right == UNBOUNDED) | (key <= place + right)
-        blind &= (left == UNBOUNDED) | (key >= place - left)
-        return blind.view(rows, -1, keys).any(2).any(0).sum().item() * (keys // 64)
-
-    pairs = [(i, blocks - 1 - i) for i in range(-(-blocks // 2))]
-    longest = max(seen(i) + (seen(j) if i != j else 0) for i, j in pairs)
-    assert length == longest
+def test_a_stretch_holds_a_block_of_rows_and_its_mirror_image(rows, keys):
+    lengths = ((1, 1), (400, 700), (700, 400), (513, 513))
+    sides = itertools.product((UNBOUNDED, 0, 100), (UNBOUNDED, 0, 30))
+    for (m, n), (left, right) in itertools.product(lengths, sides):
+        blocks, key_blocks = -(-m // rows), -(-n // keys)
+        place = (torch.arange(blocks * rows) + n - m)[:, None]
+        key = torch.arange(key_blocks * keys)
+        seen = (right == UNBOUNDED) | (key <= place + right)
+        seen = seen & ((left == UNBOUNDED) | (key >= place - left))
+        # Whole blocks of keys are written, by as many rows.
+        seen = seen.view(blocks, rows, key_blocks, keys).any(3).any(1).sum(1) * (keys // 64)
+        halves = [
+            seen[i] + (seen[blocks - 1 - i] if 2 * i + 1 < blocks else 0)
+            for i in range(-(-blocks // 2))
+        ]
+        assert stretch(m, n, left, right, rows, keys, 0, key_blocks * keys // 64) == max(halves)
 
 
 def test_the_latent_decoding_says_what_it_cannot_take(monkeypatch):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from triton_kernels import _compat, flash_attention, flash_attention_varlen, record_backends
-from triton_kernels.ops.attention import packing
+from triton_kernels.ops.attention import hopper_bits, packing
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -37,6 +38,27 @@ def test_packed_tiles_are_listed_longest_sequence_first(lengths):
         assert (lse[:, :, outside] == -torch.inf).all()
 
 
+@pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
+@pytest.mark.parametrize("shape", [(1, 2, 70, 130), (2, 1, 1, 65)], ids=str)
+def test_a_mask_becomes_the_bits_of_each_thread(shape):
+    mask = torch.rand(shape) < 0.5
+    words = hopper_bits.words_of(mask, shape[3])
+    batches, heads, rows, keys = shape
+    blocks, tiles = -(-rows // 64), -(-keys // 64)
+    assert words.shape == (batches, heads, blocks, tiles, 128)
+    strides = hopper_bits.strides(words)
+    assert strides == (
+        heads * blocks * tiles if batches > 1 else 0, blocks * tiles if heads > 1 else 0,
+        tiles if blocks > 1 else 0,
+    )  # fmt: skip
+    for row in range(rows):
+        for key in range(keys):
+            thread = key % 64 // 16 * 32 + key % 8 * 4 + row % 8 // 2
+            bit = key % 16 // 8 * 16 + row % 64 // 8 * 2 + row % 2
+            word = words[:, :, row // 64, key // 64, thread]
+            assert torch.equal((word >> bit & 1).bool(), mask[:, :, row, key])
+
+
 # --- on a GPU -------------------------------------------------------------------------------------
 
 
@@ -50,7 +72,7 @@ def agrees(actual, wanted):
 
 
 def taken(record):
-    return [backend for kernel, backend in record if kernel == "flash_attention"]
+    return [backend for kernel, backend in record if kernel != "flash_attention_delta"]
 
 
 PACKS = (  # lengths of queries and of keys
@@ -122,26 +144,79 @@ def test_what_is_no_number_stays_in_its_sequence(size):
 @pytest.mark.parametrize("size", [64, 128, 256])
 @pytest.mark.parametrize("shape", [(2, 4, 2, 300, 304), (4, 16, 8, 1000, 1104)], ids=str)
 @pytest.mark.parametrize("options", [{}, {"causal": True}, {"window": (100, 30), "soft_cap": 20.0}])
-@pytest.mark.parametrize("feature", ["bias", "one bias", "sinks", "slopes", "slopes of batches"])
-def test_the_forward_with_a_feature_agrees_with_float32(feature, options, shape, size):
+@pytest.mark.parametrize(
+    "feature", ["bias", "one bias", "a head's bias", "sinks", "slopes", "slopes of batches", "mask"]
+)
+def test_a_feature_agrees_with_float32(feature, options, shape, size):
     batch, heads, key_heads, queries, keys = shape
     sizes = [(batch, n, length, size) for n, length in ((heads, queries), (key_heads, keys))]
-    q, k, v = halves(sizes[0], sizes[1], sizes[1])
+    q, k, v, grad = halves(sizes[0], sizes[1], sizes[1], sizes[0])
     bias = sinks = None
     if feature.endswith("bias"):
-        of = (1, 1) if feature == "one bias" else (batch, heads)
+        of = {"one bias": (1, 1), "a head's bias": (1, heads), "bias": (batch, heads)}[feature]
         (bias,) = halves((*of, queries, keys))
         bias[..., ::7] = -torch.inf
         bias[:, :, 5] = -torch.inf  # a row that sees nothing
     elif feature == "sinks":
         (sinks,) = halves((heads,))
+    elif feature == "mask":
+        mask = torch.rand(batch, 1, queries, keys).cuda() < 0.6
+        mask[:, :, 5] = False
+        options = {**options, "mask": mask}
     else:
         of = (heads,) if feature == "slopes" else (batch, heads)
         options = {**options, "alibi_slopes": torch.rand(of).cuda()}
-    with torch.no_grad(), record_backends() as record:
-        found = flash_attention(q, k, v, bias, sinks, return_lse=True, **options)
-    assert taken(record) == ["hopper"]
+
+    def run(inputs, **backend):
+        leaves = [None if x is None else x.detach().requires_grad_() for x in inputs]
+        output, lse = flash_attention(*leaves, return_lse=True, **options, **backend)
+        wanted = [x for x in leaves if x is not None]
+        return output, lse, *torch.autograd.grad(output, wanted, grad.to(output.dtype))
+
+    with record_backends() as record:
+        found = run((q, k, v, bias, sinks))
+    forward = "portable" if feature == "mask" else "hopper"
+    narrow = size <= 128 or feature == "sinks"
+    assert taken(record) == [forward, "hopper" if narrow else "portable"]
     exact = [None if x is None else x.float() for x in (q, k, v, bias, sinks)]
-    wanted = flash_attention(*exact, return_lse=True, backend="reference", **options)
-    for actual, expected in zip(found, wanted, strict=True):
+    for actual, expected in zip(found, run(exact, backend="reference"), strict=True):
         agrees(actual, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("of", [(2, 4), (1, 4), (2, 1), (1, 1)], ids=str)
+def test_a_bias_gradient_in_parts_is_that_in_one(of, causal, size):
+    from triton_kernels.ops.attention import hopper_backward, hopper_forward, portable_backward
+
+    q, k, v, grad = halves(*[(2, 4, 1000, size)] * 4)
+    (bias,) = halves((*of, 1000, 1000))
+    features = Features(bias=bias, scale=size**-0.5, right=0 if causal else UNBOUNDED)
+    output, lse = hopper_forward.attend(q, k, v, features)
+    inputs = (grad, q, k, v, lse, portable_backward.delta(grad, None, output))
+    wanted = portable_backward.bias_backward(*inputs, *features)
+    for most in (1 << 31, 5 << 20, 3 << 20, 1):  # some heads at a time, one, some keys
+        found = torch.full_like(bias, torch.nan)
+        hopper_backward.gradients(*inputs, features, most=most, of_bias=found)
+        agrees(found, wanted)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128])
+def test_a_deterministic_backward_of_packed_sequences_repeats(size):
+    inputs = halves((700, 4, size), (700, 2, size), (700, 2, size))
+    (grad,) = halves((700, 4, size))
+    ends = torch.tensor([0, 130, 131, 131, 290, 690]).int().cuda()
+
+    def run(**options):
+        leaves = [x.detach().requires_grad_() for x in inputs]
+        y = flash_attention_varlen(*leaves, ends, ends, 400, 400, causal=True, **options)
+        return torch.autograd.grad(y, leaves, grad)
+
+    with record_backends() as record:
+        found = run(deterministic=True)
+    assert taken(record) == ["hopper", "hopper"]
+    for one, again, usual in zip(found, run(deterministic=True), run(), strict=True):
+        assert torch.equal(one, again)
+        agrees(one, usual)

@@ -41,17 +41,24 @@ from triton_kernels.ops.attention.hopper_parts import (
     CHUNK,
     HIDDEN,
     HIDDEN_CAPPED,
+    LOG2_E,
     SIZES,
     add_squares,
+    batch_and_head,
     block_of,
+    chosen,
     clear,
+    distances,
+    leave,
     masked,
     matrix,
     packed_place,
     rows_that_see,
     tanh,
     tile_of,
+    words_of,
 )
+from triton_kernels.ops.attention.hopper_work import Work
 
 KEYS = 128
 """Keys of a block of threads."""
@@ -60,17 +67,14 @@ _KEYS = gl.constexpr(64)
 
 
 @gluon.jit
-def _load(
-    descriptors, buffer, outputs, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
-    SPLIT: gl.constexpr,
-):  # fmt: skip
+def _load(work):
     """The loading warp: keys and values once, then row blocks of every query head of the group."""
-    q, k, v, do, rows, _, _, _ = descriptors
-    q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, _ = slots
-    kv_full, q_full, q_free, do_full, do_free, _, _ = signals
-    batch, head_k, key, first, count, shift, group, heads_q, all_heads, _, starts = place
-    first_q, first_k, first_row, _ = starts
+    q, k, v, do, rows, _, _, _, bias = work.descriptors
+    q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, _, b_slots = work.slots
+    kv_full, q_full, q_free, do_full, do_free, _, _, b_full, b_free = work.signals
+    batch, head_k, key, first, count, shift, group, heads_q, all_heads, _ = work.place
+    bias_batches, bias_heads, _, _, _, _ = work.features
+    first_q, first_k, first_row, _ = work.starts
     BLOCK_M: gl.constexpr = q_slots.shape[3]
     SLOTS: gl.constexpr = q_slots.shape[0]
     mbarrier.expect(kv_full, 2 * (k.block_type.nbytes + v.block_type.nbytes))
@@ -89,6 +93,18 @@ def _load(
         mbarrier.expect(there, q.block_type.nbytes + rows.block_type.nbytes)
         load_async(q, [batch, head, first_q + row, 0], there, q_slots.index(slot))
         load_async(rows, [line, first_row + row], there, lse_slots.index(slot))
+        if work.BIAS:
+            for party in gl.static_range(2):
+                turn = 2 * (step & 1) + party
+                there = b_full.index(turn)
+                mbarrier.wait(b_free.index(turn), step // 2 & 1 ^ 1)
+                mbarrier.expect(there, bias.block_type.nbytes)
+                load_async(
+                    bias, [
+                        gl.minimum(batch, bias_batches - 1), gl.minimum(head, bias_heads - 1),
+                        row, key + party * _KEYS,
+                    ], there, b_slots.index(turn),
+                )  # fmt: skip
         there = do_full.index(slot)
         mbarrier.wait(do_free.index(slot), phase)
         mbarrier.expect(there, do.block_type.nbytes + rows.block_type.nbytes)
@@ -115,10 +131,10 @@ def _multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
 
 
 @gluon.jit
-def _square_index(step, place, edges, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
+def _square_index(step, work, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
     """Which square of the buffer this warpgroup's part of a step's dq is."""
-    batch, head_k, _, first, count, shift, group, heads_q, _, _, starts = place
-    _, _, first_row, row_blocks = starts
+    batch, head_k, _, first, count, shift, group, heads_q, _, _ = work.place
+    _, _, first_row, row_blocks = work.starts
     head = batch * heads_q + head_k * group + step // count
     block = block_of(step, first, count, shift)
     # Two squares a block of rows in either case: beside or below each other.
@@ -126,26 +142,36 @@ def _square_index(step, place, edges, BLOCK_M: gl.constexpr, PARTY: gl.constexpr
 
 
 @gluon.jit
-def _multiply(
-    descriptors, buffer, outputs, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
-    SPLIT: gl.constexpr,
-    PARTY: gl.constexpr,
-):  # fmt: skip
+def _take_bias(step, slots, full, free, there, layout: gl.constexpr, PARTY: gl.constexpr):
+    """The bias of this warpgroup's scores of a step, turned over, if there is one."""
+    turn = 2 * (step & 1) + PARTY
+    mbarrier.wait(full.index(turn), step // 2 & 1, pred=there)
+    bias = slots.index(turn).reshape([slots.shape[3], slots.shape[4]]).permute((1, 0)).load(layout)
+    fence_async_shared()  # what is loaded into the slot next comes by another way
+    mbarrier.arrive(free.index(turn), count=1, pred=there)
+    return bias
+
+
+@gluon.jit
+def _multiply(work, PARTY: gl.constexpr):
     """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
-    q, _k, _v, _do, _rows, dk_out, dv_out, ds_out = descriptors
-    q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots = slots
-    kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free = signals
-    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles, starts = place
-    _, first_k, _, _ = starts
-    scale, squeeze, plain = scales
-    m, n, left, right = edges
+    q, _k, _v, _do, _rows, dk_out, dv_out, ds_out, _bias = work.descriptors
+    q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots = work.slots
+    kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free = work.signals
+    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = work.place
+    _, first_k, _, _ = work.starts
+    _, _, slopes_row, mask_batch, mask_head, mask_row = work.features
+    buffer, slopes, mask = work.beside
+    scale, squeeze, plain = work.scales
+    m, n, left, right = work.edges
     BLOCK_M: gl.constexpr = q_slots.shape[3]
     WIDTH: gl.constexpr = q_slots.shape[4]
     SLOTS: gl.constexpr = q_slots.shape[0]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_M, 16])
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     A: gl.constexpr = gl.DotOperandLayout(0, G, 2)
+    LOWEST: gl.constexpr = HIDDEN_CAPPED if work.CAPPED else HIDDEN
+    BEFORE: gl.constexpr = work.BIAS and not work.CAPPED
     zeros = gl.zeros([_KEYS, BLOCK_M], gl.float32, S)
     dk = gl.zeros([_KEYS, WIDTH], gl.float32, G)
     dv = gl.zeros([_KEYS, WIDTH], gl.float32, G)
@@ -154,10 +180,12 @@ def _multiply(
     my_key = key + PARTY * _KEYS
     steps = group * count
     mbarrier.wait(kv_full, 0)
-    if PACKED:  # noqa: SIM102 (known when compiled; the next when run)
+    if work.PACKED:  # noqa: SIM102 (known when compiled; the next when run)
         if my_key + _KEYS > n:
             clear(k_slots.index(PARTY), n - my_key)
             clear(v_slots.index(PARTY), n - my_key)
+    if BEFORE:
+        bias = _take_bias(0, b_slots, b_full, b_free, steps > 0, S, PARTY)
     for step in range(steps):
         slot = step % SLOTS
         phase = step // SLOTS & 1
@@ -167,30 +195,47 @@ def _multiply(
         block = block_of(step, first, count, shift)
         row = block * BLOCK_M
         mbarrier.wait(q_full.index(slot), phase)
-        if PACKED:  # noqa: SIM102
+        if work.PACKED:  # noqa: SIM102
             if row + BLOCK_M > m:
                 mbarrier.wait(do_full.index(slot), phase)
                 clear(q_slots.index(slot), m - row)
                 clear(do_slots.index(slot), m - row)
-        scores = warpgroup_mma(my_k, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
+        start = zeros
+        if work.SLOPED:
+            slope = gl.load(slopes + slopes_row + head_k * group + step // count) * LOG2_E
+        if work.MASKED:
+            of_mask = batch * mask_batch + (head_k * group + step // count) * mask_head
+            words = words_of(zeros, mask, of_mask + block * mask_row + my_key // _KEYS)
+        if BEFORE:  # the products are added to it: no register holds it beside them
+            start = bias.to(gl.float32) * (LOG2_E / scale)
+        if work.BIAS and work.CAPPED:
+            bias = _take_bias(step, b_slots, b_full, b_free, True, S, PARTY)
+        scores = warpgroup_mma(my_k, queries.permute((1, 0)), start, use_acc=BEFORE, is_async=True)
         mbarrier.wait(do_full.index(slot), phase)
         products = warpgroup_mma(my_v, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)
         s = warpgroup_mma_wait(1, (scores,))
         lse = lse_slots.index(slot).load(S)
-        if CAPPED:
+        if work.CAPPED:
             s = tanh(s * squeeze)
+        if work.MASKED:
+            s = chosen(words, s, LOWEST)
         cut = my_key + _KEYS > n
-        if RIGHT:
+        if work.RIGHT:
             cut = cut | (my_key + _KEYS - 1 > row + n - m + right)
-        if LEFT:
+        if work.LEFT:
             cut = cut | (my_key < row + BLOCK_M - 1 + n - m - left)
         if cut:
-            s = masked(s, my_key, row, edges, LEFT, RIGHT, HIDDEN_CAPPED if CAPPED else HIDDEN)
-        p = gl.exp2(s * scale - lse)
+            s = masked(s, my_key, row, work.edges, work.LEFT, work.RIGHT, LOWEST)
+        powers = s * scale - lse
+        if work.SLOPED:
+            powers -= distances(s, my_key, row, work.edges) * slope
+        if work.BIAS and work.CAPPED:
+            powers += bias.to(gl.float32) * LOG2_E
+        p = gl.exp2(powers)
         p_left = gl.convert_layout(p.to(q.dtype), A)
-        if CAPPED:
+        if work.CAPPED:
             p = p * (1 - s * s)
-        if SPLIT:
+        if work.SPLIT:
             store_wait(1)  # what lay in these tiles has left
         else:
             # The branches of this wait keep the assembler from moving the next one up.
@@ -201,15 +246,21 @@ def _multiply(
         mine = ds_slots.index(2 * now + PARTY)
         mine.store(ds)
         fence_async_shared()
-        if SPLIT:
-            tile = tile_of(tiles, step // count, block, PARTY)
+        if work.SPLIT:
+            line, tile, shelf = tiles
+            tile = tile_of(
+                shelf, line + step // count, block, tile + PARTY, work.edges, BLOCK_M, 2 * _KEYS,
+                work.LEFT, work.PACKED,
+            )  # fmt: skip
             store_async(ds_out, [tile * _KEYS, 0], mine)
         else:
             mbarrier.arrive(ds_full.index(now), count=1)
         ds_left = gl.convert_layout(ds, A)
         adding_k = warpgroup_mma(ds_left, queries, dk, is_async=True)
+        if BEFORE:
+            bias = _take_bias(step + 1, b_slots, b_full, b_free, step + 1 < steps, S, PARTY)
         before = step - 1
-        if SPLIT:
+        if work.SPLIT:
             dv, dk, _spent, _spent_s = warpgroup_mma_wait(0, (adding_v, adding_k, p_left, ds_left))
         else:  # dq of the step before
             mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=step > 0)
@@ -219,27 +270,27 @@ def _multiply(
             )
         mbarrier.arrive(do_free.index(slot), count=1)
         mbarrier.arrive(q_free.index(slot), count=1)
-        if not SPLIT:
+        if not work.SPLIT:
             mbarrier.arrive(ds_free.index(before & 1), count=1, pred=step > 0)
-            index = _square_index(before, place, edges, BLOCK_M, PARTY)
+            index = _square_index(before, work, BLOCK_M, PARTY)
             if step > 0:
                 add_squares(buffer, square, index)
-    if not SPLIT:
+    if not work.SPLIT:
         before = steps - 1
         mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=steps > 0)
         square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
         square, _spent_last = warpgroup_mma_wait(0, (square, dk))
-        index = _square_index(before, place, edges, BLOCK_M, PARTY)
+        index = _square_index(before, work, BLOCK_M, PARTY)
         if steps > 0:
             add_squares(buffer, square, index)
     # Both leave through the slot of this warpgroup's values, which nobody reads any more.
     where = [batch, head_k, first_k + my_key, 0]
     dk = dk * plain
-    buffer_dk, buffer_dv, strides = outputs
-    if PACKED:
+    buffer_dk, buffer_dv, strides = work.outputs
+    if work.PACKED:
         if my_key + _KEYS <= n:
-            _leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
-            _leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
+            leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
+            leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
         else:  # what lies behind a sequence is the next one's
             line = my_key + gl.arange(0, _KEYS, gl.SliceLayout(1, G))
             column = gl.arange(0, WIDTH, gl.SliceLayout(0, G))[None, :]
@@ -251,72 +302,17 @@ def _multiply(
             to = buffer_dv + head_k.to(gl.int64) * dv_head + line * dv_row + column
             gl.store(to, dv.to(q.dtype), mask=inside & (column < dv_width))
     else:
-        _leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
-        _leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
-
-
-@gluon.jit
-def _leave(out, x, where, slot):
-    """Stores a tile by way of a slot."""
-    slot.reshape([slot.shape[2], slot.shape[3]]).store(x)
-    fence_async_shared()
-    store_async(out, where, slot)
-    store_wait(0)
-
-
-@gluon.jit
-def _multiply_0(
-    descriptors, buffer, outputs, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
-    SPLIT: gl.constexpr,
-):  # fmt: skip
-    _multiply(
-        descriptors,
-        buffer,
-        outputs,
-        slots,
-        signals,
-        place,
-        edges,
-        scales,
-        LEFT,
-        RIGHT,
-        CAPPED,
-        PACKED,
-        SPLIT,
-        0,
-    )
-
-
-@gluon.jit
-def _multiply_1(
-    descriptors, buffer, outputs, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, PACKED: gl.constexpr,
-    SPLIT: gl.constexpr,
-):  # fmt: skip
-    _multiply(
-        descriptors,
-        buffer,
-        outputs,
-        slots,
-        signals,
-        place,
-        edges,
-        scales,
-        LEFT,
-        RIGHT,
-        CAPPED,
-        PACKED,
-        SPLIT,
-        1,
-    )
+        leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
+        leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
 
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, ds, heads_k, group, m, n, left, right,
-    start_head, heads, start_block, blocks, batches, scale, squeeze, plain, buffer,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
+    q, k, v, do, rows, dk, dv, ds, bias, slopes, mask, heads_k, group, m, n, left, right,
+    start_head, heads, start_block, blocks, stretch, batches, bias_batches, bias_heads,
+    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, buffer,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, BIAS: gl.constexpr,
+    SLOPED: gl.constexpr, MASKED: gl.constexpr, NEIGHBOURS: gl.constexpr,
     SLOTS: gl.constexpr, NEAR: gl.constexpr, SPLIT: gl.constexpr, SHIFT: gl.constexpr,
     PACKED: gl.constexpr = False, places=None, buffer_dk=None, buffer_dv=None, dk_head=0, dk_row=0,
     dk_width=0, dv_head=0, dv_row=0, dv_width=0, row_blocks=0,
@@ -335,6 +331,12 @@ def backward(
     )
     DS: gl.constexpr = gl.NVMMASharedLayout.get_default_for([_KEYS, BLOCK_M], q.dtype)
     ds_slots = gl.allocate_shared_memory(q.dtype, [4, _KEYS, BLOCK_M], DS)
+    B_SLOTS: gl.constexpr = 4 if BIAS else 1
+    b_slots = ds_slots
+    if BIAS:
+        b_slots = gl.allocate_shared_memory(
+            bias.dtype, [B_SLOTS] + bias.block_type.shape, bias.layout
+        )
     kv_full = gl.allocate_shared_memory(gl.int64, [1], Barrier())
     q_full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
     q_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
@@ -342,7 +344,13 @@ def backward(
     do_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
     ds_full = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
     ds_free = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
+    b_full = gl.allocate_shared_memory(gl.int64, [B_SLOTS, 1], Barrier())
+    b_free = gl.allocate_shared_memory(gl.int64, [B_SLOTS, 1], Barrier())
     mbarrier.init(kv_full, count=1)
+    if BIAS:
+        for slot in gl.static_range(B_SLOTS):
+            mbarrier.init(b_full.index(slot), count=1)
+            mbarrier.init(b_free.index(slot), count=1)
     for slot in gl.static_range(SLOTS):
         mbarrier.init(q_full.index(slot), count=1)
         mbarrier.init(q_free.index(slot), count=2)
@@ -356,58 +364,40 @@ def backward(
     first_k = 0
     first_row = 0
     if PACKED:
-        first_k, n, first_q, m, head, number, sequence = packed_place(places, heads_k)
+        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
         first_row = (first_q // 128 + sequence) * 128
-        place = head
         batch = 0
+        head_k = start_head + place
+        slopes_row = sequence * slopes_batch
     else:
+        buffer_dk = buffer
+        buffer_dv = buffer
         if not NEAR:
             place = gl.program_id(0) % heads
             number = gl.program_id(0) // heads
         else:
             place = gl.program_id(0) // blocks
             number = gl.program_id(0) % blocks
-        head = start_head + place
-        batch = head // heads_k
+        batch, head_k = batch_and_head(start_head + place, batches, heads_k, NEIGHBOURS)
+        slopes_row = batch * slopes_batch
         row_blocks = gl.cdiv(m, BLOCK_M)
     key = (start_block + number) * (2 * _KEYS)
     first, count = rows_that_see(key, 2 * _KEYS, (m, n, left, right), BLOCK_M, LEFT, RIGHT)
     shift = number * SHIFT % gl.maximum(count, 1)
-    head_k = head % heads_k
     all_heads = batches * heads_q
-    # Written out: a tuple held in a variable loses its constants.
-    gl.warp_specialize(
-        [
-            (_multiply_0, (
-                (q, k, v, do, rows, dk, dv, ds), buffer,
-                (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
-                (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
-                (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
-                (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
-                 (place * group, row_blocks, 2 * blocks, 2 * number),
-                 (first_q, first_k, first_row, row_blocks)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, PACKED, SPLIT,
-            )),
-            (_multiply_1, (
-                (q, k, v, do, rows, dk, dv, ds), buffer,
-                (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
-                (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
-                (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
-                (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
-                 (place * group, row_blocks, 2 * blocks, 2 * number),
-                 (first_q, first_k, first_row, row_blocks)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, PACKED, SPLIT,
-            )),
-            (_load, (
-                (q, k, v, do, rows, dk, dv, ds), buffer,
-                (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
-                (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots),
-                (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free),
-                (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
-                 (place * group, row_blocks, 2 * blocks, 2 * number),
-                 (first_q, first_k, first_row, row_blocks)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED, PACKED, SPLIT,
-            )),
-        ],
-        [4, 1], [240, 24],
+    work = Work(
+        (q, k, v, do, rows, dk, dv, ds, bias), (buffer, slopes, mask),
+        (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
+        (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots),
+        (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free),
+        (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
+         (place * group, 2 * number,
+          (row_blocks, first_row // BLOCK_M, stretch, 2 * blocks, 2 * start_block))),
+        (first_q, first_k, first_row, row_blocks),
+        (bias_batches, bias_heads, slopes_row, mask_batch, mask_head, mask_row),
+        (m, n, left, right), (scale, squeeze, plain),
+        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED,
     )  # fmt: skip
+    gl.warp_specialize(
+        [(_multiply, (work, 0)), (_multiply, (work, 1)), (_load, (work,))], [4, 1], [240, 24]
+    )

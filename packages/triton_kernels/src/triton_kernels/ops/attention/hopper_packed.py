@@ -10,18 +10,22 @@ end belongs to the next one, and is neither read as a number nor written.
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any
 
 import torch
 
 from triton_kernels._compat import tl, triton
-from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import hopper_narrow, packing
+from triton_kernels._gluon import TensorDescriptor
+from triton_kernels.ops.attention import hopper_narrow, hopper_queries, packing
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_like_dense
 from triton_kernels.ops.attention.hopper_forward import descriptor
-from triton_kernels.ops.attention.hopper_shares import Tiling
+from triton_kernels.ops.attention.hopper_layouts import rows_layout, tile_layout
+from triton_kernels.ops.attention.hopper_shares import (
+    MOST_BYTES,
+    Tiling,
+    packed_bytes,
+    packed_tiling,
+)
 from triton_kernels.ops.attention.layout import block_width
 
 _LOG2E = 1 / math.log(2)
@@ -76,47 +80,74 @@ def _finish(
 
 def gradients(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-    lse: torch.Tensor, delta: torch.Tensor, f: Features,
+    lse: torch.Tensor, delta: torch.Tensor, f: Features, tile: Tiling | None = None,
+    most: int = MOST_BYTES,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """The gradients of query, key and value; heads of 128 and less."""
     assert f.cu_q is not None
     assert f.cu_k is not None
     _, heads, total, width = query.shape
     heads_k, n = key.shape[1:3]
+    group = heads // heads_k
     wide, causal = block_width(width), f.right != UNBOUNDED
-    tile = Tiling(rows=128, shift=1) if wide == 64 else Tiling(rows=64, shift=0 if causal else 2)
-    dq, dk, dv = map(empty_like_dense, (query, key, value))
     sequences = len(f.cu_q) - 1
     padded = (total // 128 + sequences + 1) * 128
+    key_tiles = max(-(-f.max_k // hopper_narrow.KEYS) * 2, 1)
+    of_a_head = packed_bytes(total, sequences, f.max_k, group)
+    tile = tile or packed_tiling(wide, f.max_q * group, causal, of_a_head <= most, f.deterministic)
+    dq, dk, dv = map(empty_like_dense, (query, key, value))
     rows = torch.empty((2 * heads, padded), dtype=torch.float32, device=query.device)
-    sums = torch.zeros(heads * padded * wide, dtype=torch.float32, device=query.device)
     _prepare[(sequences, heads)](lse, delta, rows, f.cu_q, total, padded, heads, BLOCK=1024)
     by_keys = packing.places(f.cu_k, f.cu_q, hopper_narrow.KEYS, dk, dv)
     by_rows = packing.places(f.cu_q, f.cu_k, 128, dq)
-    scale, cap = f.scale, f.soft_cap
-    tiles = packing.most_tiles(n, sequences, hopper_narrow.KEYS)
-    hopper_narrow.backward[(tiles * heads_k,)](
-        descriptor(query, tile.rows, wide), descriptor(key, 64, wide), descriptor(value, 64, wide),
-        descriptor(grad, tile.rows, wide),
-        TensorDescriptor(rows, list(rows.shape), [padded, 1], [1, tile.rows], _rows_layout()),
-        descriptor(dk, 64, wide), descriptor(dv, 64, wide), descriptor(dv, 64, wide),
-        heads_k, heads // heads_k, total, n, f.left, f.right, 0, heads_k, 0, tiles, 1,
-        (cap or scale) * _LOG2E, scale / cap if cap else 0.0, scale, sums,
-        LEFT=f.left != UNBOUNDED, RIGHT=causal, CAPPED=bool(cap),
-        SLOTS=tile.slots, NEAR=True, SPLIT=False, SHIFT=tile.shift,
-        PACKED=True, places=by_keys, buffer_dk=dk, buffer_dv=dv,
-        dk_head=dk.stride(1), dk_row=dk.stride(2), dk_width=width,
-        dv_head=dv.stride(1), dv_row=dv.stride(2), dv_width=dv.shape[3],
-        row_blocks=padded // tile.rows,
-        num_warps=4, maxnreg=168,
-    )  # fmt: skip
-    _finish[(packing.most_tiles(total, sequences, 128), heads)](
-        sums, dq, by_rows, width, padded // tile.rows, *dq.stride()[1:3], scale,
-        BLOCK_M=tile.rows, WIDTH=wide, FIELDS=packing.FIELDS, num_warps=8,
-    )  # fmt: skip
+    scale, cap, slopes = f.scale, f.soft_cap, f.alibi_slopes
+    blocks = packing.most_tiles(n, sequences, hopper_narrow.KEYS)
+    row_tiles = packing.most_tiles(total, sequences, 128)
+    keys = descriptor(key, 64, wide)
+    bounds = {"LEFT": f.left != UNBOUNDED, "RIGHT": causal}
+    sums, ds, at_once = rows, keys, heads_k
+    if tile.split:
+        at_once = max(min(most // of_a_head, heads_k), 1)
+        at_once = -(-heads_k // -(-heads_k // at_once))
+        kept = dq.new_empty((at_once * of_a_head // (tile.rows * dq.element_size()), tile.rows))
+        ds = TensorDescriptor(
+            kept, list(kept.shape), [tile.rows, 1], [64, tile.rows],
+            tile_layout(tile.rows, dq.dtype),
+        )  # fmt: skip
+    else:
+        sums = torch.zeros(heads * padded * wide, dtype=torch.float32, device=query.device)
+    for start in range(0, heads_k, at_once):
+        count = min(at_once, heads_k - start)
+        hopper_narrow.backward[(blocks * count,)](
+            descriptor(query, tile.rows, wide), keys, descriptor(value, 64, wide),
+            descriptor(grad, tile.rows, wide),
+            TensorDescriptor(rows, list(rows.shape), [padded, 1], [1, tile.rows], rows_layout()),
+            descriptor(dk, 64, wide), descriptor(dv, 64, wide), ds,
+            keys, rows if slopes is None else slopes.contiguous(), rows,
+            heads_k, group, total, n, f.left, f.right, start, count, 0, blocks, key_tiles, 1,
+            0, 0,
+            heads if slopes is not None and slopes.ndim == 2 else 0, 0, 0, 0,
+            (cap or scale) * _LOG2E, scale / cap if cap else 0.0, scale, sums,
+            **bounds, CAPPED=bool(cap), BIAS=False, SLOPED=slopes is not None,
+            MASKED=False, NEIGHBOURS=False,
+            SLOTS=tile.slots, NEAR=tile.near, SPLIT=tile.split, SHIFT=tile.shift,
+            PACKED=True, places=by_keys, buffer_dk=dk, buffer_dv=dv,
+            dk_head=dk.stride(1), dk_row=dk.stride(2), dk_width=width,
+            dv_head=dv.stride(1), dv_row=dv.stride(2), dv_width=dv.shape[3],
+            row_blocks=padded // tile.rows, num_warps=4, maxnreg=168,
+        )  # fmt: skip
+        if tile.split:
+            hopper_queries.multiply[(row_tiles * count * group,)](
+                ds, keys, descriptor(dq, 64, wide), rows, heads_k, group, total, n, f.left, f.right,
+                start * group, key_tiles, 0, key_tiles, 1, scale, **bounds,
+                KEYS=hopper_narrow.KEYS, ADD=False, KEEP=False, NEIGHBOURS=False, PACKED=True,
+                SLOTS=hopper_queries.SLOTS[wide], places=by_rows, buffer=dq, heads=count * group,
+                row_blocks=padded // tile.rows, dq_head=dq.stride(1), dq_row=dq.stride(2),
+                dq_width=width, num_warps=4, maxnreg=168,
+            )  # fmt: skip
+    if not tile.split:
+        _finish[(row_tiles, heads)](
+            sums, dq, by_rows, width, padded // tile.rows, *dq.stride()[1:3], scale,
+            BLOCK_M=tile.rows, WIDTH=wide, FIELDS=packing.FIELDS, num_warps=8,
+        )  # fmt: skip
     return dq, dk, dv
-
-
-@functools.cache
-def _rows_layout() -> Any:
-    return gl.NVMMASharedLayout(0, 32, 2)

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from triton_kernels._gluon import fence_async_shared, gl, gluon
+from triton_kernels._gluon import fence_async_shared, gl, gluon, store_async, store_wait
 from triton_kernels.ops.attention import packing
 
 SIZES = (
     "heads_k", "group", "m", "n", "left", "right",
     "heads", "start_head", "blocks", "start_block", "batches",
     "dk_head", "dk_row", "dk_width", "dv_head", "dv_row", "dv_width", "row_blocks",
+    "stretch", "bias_batches", "bias_heads", "slopes_batch",
+    "mask_batch", "mask_head", "mask_row",
 )  # fmt: skip
 """Parameters that a kernel is not compiled anew for."""
 FIELDS = gl.constexpr(packing.FIELDS)
@@ -34,9 +36,12 @@ def rows_that_see(key, keys, edges, BLOCK_M: gl.constexpr, LEFT: gl.constexpr, R
 
 
 @gluon.jit
-def packed_place(places, heads_k):
+def packed_place(places, heads_k, NEAR: gl.constexpr):
     """Where the keys of this program's sequence begin, how many, the same of its queries; the head,
-    the block of keys, and the sequence's number. A program too many gets an empty sequence."""
+    the block of keys, and the sequence's number. A program too many gets an empty sequence.
+
+    NEAR: all blocks of a head before the next one; else one block of each head.
+    """
     index = gl.program_id(0)
     exists = index < gl.load(places) * heads_k
     index = gl.where(exists, index, 0)
@@ -47,8 +52,12 @@ def packed_place(places, heads_k):
     m = gl.load(entry + 3)
     index -= gl.load(entry + 4) * heads_k
     count = gl.load(entry + 5)
-    head = gl.where(exists, index // count, 0)
-    number = gl.where(exists, index % count, 0)
+    if NEAR:
+        head = gl.where(exists, index // count, 0)
+        number = gl.where(exists, index % count, 0)
+    else:
+        head = gl.where(exists, index % heads_k, 0)
+        number = gl.where(exists, index // heads_k, 0)
     sequence = gl.load(entry + 6)
     return first_k, gl.where(exists, n, 0), first_q, gl.where(exists, m, 0), head, number, sequence
 
@@ -82,6 +91,15 @@ def matrix(slots, index):
 
 
 @gluon.jit
+def leave(out, x, where, slot):
+    """Stores a tile by way of a slot."""
+    slot.reshape([slot.shape[2], slot.shape[3]]).store(x)
+    fence_async_shared()
+    store_async(out, where, slot)
+    store_wait(0)
+
+
+@gluon.jit
 def masked(
     s, key, row, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr, LOWEST: gl.constexpr
 ):  # fmt: skip
@@ -98,6 +116,66 @@ def masked(
     return gl.where(keep, s, LOWEST)
 
 
+@gluon.jit
+def batch_and_head(number, batches, heads_k, NEIGHBOURS: gl.constexpr):
+    """Which batch and key head a number is: a head's batches beside each other if NEIGHBOURS, as
+    they read one bias, else a batch's heads."""
+    if NEIGHBOURS:
+        return number % batches, number // batches
+    else:
+        return number // heads_k, number % heads_k
+
+
+@gluon.jit
+def distances(s, key, row, edges):
+    """Of scores whose rows are keys and whose columns are queries: how far apart they stand."""
+    layout: gl.constexpr = s.type.layout
+    m, n, _, _ = edges
+    keys = key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout))
+    rows = row + n - m + gl.arange(0, s.shape[1], gl.SliceLayout(0, layout))
+    return gl.abs(rows.to(gl.float32)[None, :] - keys.to(gl.float32)[:, None])
+
+
+@gluon.constexpr_function
+def _axis(layout, rank, axis):
+    """The layout of one axis of a tensor."""
+    for d in reversed(range(rank)):
+        if d != axis:
+            layout = gl.SliceLayout(d, layout)
+    return layout
+
+
+@gluon.jit
+def _along(size: gl.constexpr, axis: gl.constexpr, rank: gl.constexpr, layout: gl.constexpr):
+    """0 to size - 1 along one axis, the others of 1."""
+    x = gl.arange(0, size, _axis(layout, rank, axis))
+    for d in gl.static_range(rank):
+        if d != axis:
+            x = gl.expand_dims(x, d)
+    return x
+
+
+@gluon.jit
+def words_of(s, words, tile):
+    """Of a tile of scores (64 keys, 64 queries) each thread's word of ``hopper_bits``."""
+    layout: gl.constexpr = s.reshape([4, 2, 8, 8, 4, 2]).type.layout
+    WORDS: gl.constexpr = gl.SliceLayout(1, gl.SliceLayout(3, gl.SliceLayout(5, layout)))
+    thread = _along(4, 0, 3, WORDS) * 32 + _along(8, 1, 3, WORDS) * 4 + _along(4, 2, 3, WORDS)
+    return gl.load(words + tile.to(gl.int64) * 128 + thread)
+
+
+@gluon.jit
+def chosen(words, s, other):
+    """The scores where a bit is 1, another number where it is 0."""
+    parts = s.reshape([4, 2, 8, 8, 4, 2])  # keys: warp, half, line; queries: chunk, thread, one
+    layout: gl.constexpr = parts.type.layout
+    bit = _along(2, 1, 6, layout) * 16 + _along(8, 3, 6, layout) * 2 + _along(2, 5, 6, layout)
+    words = gl.expand_dims(gl.expand_dims(gl.expand_dims(words, 1), 3), 5)
+    parts = gl.where((words >> bit) & 1 != 0, parts, other)
+    return gl.convert_layout(parts.reshape(s.shape), s.type.layout)
+
+
+LOG2_E = gl.constexpr(1.4426950408889634)
 HIDDEN = gl.constexpr(-float("inf"))
 HIDDEN_CAPPED = gl.constexpr(-(2.0**60))
 """What a score becomes whose key is not seen; capped one whose square is still a number."""
@@ -112,10 +190,47 @@ def tanh(x):
 
 
 @gluon.jit
-def tile_of(tiles, head, block, party):
-    """The number of a tile of ds: the keys' tiles of one block of rows follow each other."""
-    line, row_blocks, key_tiles, key_tile = tiles
-    return ((line + head) * row_blocks + block) * key_tiles + key_tile + party
+def tiles_seen(
+    row, tiles, start, edges, BLOCK_M: gl.constexpr, KEYS: gl.constexpr,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr,
+):  # fmt: skip
+    """The tiles, counted from ``start``, that hold ds of the block of rows around this one: those
+    of blocks of KEYS keys for which ``rows_that_see`` gives that block of rows."""
+    m, n, left, right = edges
+    PER_BLOCK: gl.constexpr = KEYS // 64
+    above = row // BLOCK_M * BLOCK_M + n - m  # the position of the block's first row
+    first = 0
+    last = gl.cdiv(n, CHUNK)
+    if RIGHT:
+        seen = gl.maximum(above + BLOCK_M + right, 0)
+        last = gl.minimum(last, gl.cdiv(seen, KEYS) * PER_BLOCK)
+    if LEFT:
+        first = gl.maximum(above - left, 0) // KEYS * PER_BLOCK
+    first = gl.minimum(gl.maximum(first - start, 0), tiles)
+    return first, gl.maximum(gl.minimum(last - start, tiles), first)
+
+
+@gluon.jit
+def tile_of(
+    shelf, line, block, tile, edges, BLOCK_M: gl.constexpr, KEYS: gl.constexpr, LEFT: gl.constexpr,
+    PACKED: gl.constexpr,
+):  # fmt: skip
+    """Where ds of a block of rows and a tile of keys is kept, in tiles.
+
+    The tiles of one block of rows follow each other. The first block of rows shares its stretch
+    with the last one, the second with the last but one, and so on: one from the front, the other
+    from the back, as together they see the same number of keys, causal or in a window.
+    """
+    row_blocks, first_block, stretch, tiles, start = shelf
+    if PACKED:
+        return (line * row_blocks + first_block + block) * stretch + tile
+    else:
+        if LEFT:
+            first, _ = tiles_seen(block * BLOCK_M, tiles, start, edges, BLOCK_M, KEYS, LEFT, False)
+            tile -= first
+        other = row_blocks - 1 - block
+        place = (line * gl.cdiv(row_blocks, 2) + gl.minimum(block, other)) * stretch
+        return place + gl.where(block > other, stretch - 1 - tile, tile)
 
 
 @gluon.jit

@@ -17,20 +17,28 @@ from __future__ import annotations
 
 from triton_kernels._gluon import (
     Barrier,
-    fence_async_shared,
     gl,
     gluon,
     load_async,
     mbarrier,
-    store_async,
-    store_wait,
     warpgroup_mma,
     warpgroup_mma_wait,
 )
-from triton_kernels.ops.attention.hopper_parts import matrix
+from triton_kernels.ops.attention.hopper_parts import (
+    batch_and_head,
+    clear,
+    leave,
+    matrix,
+    packed_place,
+    tile_of,
+    tiles_seen,
+)
+from triton_kernels.ops.attention.hopper_work import RowsWork
 
 ROWS = 128
 """Rows of a block of threads."""
+SLOTS = {64: 6, 128: 4, 256: 3}
+"""Blocks of keys in shared memory, by the heads' width."""
 _ROWS = gl.constexpr(64)
 """Rows of one warpgroup."""
 _TILE = gl.constexpr(64)
@@ -38,42 +46,21 @@ _TILE = gl.constexpr(64)
 
 
 @gluon.jit
-def _tiles_seen(
-    row, tiles, start, edges, BLOCK_M: gl.constexpr, KEYS: gl.constexpr,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr,
-):  # fmt: skip
-    """The tiles, counted from ``start``, that hold ds of the block of rows around this one: those
-    of blocks of KEYS keys for which ``rows_that_see`` gives that block of rows."""
-    m, n, left, right = edges
-    PER_BLOCK: gl.constexpr = KEYS // 64
-    above = row // BLOCK_M * BLOCK_M + n - m  # the position of the block's first row
-    first = 0
-    last = gl.cdiv(n, _TILE)
-    if RIGHT:
-        seen = gl.maximum(above + BLOCK_M + right, 0)
-        last = gl.minimum(last, gl.cdiv(seen, KEYS) * PER_BLOCK)
-    if LEFT:
-        first = gl.maximum(above - left, 0) // KEYS * PER_BLOCK
-    first = gl.minimum(gl.maximum(first - start, 0), tiles)
-    return first, gl.maximum(gl.minimum(last - start, tiles), first)
-
-
-@gluon.jit
-def _load(
-    descriptors, sums, slots, signals, place, edges, scale,
-    KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
-    KEEP: gl.constexpr,
-):  # fmt: skip
-    ds, k, _ = descriptors
-    ds_slots, k_slots, _ = slots
-    full, free = signals
-    batch, head_k, _head, place_line, row, tiles, start, _line = place
+def _load(work):
+    """The loading warp: tiles of ds and keys, as they are seen."""
+    ds, k, _ = work.descriptors
+    ds_slots, k_slots, _ = work.slots
+    full, free = work.signals
+    batch, head_k, _head, place_line, row, tiles, start, _line = work.place
+    _, first_k = work.starts
+    edges = work.edges
     BLOCK_M: gl.constexpr = ds.block_type.shape[1]
     PIECES: gl.constexpr = 2 * _ROWS // BLOCK_M
     SLOTS: gl.constexpr = k_slots.shape[0]
-    first, _end = _tiles_seen(row, tiles, start, edges, BLOCK_M, KEYS, LEFT, RIGHT)
-    _begin, last = _tiles_seen(row + _ROWS, tiles, start, edges, BLOCK_M, KEYS, LEFT, RIGHT)
-    row_blocks = gl.cdiv(edges[0], BLOCK_M)
+    first, _end = tiles_seen(row, tiles, start, edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT)
+    _begin, last = tiles_seen(
+        row + _ROWS, tiles, start, edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT
+    )
     for tile in range(first, last):
         step = tile - first
         slot = step % SLOTS
@@ -81,34 +68,46 @@ def _load(
         mbarrier.wait(free.index(slot), step // SLOTS & 1 ^ 1)
         mbarrier.expect(there, k.block_type.nbytes + PIECES * ds.block_type.nbytes)
         for piece in gl.static_range(PIECES):
-            block = place_line * row_blocks + row // BLOCK_M + piece
-            where = [(block * tiles + tile) * _TILE, 0]
+            at = tile_of(
+                work.shelf,
+                place_line,
+                row // BLOCK_M + piece,
+                tile,
+                edges,
+                BLOCK_M,
+                work.KEYS,
+                work.LEFT,
+                work.PACKED,
+            )
+            where = [at * _TILE, 0]
             load_async(ds, where, there, ds_slots.index(PIECES * slot + piece))
-        where = [batch, head_k, (start + tile) * _TILE, 0]
+        where = [batch, head_k, first_k + (start + tile) * _TILE, 0]
         load_async(k, where, there, k_slots.index(slot))
 
 
 @gluon.jit
-def _multiply(
-    descriptors, sums, slots, signals, place, edges, scale,
-    KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
-    KEEP: gl.constexpr, PARTY: gl.constexpr,
-):  # fmt: skip
+def _multiply(work, PARTY: gl.constexpr):
     """A warpgroup: 64 rows of dq."""
-    ds, _k, dq = descriptors
-    ds_slots, k_slots, out_slots = slots
-    full, free = signals
-    batch, _head_k, head, _place_line, row, tiles, start, line = place
+    ds, _k, dq = work.descriptors
+    ds_slots, k_slots, out_slots = work.slots
+    full, free = work.signals
+    batch, _head_k, head, _place_line, row, tiles, start, line = work.place
+    first_q, _ = work.starts
+    sums, buffer, dq_head, dq_row, dq_width = work.outputs
+    edges = work.edges
+    scale = work.scale
     BLOCK_M: gl.constexpr = ds.block_type.shape[1]
     PIECES: gl.constexpr = 2 * _ROWS // BLOCK_M
     SLOTS: gl.constexpr = k_slots.shape[0]
     WIDTH: gl.constexpr = k_slots.shape[4]
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
-    first, _end = _tiles_seen(row, tiles, start, edges, BLOCK_M, KEYS, LEFT, RIGHT)
-    _begin, last = _tiles_seen(row + _ROWS, tiles, start, edges, BLOCK_M, KEYS, LEFT, RIGHT)
+    first, _end = tiles_seen(row, tiles, start, edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT)
+    _begin, last = tiles_seen(
+        row + _ROWS, tiles, start, edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT
+    )
     row += PARTY * _ROWS
     # Beyond its own tiles the other party's go by: nobody has written them for these rows.
-    begin, end = _tiles_seen(row, tiles, start, edges, BLOCK_M, KEYS, LEFT, RIGHT)
+    begin, end = tiles_seen(row, tiles, start, edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT)
     begin = gl.minimum(gl.maximum(begin, first), last)
     end = gl.maximum(gl.minimum(end, last), begin)
     lines = gl.arange(0, _ROWS, gl.SliceLayout(1, G)) + (line * gl.cdiv(edges[0], 128) * 128 + row)
@@ -124,6 +123,9 @@ def _multiply(
             step = tile - first
             slot = step % SLOTS
             mbarrier.wait(full.index(slot), step // SLOTS & 1)
+            if work.PACKED:  # noqa: SIM102 (known when compiled; the next when run)
+                if (start + tile + 1) * _TILE > edges[1]:
+                    clear(k_slots.index(slot), edges[1] - (start + tile) * _TILE)
             if PIECES == 2:
                 left = ds_slots.index(2 * slot + PARTY)
             else:
@@ -140,47 +142,38 @@ def _multiply(
         step = tile - first
         mbarrier.wait(full.index(step % SLOTS), step // SLOTS & 1)
         mbarrier.arrive(free.index(step % SLOTS), count=1)
-    if ADD:
+    if work.ADD:
         gradient += gl.load(sums + offsets)
-    if KEEP:
+    if work.KEEP:
         gl.store(sums + offsets, gradient)
+    elif work.PACKED:
+        gradient = (gradient * scale).to(dq.dtype)
+        if row + _ROWS <= edges[0]:
+            leave(dq, gradient, [0, head, first_q + row, 0], out_slots.index(PARTY))
+        else:  # what lies behind a sequence is the next one's
+            lines = row + gl.arange(0, _ROWS, gl.SliceLayout(1, G))
+            to = buffer + head.to(gl.int64) * dq_head
+            to += (first_q + lines).to(gl.int64)[:, None] * dq_row + columns[None, :]
+            mask = (lines < edges[0])[:, None] & (columns < dq_width)[None, :]
+            gl.store(to, gradient, mask=mask)
     else:
-        out_slots.index(PARTY).reshape([_ROWS, WIDTH]).store((gradient * scale).to(dq.dtype))
-        fence_async_shared()
-        store_async(dq, [batch, head, row, 0], out_slots.index(PARTY))
-        store_wait(0)
+        leave(dq, (gradient * scale).to(dq.dtype), [batch, head, row, 0], out_slots.index(PARTY))
 
 
-@gluon.jit
-def _multiply_0(
-    descriptors, sums, slots, signals, place, edges, scale,
-    KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
-    KEEP: gl.constexpr,
-):  # fmt: skip
-    _multiply(
-        descriptors, sums, slots, signals, place, edges, scale, KEYS, LEFT, RIGHT, ADD, KEEP, 0
-    )
-
-
-@gluon.jit
-def _multiply_1(
-    descriptors, sums, slots, signals, place, edges, scale,
-    KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
-    KEEP: gl.constexpr,
-):  # fmt: skip
-    _multiply(
-        descriptors, sums, slots, signals, place, edges, scale, KEYS, LEFT, RIGHT, ADD, KEEP, 1
-    )
-
-
-_SIZES = ("heads_k", "group", "m", "n", "left", "right", "start_line", "tiles", "start")
+_SIZES = (
+    "batches", "heads_k", "group", "m", "n", "left", "right", "start_line", "tiles", "start",
+    "stretch", "heads", "row_blocks", "dq_head", "dq_row", "dq_width",
+)  # fmt: skip
 
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def multiply(
-    ds, k, dq, sums, heads_k, group, m, n, left, right, start_line, tiles, start, scale,
+    ds, k, dq, sums, heads_k, group, m, n, left, right, start_line, tiles, start, stretch,
+    batches, scale,
     KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
-    KEEP: gl.constexpr, SLOTS: gl.constexpr,
+    KEEP: gl.constexpr, SLOTS: gl.constexpr, NEIGHBOURS: gl.constexpr,
+    PACKED: gl.constexpr = False, places=None, buffer=None, heads=0, row_blocks=0, dq_head=0,
+    dq_row=0, dq_width=0,
 ):  # fmt: skip
     """Descriptors of k and dq: blocks (1, 1, 64, width); of ds: (64, 64 or 128), 2-D."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -194,33 +187,34 @@ def multiply(
     for slot in gl.static_range(SLOTS):
         mbarrier.init(full.index(slot), count=1)
         mbarrier.init(free.index(slot), count=2)
-    row_tiles = gl.cdiv(m, 2 * _ROWS)
-    place_line = gl.program_id(0) // row_tiles
+    first_q = 0
+    first_k = 0
+    first_row = 0
     # The last rows of a causal head see the most keys: they come first.
-    row = (row_tiles - 1 - gl.program_id(0) % row_tiles) * (2 * _ROWS)
-    line = start_line + place_line
-    heads_q = heads_k * group
-    batch = line // heads_q
-    head = line % heads_q
-    head_k = head // group
-    # Written out: a tuple held in a variable loses its constants.
-    gl.warp_specialize(
-        [
-            (_multiply_0, (
-                (ds, k, dq), sums, (ds_slots, k_slots, out_slots), (full, free),
-                (batch, head_k, head, place_line, row, tiles, start, line),
-                (m, n, left, right), scale, KEYS, LEFT, RIGHT, ADD, KEEP,
-            )),
-            (_multiply_1, (
-                (ds, k, dq), sums, (ds_slots, k_slots, out_slots), (full, free),
-                (batch, head_k, head, place_line, row, tiles, start, line),
-                (m, n, left, right), scale, KEYS, LEFT, RIGHT, ADD, KEEP,
-            )),
-            (_load, (
-                (ds, k, dq), sums, (ds_slots, k_slots, out_slots), (full, free),
-                (batch, head_k, head, place_line, row, tiles, start, line),
-                (m, n, left, right), scale, KEYS, LEFT, RIGHT, ADD, KEEP,
-            )),
-        ],
-        [4, 1], [240, 24],
+    if PACKED:
+        first_q, m, first_k, n, place_line, turn, sequence = packed_place(places, heads, True)
+        first_row = (first_q // 128 + sequence) * 128
+        row = (gl.maximum(gl.cdiv(m, 2 * _ROWS), 1) - 1 - turn) * (2 * _ROWS)
+        line = start_line + place_line
+        batch = 0
+        head_k = line // group
+        head = line
+    else:
+        buffer = sums
+        row_tiles = gl.cdiv(m, 2 * _ROWS)
+        row_blocks = gl.cdiv(m, ds.block_type.shape[1])
+        place_line = gl.program_id(0) // row_tiles
+        row = (row_tiles - 1 - gl.program_id(0) % row_tiles) * (2 * _ROWS)
+        line = start_line + place_line
+        batch, head_k = batch_and_head(line // group, batches, heads_k, NEIGHBOURS)
+        head = head_k * group + line % group
+    work = RowsWork(
+        (ds, k, dq), (sums, buffer, dq_head, dq_row, dq_width), (ds_slots, k_slots, out_slots),
+        (full, free), (batch, head_k, head, place_line, row, tiles, start, line),
+        (first_q, first_k),
+        (row_blocks, first_row // ds.block_type.shape[1], stretch, tiles, start),
+        (m, n, left, right), scale, KEYS, LEFT, RIGHT, ADD, KEEP, PACKED,
     )  # fmt: skip
+    gl.warp_specialize(
+        [(_multiply, (work, 0)), (_multiply, (work, 1)), (_load, (work,))], [4, 1], [240, 24]
+    )

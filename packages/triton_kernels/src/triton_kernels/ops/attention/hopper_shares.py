@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
-MOST_BYTES = 1 << 29
-"""What ds may take at a time where it is kept; causal, where half of it is never written, 1 GiB."""
-UTMOST_BYTES = 1 << 31
-"""What it may take if ``LEAST_BLOCKS`` need more than that."""
-LEAST_BLOCKS = 264
-"""Blocks of keys worked on at a time if there are as many: two for each of an H200's processors."""
+from triton_kernels.ops.attention.features import UNBOUNDED
+
+MOST_BYTES = 1 << 31
+"""What ds may take at a time where it is kept."""
+LEAST_BLOCKS = 256
+"""Blocks of keys that are worked on at a time: two for nearly each of an H200's processors."""
 
 
-def bytes_for_ds(block: int, causal: bool) -> int:
-    """What ds may take at a time; ``block``: that of one block of keys of one head."""
-    return max(MOST_BYTES * (2 if causal else 1), min(LEAST_BLOCKS * block, UTMOST_BYTES))
+def fits(head: int, blocks: int, heads: int) -> bool:
+    """Whether enough of ds can be kept at a time for all processors to be busy; ``head``: the bytes
+    of one head, in so many blocks of keys."""
+    return heads * head <= MOST_BYTES or MOST_BYTES // head * blocks >= LEAST_BLOCKS
+
+
+def bytes_of_a_head(edges: tuple[int, int, int, int], group: int, rows: int, keys: int) -> int:
+    """What ds of one key head takes, two bytes a score; edges: rows and keys, and the window."""
+    tiles = -(-edges[1] // keys) * (keys // 64)
+    blocks = -(-edges[0] // rows)
+    return group * -(-blocks // 2) * stretch(*edges, rows, keys, 0, tiles) * 64 * rows * 2
+
+
+def packed_bytes(total: int, sequences: int, longest: int, group: int) -> int:
+    """The same of packed sequences: every row has room for the keys of the longest."""
+    return group * (total // 128 + sequences + 1) * max(-(-longest // 128), 1) * 128 * 128 * 2
+
+
+@functools.lru_cache(maxsize=4096)
+def stretch(
+    m: int, n: int, left: int, right: int, rows: int, keys: int, start: int, tiles: int
+) -> int:
+    """The tiles of 64 keys that a block of rows and its mirror image see together, at most.
+
+    As ``hopper_parts.tiles_seen`` and ``tile_of`` have them: of ``tiles`` from ``start`` on.
+    """
+
+    def seen(block: int) -> int:
+        above = block * rows + n - m
+        first, last = 0, -(-n // keys) * (keys // 64)  # whole blocks of keys are written
+        if right != UNBOUNDED:
+            last = min(last, -(-max(above + rows + right, 0) // keys) * (keys // 64))
+        if left != UNBOUNDED:
+            first = max(above - left, 0) // keys * (keys // 64)
+        first = min(max(first - start, 0), tiles)
+        return max(min(last - start, tiles), first) - first
+
+    blocks = -(-m // rows)
+    return max(seen(i) + (seen(blocks - 1 - i) if 2 * i + 1 < blocks else 0)
+               for i in range(-(-blocks // 2)))  # fmt: skip
 
 
 class Tiling(NamedTuple):
@@ -34,20 +72,39 @@ class Tiling(NamedTuple):
     """Whether ds is kept and dq made of it by a kernel of its own, or added up on the way."""
 
 
-def tiling(width: int, rows: int, causal: bool, deterministic: bool = False) -> Tiling:
+def tiling(
+    width: int, rows: int, causal: bool, deterministic: bool = False, keeps: bool = False,
+    fits: bool = True,
+) -> Tiling:  # fmt: skip
     """The tiling for heads of this width, as ``block_width`` gives it, and so many rows that a key
     meets: those of all heads of its group.
 
-    As measured on an H200; causal is any bound on the right.
+    As measured on an H200; causal is any bound on the right. ``keeps``: ds has to be kept, as the
+    bias's gradient is made of it, or blocks have to be of 64 rows, as a mask's bits are. ``fits``:
+    whether there is room for enough of ds.
     """
     near = not causal or rows <= 2048
     if width == 256:
         return Tiling(rows=64, split=True)
+    if keeps:
+        return Tiling(rows=64, slots=3, near=near, split=True)
     if width == 64 and not deterministic:
         return Tiling(rows=128, shift=1)
-    if deterministic or rows <= (8192 if causal else 16384):
+    if deterministic or fits:
         return Tiling(rows=128 if width == 64 else 64, slots=3, near=near, split=True)
     return Tiling(rows=64, slots=3, near=False) if causal else Tiling(rows=64, shift=2)
+
+
+def packed_tiling(
+    width: int, rows: int, causal: bool, fits: bool, deterministic: bool = False
+) -> Tiling:
+    """The same of packed sequences, of which the longest has so many rows that a key meets;
+    ``fits``: whether there is room for a head's ds."""
+    if width == 64 and not deterministic:
+        return Tiling(rows=128, shift=1)
+    if fits:
+        return Tiling(rows=64, slots=3, near=not causal or rows <= 2048, split=True)
+    return Tiling(rows=64, shift=0 if causal else 2)
 
 
 class Part(NamedTuple):
@@ -61,13 +118,16 @@ class Part(NamedTuple):
     blocks: int
 
 
-def parts(heads: int, blocks: int, ds: int, most: int) -> list[Part]:
+def parts(heads: int, blocks: int, head: int, most: int, together: int = 1) -> list[Part]:
     """Some heads at a time, or some keys of all heads, so that ds takes no more than ``most`` bytes
-    unless one block of keys of each does; ``ds``: the bytes of one block of keys of one head."""
-    if blocks * ds <= most:
-        count = -(-heads // (most // (blocks * ds)))
-        each = -(-heads // count)
+    unless one block of keys of each does; ``head``: the bytes of one head. If they fit, so many
+    neighbouring heads come ``together``."""
+    if head <= most:
+        if together * head > most:
+            together = 1
+        count = -(-heads // together // (most // (together * head)))
+        each = -(-heads // together // count) * together
         return [Part(i, min(each, heads - i), 0, blocks) for i in range(0, heads, each)]
-    count = -(-blocks // max(most // (heads * ds), 1))
+    count = -(-blocks // max(most * blocks // (heads * head), 1))
     each = -(-blocks // count)
     return [Part(0, heads, i, min(each, blocks - i)) for i in range(0, blocks, each)]

@@ -41,6 +41,7 @@ from triton_kernels.ops.attention.hopper_parts import (
     tanh,
     tile_of,
 )
+from triton_kernels.ops.attention.hopper_work import Work
 
 KEYS = 64
 """Keys of a block of threads."""
@@ -49,15 +50,12 @@ _BLOCK = gl.constexpr(64)
 
 
 @gluon.jit
-def _load(
-    descriptors, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
-):  # fmt: skip
+def _load(work):
     """The loading warp: keys and values once, then row blocks of every query head of the group."""
-    q, k, v, do, rows, _, _, _ = descriptors
-    q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, _, _ = slots
-    k_full, v_full, q_full, q_free, do_full, do_free, _, _ = signals
-    batch, head_k, key, first, count, group, heads_q, all_heads, _ = place
+    q, k, v, do, rows, _, _, _ = work.descriptors
+    q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, _, _ = work.slots
+    k_full, v_full, q_full, q_free, do_full, do_free, _, _ = work.signals
+    batch, head_k, key, first, count, group, heads_q, all_heads, _ = work.place
     SLOTS: gl.constexpr = q_slots.shape[0]
     where = [batch, head_k, key, 0]
     mbarrier.expect(k_full, k.block_type.nbytes)
@@ -83,35 +81,33 @@ def _load(
 
 
 @gluon.jit
-def _weigh(
-    s, step, slots, signals, place, edges, scales, A: gl.constexpr,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
-):  # fmt: skip
+def _weigh(s, step, work, A: gl.constexpr):
     """p of a step's scores, in the registers where a product wants it; party 1 gets it, too."""
-    q_slots, _k_slot, _v_slot, _do_slots, lse_slots, _delta_slots, p_slots, _ds_slots = slots
-    _k_full, _v_full, _q_full, q_free, _do_full, _do_free, p_full, p_free = signals
-    _batch, _head_k, key, first, count, _group, _heads_q, _all_heads, _tiles = place
-    scale, squeeze, _plain = scales
-    m, n, left, right = edges
+    q_slots, _k_slot, _v_slot, _do_slots, lse_slots, _delta_slots, p_slots, _ds_slots = work.slots
+    _k_full, _v_full, _q_full, q_free, _do_full, _do_free, p_full, p_free = work.signals
+    _batch, _head_k, key, first, count, _group, _heads_q, _all_heads, _tiles = work.place
+    scale, squeeze, _plain = work.scales
+    m, n, left, right = work.edges
     S: gl.constexpr = s.type.layout
     SLOTS: gl.constexpr = q_slots.shape[0]
     row = (first + step % count) * _BLOCK
     now = step & 1
     lse = lse_slots.index(step % SLOTS).load(S)
     mbarrier.arrive(q_free.index(step % SLOTS), count=1)
-    if CAPPED:
+    if work.CAPPED:
         s = tanh(s * squeeze)
     cut = key + _BLOCK > n
-    if RIGHT:
+    if work.RIGHT:
         cut = cut | (key + _BLOCK - 1 > row + n - m + right)
-    if LEFT:
+    if work.LEFT:
         cut = cut | (key < row + _BLOCK - 1 + n - m - left)
     if cut:
-        s = masked(s, key, row, edges, LEFT, RIGHT, HIDDEN_CAPPED if CAPPED else HIDDEN)
+        LOWEST: gl.constexpr = HIDDEN_CAPPED if work.CAPPED else HIDDEN
+        s = masked(s, key, row, work.edges, work.LEFT, work.RIGHT, LOWEST)
     p = gl.exp2(s * scale - lse)
     p_left = p.to(q_slots.dtype)
     given = p_left
-    if CAPPED:
+    if work.CAPPED:
         given = (p * (1 - s * s)).to(q_slots.dtype)
     mbarrier.wait(p_free.index(now), step // 2 & 1 ^ 1)
     p_slots.index(now).store(given)
@@ -120,15 +116,12 @@ def _weigh(
 
 
 @gluon.jit
-def _add_values(
-    descriptors, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
-):  # fmt: skip
+def _add_values(work):
     """Party 0: p, for itself and for party 1, and dv, whose product runs beside the next p."""
-    q, _k, _v, _do, _rows, _dk, dv_out, _ds = descriptors
-    q_slots, k_slot, _v_slot, do_slots, _lse_slots, _delta_slots, _p_slots, _ds_slots = slots
-    k_full, _v_full, q_full, _q_free, do_full, do_free, _p_full, _p_free = signals
-    batch, head_k, key, _first, count, group, _heads_q, _all_heads, _tiles = place
+    q, _k, _v, _do, _rows, _dk, dv_out, _ds = work.descriptors
+    q_slots, k_slot, _v_slot, do_slots, _lse_slots, _delta_slots, _p_slots, _ds_slots = work.slots
+    k_full, _v_full, q_full, _q_free, do_full, do_free, _p_full, _p_free = work.signals
+    batch, head_k, key, _first, count, group, _heads_q, _all_heads, _tiles = work.place
     SLOTS: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = q_slots.shape[4]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
@@ -144,7 +137,7 @@ def _add_values(
         queries = matrix(q_slots, 0)
         scores = warpgroup_mma(keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
         s = warpgroup_mma_wait(0, (scores,))
-        p = _weigh(s, 0, slots, signals, place, edges, scales, A, LEFT, RIGHT, CAPPED)
+        p = _weigh(s, 0, work, A)
         for step in range(1, steps):
             slot = step % SLOTS
             mbarrier.wait(q_full.index(slot), step // SLOTS & 1)
@@ -156,7 +149,7 @@ def _add_values(
             mbarrier.wait(do_full.index(before), (step - 1) // SLOTS & 1)
             adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
             s = warpgroup_mma_wait(1, (scores,))
-            next_p = _weigh(s, step, slots, signals, place, edges, scales, A, LEFT, RIGHT, CAPPED)
+            next_p = _weigh(s, step, work, A)
             dv, _spent = warpgroup_mma_wait(0, (adding, p))
             mbarrier.arrive(do_free.index(before), count=1)
             p = next_p
@@ -171,16 +164,13 @@ def _add_values(
 
 
 @gluon.jit
-def _add_keys(
-    descriptors, slots, signals, place, edges, scales,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
-):  # fmt: skip
+def _add_keys(work):
     """Party 1: ds, for itself and for the queries' gradient, and dk."""
-    q, _k, _v, _do, _rows, dk_out, _dv, ds_out = descriptors
-    q_slots, _k_slot, v_slot, do_slots, _lse_slots, delta_slots, p_slots, ds_slots = slots
-    _k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free = signals
-    batch, head_k, key, first, count, group, _heads_q, _all_heads, tiles = place
-    _scale, _squeeze, plain = scales
+    q, _k, _v, _do, _rows, dk_out, _dv, ds_out = work.descriptors
+    q_slots, _k_slot, v_slot, do_slots, _lse_slots, delta_slots, p_slots, ds_slots = work.slots
+    _k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free = work.signals
+    batch, head_k, key, first, count, group, _heads_q, _all_heads, tiles = work.place
+    _scale, _squeeze, plain = work.scales
     SLOTS: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = q_slots.shape[4]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
@@ -210,7 +200,10 @@ def _add_keys(
         ds_slots.index(now).store(ds)
         fence_async_shared()
         block = first + step % count
-        tile = tile_of(tiles, step // count, block, 0)
+        line, tile, shelf = tiles
+        tile = tile_of(
+            shelf, line + step // count, block, tile, work.edges, _BLOCK, _BLOCK, work.LEFT, False
+        )
         store_async(ds_out, [tile * _BLOCK, 0], ds_slots.index(now))
         dk, _spent = warpgroup_mma_wait(0, (adding, ds_left))
         mbarrier.arrive(do_free.index(slot), count=1)
@@ -224,7 +217,7 @@ def _add_keys(
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
     q, k, v, do, rows, dk, dv, ds, heads_k, group, m, n, left, right,
-    start_head, heads, start_block, blocks, batches, scale, squeeze, plain,
+    start_head, heads, start_block, blocks, stretch, batches, scale, squeeze, plain,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
     SLOTS: gl.constexpr, NEAR: gl.constexpr,
 ):  # fmt: skip
@@ -272,33 +265,16 @@ def backward(
     heads_q = heads_k * group
     all_heads = batches * heads_q
     row_blocks = gl.cdiv(m, _BLOCK)
-    # Written out: a tuple held in a variable loses its constants.
-    gl.warp_specialize(
-        [
-            (_add_values, (
-                (q, k, v, do, rows, dk, dv, ds),
-                (q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, p_slots, ds_slots),
-                (k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free),
-                (batch, head_k, key, first, count, group, heads_q, all_heads,
-                 (place * group, row_blocks, blocks, number)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED,
-            )),
-            (_add_keys, (
-                (q, k, v, do, rows, dk, dv, ds),
-                (q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, p_slots, ds_slots),
-                (k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free),
-                (batch, head_k, key, first, count, group, heads_q, all_heads,
-                 (place * group, row_blocks, blocks, number)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED,
-            )),
-            (_load, (
-                (q, k, v, do, rows, dk, dv, ds),
-                (q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, p_slots, ds_slots),
-                (k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free),
-                (batch, head_k, key, first, count, group, heads_q, all_heads,
-                 (place * group, row_blocks, blocks, number)),
-                (m, n, left, right), (scale, squeeze, plain), LEFT, RIGHT, CAPPED,
-            )),
-        ],
-        [4, 1], [240, 24],
+    first_block = 0
+    work = Work(
+        (q, k, v, do, rows, dk, dv, ds), (), (),
+        (q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, p_slots, ds_slots),
+        (k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free),
+        (batch, head_k, key, first, count, group, heads_q, all_heads,
+         (place * group, number, (row_blocks, first_block, stretch, blocks, start_block))),
+        (), (), (m, n, left, right), (scale, squeeze, plain),
+        LEFT, RIGHT, CAPPED, False, True, False, False, False,
     )  # fmt: skip
+    gl.warp_specialize(
+        [(_add_values, (work,)), (_add_keys, (work,)), (_load, (work,))], [4, 1], [240, 24]
+    )

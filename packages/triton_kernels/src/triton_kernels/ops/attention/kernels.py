@@ -55,10 +55,10 @@ def _backward(
     if grad is None:
         grad = torch.zeros_like(output)
     delta = delta_kernel(grad, grad_lse, output, backend=backend)
-    if any(ctx.needs_input_grad[:3]):
-        results[:3] = backward_kernel.outputs(grad, *inputs, lse, delta, *features, backend=backend)
     if ctx.needs_input_grad[3]:
-        results[3] = bias_kernel(grad, *inputs, lse, delta, *features, backend=backend)
+        results[:4] = bias_kernel.outputs(grad, *inputs, lse, delta, *features, backend=backend)
+    elif any(ctx.needs_input_grad[:3]):
+        results[:3] = backward_kernel.outputs(grad, *inputs, lse, delta, *features, backend=backend)
     if ctx.needs_input_grad[4]:
         assert features.sinks is not None
         results[4] = sinks_gradient(features.sinks, lse, delta)
@@ -79,9 +79,9 @@ def _fake_backward(grad: torch.Tensor, *others: Any) -> Any:
     return tuple(map(empty_like_dense, others[:3]))
 
 
-def _fake_bias(grad: torch.Tensor, *others: Any) -> torch.Tensor:
+def _fake_bias(grad: torch.Tensor, *others: Any) -> Any:
     bias: torch.Tensor = Features(*others[5:-1]).bias  # type: ignore[assignment]
-    return bias.new_empty(bias.shape)
+    return *_fake_backward(grad, *others), bias.new_empty(bias.shape)
 
 
 delta_kernel = Kernel(
@@ -112,9 +112,13 @@ bias_kernel = Kernel(
     f"{_NAME}_bias_backward",
     op=_NAME,
     inputs=f"Tensor grad, {_INPUTS}, Tensor lse, Tensor delta, {SCHEMA}",
+    outputs="(Tensor, Tensor, Tensor, Tensor)",
     backends=(
-        Backend("portable", f"{_ROOM}.portable_backward:bias_backward", launching.refuses_backward),
-        Backend("reference", f"{_ROOM}.reference:bias_backward"),
+        Backend("hopper", f"{_ROOM}.hopper_backward:backward_with_bias", layout.backward_refuses),
+        Backend(
+            "portable", f"{_ROOM}.portable_backward:backward_with_bias", launching.refuses_backward
+        ),
+        Backend("reference", f"{_ROOM}.reference:backward_with_bias"),
     ),
     fake=_fake_bias,
 )

@@ -10,6 +10,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Layout
 from triton_kernels.backends import triton_refuses
+from triton_kernels.ops.attention import hopper_shares
 from triton_kernels.ops.attention.features import Features
 
 ALIGNMENT = 16
@@ -54,12 +55,16 @@ def backward_refuses(
 ) -> str | None:  # fmt: skip
     """Why the backward cannot take these inputs, or None."""
     f = Features(*features)
-    if reason := _gluon_refuses(query) or _features_refuse(f):
+    if reason := _gluon_refuses(query) or _features_refuse(f._replace(mask=None)):
         return reason
-    if f.bias is not None or f.alibi_slopes is not None:
-        return "it has no bias and no ALiBi"
-    if f.cu_q is not None and (len(f.cu_q) < 2 or f.deterministic or query.shape[-1] > 128):
-        return "of packed sequences it adds up heads of 128 and less, in an order of its own"
+    narrow = query.shape[-1] <= 128
+    extras = (f.bias, f.mask, f.alibi_slopes)
+    if not narrow and not all(x is None for x in extras):
+        return "for heads of more than 128 it has no bias, mask or ALiBi"
+    if f.bias is not None and (reason := _bias_refuses(f.bias, query, key)):
+        return reason
+    if f.cu_q is not None and (reason := _packs_refuse(f, query, key, narrow)):
+        return reason
     if block_width(query.shape[-1]) != block_width(value.shape[-1]):
         return "its values are as wide as its keys"
     return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))
@@ -106,6 +111,19 @@ def _features_refuse(f: Features) -> str | None:
         return "it has no dropout"
     if f.scale <= 0:
         return "its maxima need a positive scale"
+    return None
+
+
+def _packs_refuse(f: Features, query: torch.Tensor, key: torch.Tensor, narrow: bool) -> str | None:
+    assert f.cu_q is not None
+    if len(f.cu_q) < 2:
+        return "there are no sequences"
+    if not narrow:
+        return "of packed sequences it takes heads of 128 and less"
+    group = query.shape[1] // key.shape[1]
+    room = hopper_shares.packed_bytes(query.shape[2], len(f.cu_q) - 1, f.max_k, group)
+    if f.deterministic and room > hopper_shares.MOST_BYTES:
+        return "its deterministic sums of sequences so long take too much memory"
     return None
 
 

@@ -526,3 +526,8 @@ def bias_backward(
     else:
         gradient.zero_()
     return gradient if whole else gradient.sum_to_size(f.bias.shape).to(f.bias.dtype)
+
+
+def backward_with_bias(grad: torch.Tensor, *inputs: Any) -> tuple[torch.Tensor, ...]:
+    """The gradients of query, key, value and bias."""
+    return *backward(grad, *inputs), bias_backward(grad, *inputs)

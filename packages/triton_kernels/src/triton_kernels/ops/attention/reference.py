@@ -203,20 +203,25 @@ def backward(
 ) -> tuple[torch.Tensor, ...]:  # fmt: skip
     """Gradients of query, key and value, each in its input's memory order."""
     found = _gradients(grad, query, key, value, lse, delta, Features(*features))
+    return _laid_out(found, query, key, value)
+
+
+def backward_with_bias(
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, *features: Any,
+) -> tuple[torch.Tensor, ...]:  # fmt: skip
+    """The same and the bias's, contiguous: summed where the bias was broadcast."""
+    f = Features(*features)
+    assert f.bias is not None
+    found = _gradients(grad, query, key, value, lse, delta, f)
+    of_bias = found.scores.sum_to_size(f.bias.shape).to(f.bias.dtype).contiguous()
+    return *_laid_out(found, query, key, value), of_bias
+
+
+def _laid_out(found: _Gradients, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
     results = []
-    for x, gradient in zip((query, key, value), found[:3], strict=True):
+    for x, gradient in zip(inputs, found[:3], strict=True):
         # Heads that share a key head add their gradients up.
         summed = gradient.view(x.shape[0], x.shape[1], -1, *x.shape[2:]).sum(2) if x.numel() else x
         results.append(empty_like_dense(x).copy_(summed))
     return tuple(results)
-
-
-def bias_backward(
-    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-    lse: torch.Tensor, delta: torch.Tensor, *features: Any,
-) -> torch.Tensor:  # fmt: skip
-    """The bias's gradient, contiguous: summed where the bias was broadcast."""
-    f = Features(*features)
-    assert f.bias is not None
-    found = _gradients(grad, query, key, value, lse, delta, f).scores
-    return found.sum_to_size(f.bias.shape).to(f.bias.dtype).contiguous()

@@ -1,0 +1,117 @@
+"""The bias's gradient on Hopper in Gluon: dt of ``hopper_narrow``, put in order and added up.
+
+The tiles of (64 keys, rows) that the queries' gradient is made of are what the bias's is the sum
+of, over the batches and heads that share it. A block of threads makes 128 columns of one block of
+rows: it adds up its tiles in float32, always in the same order, and turns the sum over. Tiles that
+nobody sees have not been written and count as zeros.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+import torch
+
+from triton_kernels._gluon import gl, gluon
+from triton_kernels.ops.attention.features import UNBOUNDED
+from triton_kernels.ops.attention.hopper_parts import tile_of, tiles_seen
+from triton_kernels.ops.attention.hopper_shares import Part
+
+_COLUMNS = gl.constexpr(128)
+"""Keys of a block of threads: two tiles."""
+_TILE = gl.constexpr(64)
+_SIZES = (
+    "heads_k", "group", "m", "eighths", "left", "right", "start_head", "heads", "start", "tiles",
+    "stretch", "batches", "own_batches", "own_heads", "first_own",
+)  # fmt: skip
+
+
+@gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
+def _add_up(
+    ds, out, heads_k, group, m, eighths, left, right, start_head, heads, start, tiles, stretch,
+    batches, own_batches, own_heads, first_own,
+    BLOCK_M: gl.constexpr, KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr,
+    NEIGHBOURS: gl.constexpr, ADD: gl.constexpr,
+):  # fmt: skip
+    """``out``: (own_batches, own_heads, m, n) in one piece, n being eight times ``eighths``.
+
+    Program (pair of tiles, block of rows, i) makes a part of the ``first_own + i``-th matrix.
+    The tiles are those of ``heads`` key heads from ``start_head`` on, and of so many keys from tile
+    ``start`` on. ADD: to what is there already.
+    """
+    READ: gl.constexpr = gl.BlockedLayout([1, 8], [256 // BLOCK_M, BLOCK_M // 8], [4, 1], [1, 0])
+    WRITE: gl.constexpr = gl.BlockedLayout([1, 8], [2, 16], [4, 1], [1, 0])
+    n = eighths * 8
+    tile = gl.program_id(0) * (_COLUMNS // _TILE)
+    block = gl.program_id(1)
+    own = first_own + gl.program_id(2)
+    own_batch = own // own_heads
+    own_head = own % own_heads
+    first, last = tiles_seen(
+        block * BLOCK_M, tiles, start, (m, n, left, right), BLOCK_M, KEYS, LEFT, RIGHT
+    )
+    key = gl.arange(0, _COLUMNS, gl.SliceLayout(1, READ))[:, None]
+    within = key % _TILE * BLOCK_M + gl.arange(0, BLOCK_M, gl.SliceLayout(0, READ))[None, :]
+    key_tile = tile + key // _TILE
+    seen = (key_tile >= first) & (key_tile < last)
+    sums = gl.zeros([_COLUMNS, BLOCK_M], gl.float32, READ)
+    shared_batches = gl.where(own_batches == 1, batches, 1)
+    shared_heads = gl.where(own_heads == 1, heads_k * group, 1)
+    row_blocks = gl.cdiv(m, BLOCK_M)
+    for member in range(shared_batches * shared_heads):
+        batch = own_batch + member // shared_heads
+        head = own_head + member % shared_heads
+        if NEIGHBOURS:
+            number = head // group * batches + batch - start_head
+        else:
+            number = batch * heads_k + head // group - start_head
+        here = (number >= 0) & (number < heads)
+        line = number * group + head % group
+        place = tile_of(
+            (row_blocks, 0, stretch, tiles, start), line, block, key_tile, (m, n, left, right),
+            BLOCK_M, KEYS, LEFT, False,
+        ).to(gl.int64) * (_TILE * BLOCK_M)  # fmt: skip
+        sums += gl.load(ds + place + within, mask=seen & here, other=0.0).to(gl.float32)
+    turned = gl.convert_layout(sums.to(out.dtype.element_ty).permute((1, 0)), WRITE)
+    row = block * BLOCK_M + gl.arange(0, BLOCK_M, gl.SliceLayout(1, WRITE))
+    column = (start + tile) * _TILE + gl.arange(0, _COLUMNS, gl.SliceLayout(0, WRITE))
+    to = out + (own.to(gl.int64) * m + row.to(gl.int64))[:, None] * n + column[None, :]
+    inside = (row < m)[:, None] & (column < n)[None, :]
+    if ADD:
+        turned += gl.load(to, mask=inside, other=0.0)
+    gl.store(to, turned, mask=inside)
+
+
+def heads_that_share(of_bias: torch.Tensor, batches: int, heads_k: int) -> int:
+    """How many neighbouring key heads, in the order of the work, a matrix is the sum of."""
+    over_batches = batches if len(of_bias) == 1 else 1
+    return over_batches * (heads_k if of_bias.shape[1] == 1 else 1)
+
+
+def add_tiles(
+    ds: torch.Tensor, target: torch.Tensor, batches: int, sizes: tuple[int, ...], part: Part,
+    tiles: tuple[int, int, int], rows: int, together: int, adds: bool,
+) -> None:  # fmt: skip
+    """Writes, or ``adds``, what a part of the work has left to ``target``, of the bias's shape.
+
+    Args:
+        ds: its tiles, of so many ``rows``.
+        sizes: key heads, query heads of each, m, n, and the window.
+        tiles: of keys: the part's first one, how many, and those of a stretch.
+        together: key heads that share a matrix. Unless ``adds``, each matrix is whole in a part,
+            or at least what it has of the part's keys.
+    """
+    heads_k, group, m, n, left, right = sizes
+    start, count, length = tiles
+    own_batches, own_heads = target.shape[:2]
+    matrices, first = own_batches * own_heads, 0
+    if not adds:
+        each = group if own_heads > 1 else 1
+        matrices, first = part.heads // together * each, part.start_head // together * each
+    _add_up[(-(-count // 2), -(-m // rows), matrices)](
+        ds, target, heads_k, group, m, n // 8, left, right, part.start_head, part.heads, start,
+        count, length, batches, own_batches, own_heads, first, BLOCK_M=rows, KEYS=128,
+        LEFT=left != UNBOUNDED, RIGHT=right != UNBOUNDED, NEIGHBOURS=own_batches == 1, ADD=adds,
+        num_warps=4,
+    )  # fmt: skip
