@@ -25,7 +25,6 @@ from triton.runtime import driver
 from triton_kernels._gluon import TensorDescriptor, gl
 from triton_kernels.ops.attention import (
     hopper_attend,
-    hopper_backward,
     hopper_forward,
     hopper_narrow,
     hopper_queries,
@@ -137,16 +136,21 @@ def backward(size: int, causal: bool, deterministic: bool) -> None:
     name = f"d{size} {'causal' if causal else 'full'}{' split' if t.split else ''}"
     bounds = {"LEFT": False, "RIGHT": causal, "maxnreg": 168}
     options = {"CAPPED": False, "SLOTS": t.slots, "NEAR": t.near, **bounds}
-    arguments = (q, k, k, q, rows, k, k, ds, 4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 2, 0.1, 0.0, 0.1)
+    descriptors = (q, k, k, q, rows, k, k, ds)
+    sizes = (4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 66, 2)
+    scales = (0.1, 0.0, 0.1)
     if size == 256:
+        arguments = (*descriptors, *sizes, *scales)
         report(f"backward {name}", hopper_wide.backward, arguments, options)
     else:
-        options |= {"SPLIT": t.split, "SHIFT": t.shift}
-        report(f"backward {name}", hopper_narrow.backward, (*arguments, lines), options)
+        options |= {"SPLIT": t.split, "SHIFT": t.shift, "BIAS": False, "SLOPED": False}
+        options |= {"MASKED": False, "NEIGHBOURS": False}
+        arguments = (*descriptors, k, lines, lines, *sizes, 0, 0, 0, 0, 0, 0, *scales, lines)
+        report(f"backward {name}", hopper_narrow.backward, arguments, options)
     if t.split:
         options = {"KEYS": 64 if size == 256 else 128, "ADD": False, "KEEP": False, **bounds}
-        options["SLOTS"] = hopper_backward.SLOTS[size]
-        arguments = (ds, k, k, lines, 4, 2, 4096, 4096, 0, 0, 0, 64, 0, 0.1)
+        options |= {"SLOTS": hopper_queries.SLOTS[size], "NEIGHBOURS": False}
+        arguments = (ds, k, k, lines, 4, 2, 4096, 4096, 0, 0, 0, 64, 0, 66, 2, 0.1)
         report(f"queries' gradient {name}", hopper_queries.multiply, arguments, options)
 
 
