@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
-from triton_kernels import definition
+from triton_kernels import _compat, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.norms import reference, samples
+from triton_kernels.ops.norms import reference, samples, streams
 from triton_kernels.ops.norms.rows import ROOM, check_eps, check_parameters
+from triton_kernels.ops.streams import LINE, streaming_refuses
 from triton_kernels.registry import Op
 
 _Inputs = tuple[torch.Tensor, int, torch.Tensor | None, torch.Tensor | None, float]
@@ -89,12 +90,41 @@ def _fake_gradient(
     return x.new_empty(x.shape), x.new_empty((2, x.shape[1]), dtype=dtype)
 
 
+def _hopper_refuses(
+    x: torch.Tensor, groups: int, *parameters: Any, backward: bool = False
+) -> str | None:
+    if reason := streaming_refuses(x):
+        return reason
+    positions = x.shape[2:].numel()
+    if not x.numel():
+        return "an empty tensor has no descriptor"
+    per, rest = divmod(positions * x.element_size(), LINE)
+    if rest:
+        return f"a channel is not a multiple of {LINE} bytes long"
+    if not (x.is_contiguous() and _compat.starts_aligned(x)):
+        return "x is not contiguous from a multiple of 16 bytes on"
+    if backward and (per & (per - 1) or per > 128):
+        return "a channel is not a power of two of lines, up to 128"
+    if streams.group_stream(x.shape[1] // groups * per, backward) is None:
+        return "a group is longer than what shared memory holds"
+    return None
+
+
+def _hopper_refuses_gradient(
+    grad: torch.Tensor, x: torch.Tensor, weight: Any, statistics: Any, groups: int
+) -> str | None:
+    if not (grad.is_contiguous() and _compat.starts_aligned(grad)):
+        return "the gradient is not contiguous from a multiple of 16 bytes on"
+    return _hopper_refuses(x, groups, backward=True)
+
+
 _gradient = Kernel(
     "group_norm_backward",
     op="group_norm",
     inputs="Tensor grad, Tensor x, Tensor? weight, Tensor statistics, int groups",
     outputs="(Tensor, Tensor)",
     backends=(
+        Backend("hopper", f"{ROOM}.group_hopper:group_norm_backward", _hopper_refuses_gradient),
         Backend("portable", f"{ROOM}.group_portable:group_norm_backward", triton_refuses),
         Backend("reference", f"{ROOM}.reference:group_norm_backward"),
     ),
@@ -107,6 +137,7 @@ _kernel = Kernel(
     inputs="Tensor x, int groups, Tensor? weight, Tensor? bias, float eps",
     outputs="(Tensor, Tensor)",
     backends=(
+        Backend("hopper", f"{ROOM}.group_hopper:group_norm", _hopper_refuses),
         Backend("portable", f"{ROOM}.group_portable:group_norm", triton_refuses),
         Backend("reference", f"{ROOM}.reference:group_norm"),
     ),

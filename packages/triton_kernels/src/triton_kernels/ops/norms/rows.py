@@ -12,11 +12,13 @@ from typing import Any
 import torch
 
 from triton_kernels import definition
+from triton_kernels._compat import starts_aligned
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.norms import reference
+from triton_kernels.ops.norms import reference, streams
+from triton_kernels.ops.streams import LINE, streaming_refuses
 
 ROOM = "triton_kernels.ops.norms"
 CASTINGS = ("float32", "llama")
@@ -129,6 +131,37 @@ def _fake_gradient(
     return z.new_empty(z.shape), parameters
 
 
+def _forward_refuses(
+    x: torch.Tensor, residual: Any, weight: Any, bias: Any, eps: float, offset: float,
+    casting: str, centered: bool,
+) -> str | None:  # fmt: skip
+    return _not_streamed(x, "x", centered, backward=False)
+
+
+def _gradient_refuses(
+    grad: torch.Tensor, grad_sum: Any, z: torch.Tensor, weight: Any, statistics: Any,
+    offset: float, casting: str, centered: bool, *wanted: bool,
+) -> str | None:  # fmt: skip
+    if grad_sum is not None:
+        return "it adds no gradient of a sum"
+    return _not_streamed(z, "x", centered, True) or _not_streamed(grad, "grad", centered, True)
+
+
+def _not_streamed(x: torch.Tensor, name: str, centered: bool, backward: bool) -> str | None:
+    n_columns, itemsize = x.shape[-1], x.element_size()
+    if streams.row_stream(n_columns, itemsize, centered, backward) is None:
+        return "for rows so long the portable kernel is as fast"
+    if reason := streaming_refuses(x):
+        return reason
+    if n_columns * itemsize % LINE:
+        return f"rows are not a multiple of {LINE} bytes long"
+    if not x.numel():
+        return "an empty tensor has no descriptor"
+    if not (x.is_contiguous() and starts_aligned(x)):
+        return f"{name} is not contiguous from a multiple of 16 bytes on"
+    return None
+
+
 def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
     """The forward kernel of an op and that of its gradient; ``fused``: with an addition."""
 
@@ -151,6 +184,12 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
         dbias = parameters[-1] if bias_wanted else None
         return dz, dz if ctx.fused else None, dweight, dbias, *nothing
 
+    streamed: tuple[Backend, ...] = (
+        Backend("hopper", f"{ROOM}.hopper:norm_backward", _gradient_refuses),
+        Backend("hopper", f"{ROOM}.hopper:norm", _forward_refuses),
+    )
+    if fused:  # with a third tensor to read, portable rows are as fast
+        streamed = ()
     gradient = Kernel(
         f"{op}_backward",
         op=op,
@@ -158,6 +197,7 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
         "float offset, str casting, bool centered, bool weight_wanted, bool bias_wanted",
         outputs="(Tensor, Tensor)",
         backends=(
+            *streamed[:1],
             Backend("portable", f"{ROOM}.backward:norm_backward", triton_refuses),
             Backend("reference", f"{ROOM}.reference:norm_backward"),
         ),
@@ -170,6 +210,7 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
         "float eps, float offset, str casting, bool centered",
         outputs="(Tensor, Tensor, Tensor)" if fused else "(Tensor, Tensor)",
         backends=(
+            *streamed[1:],
             Backend("portable", f"{ROOM}.forward:norm", triton_refuses),
             Backend("reference", f"{ROOM}.reference:norm"),
         ),
