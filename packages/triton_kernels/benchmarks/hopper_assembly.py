@@ -113,12 +113,13 @@ def forward(size: int, causal: bool) -> None:
         "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "ONCE": True,
         "ORDER": "sections" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
         "V_SLOTS": t.v_slots, "QUERIES": t.queries, "REGISTERS": 240 if t.parties == 2 else 160,
+        "AFTER": not causal, "BOUNDED": False, "SHARED": False, "MASKED": False, "DROPS": False,
         "maxnreg": 168 if t.parties == 2 else 128,
     }  # fmt: skip
     rows, places = torch.empty(16), torch.empty(16, dtype=torch.int32)
-    sizes = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0, 0.1, 0.0)
+    sizes = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0, 0.1, 0.0, 0, 0, 0, 0, 1.0, 0, 0)
     name = f"forward d{size} {'causal' if causal else 'full'}"
-    arguments = (q, k, k, o, q, x, rows, rows, rows, places, *sizes)
+    arguments = (q, k, k, o, q, x, rows, rows, rows, places, places, places, *sizes)
     report(name, hopper_attend.forward, arguments, options)
 
 

@@ -21,6 +21,7 @@ from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.ops.attention import samples
 from triton_kernels.ops.attention.faces import transformers_attention
 from triton_kernels.ops.attention.features import kept
+from triton_kernels.ops.foundations.dropout import philox
 
 DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
 CUDA = DEVICES[1:]
@@ -78,19 +79,29 @@ def test_rows_that_see_nothing_are_zeros_and_pass_nothing_on(device):
     torch.testing.assert_close(lse[0, :, :2], sinks[:, None].expand(2, 2))
 
 
+def test_words_are_those_that_philox_authors_published():
+    # Random123's known answers for philox4x32 of 7 and of 10 rounds: counter and key 0.
+    zeros = [torch.zeros(1, dtype=torch.int64)] * 4
+    for rounds, known in (
+        (7, [0x5F6FB709, 0x0D893F64, 0x4F121F81, 0x4F730A48]),
+        (10, [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
+    ):
+        assert philox(zeros, 0, rounds).tolist() == [known]
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_dropout_drops_what_the_seed_says(device):
     keys = 22
     q, k, _ = heads(2, 2, 17, keys, 16, device=device)
     v = torch.eye(keys, device=device).expand(2, 2, keys, keys)
     output = flash_attention(q, k, v, dropout=0.3, seed=11)  # the weights themselves
-    rows = torch.arange(2 * 2 * 17, device=device).view(2, 2, 17)
-    keep = kept(11, 0.3, rows, keys)
+    first = 17 * torch.arange(2 * 2, device=device).view(2, 2)
+    keep = kept(11, 0.3, first, 17, keys)
     assert torch.equal(output != 0, keep)
     whole = flash_attention(q, k, v)
     torch.testing.assert_close(output, torch.where(keep, whole / 0.7, 0.0))
     assert abs(keep.float().mean() - 0.7) < 0.06
-    assert not torch.equal(keep, kept(12, 0.3, rows, keys))
+    assert not torch.equal(keep, kept(12, 0.3, first, 17, keys))
 
 
 LENGTHS = ((5, 5), (0, 3), (17, 20), (4, 0), (1, 9))
@@ -147,11 +158,11 @@ def test_packed_dropout_counts_rows_of_the_packed_tensor(device):
     q, k, _, cu_q, cu_k = packed(device, n=2, groups=1)
     v = torch.eye(k.shape[0], device=device)[:, None].expand(-1, 2, -1)
     output = flash_attention_varlen(q, k, v, cu_q, cu_k, 20, 24, dropout=0.4, seed=5)
-    rows = torch.arange(2 * q.shape[0], device=device).view(2, -1)
+    heads = q.shape[0] * torch.arange(2, device=device)
     for (a, b), (c, d) in zip(
         itertools.pairwise(cu_q.tolist()), itertools.pairwise(cu_k.tolist()), strict=True
     ):
-        keep = kept(5, 0.4, rows[:, a:b], d - c, 24)
+        keep = kept(5, 0.4, heads + a, b - a, d - c)
         assert torch.equal(output[a:b, :, c:d].transpose(0, 1) != 0, keep)
 
 

@@ -33,12 +33,10 @@ def test_the_forward_says_what_it_cannot_take(monkeypatch):
     apart = torch.empty(2, 4, 9, 68, dtype=q.dtype)[..., :64]
     shifted = torch.empty(q.numel() + 4, dtype=q.dtype)[4:].view(q.shape)
     refused = {
-        "no mask": (q, q, q, FEATURES._replace(mask=torch.ones(2, 4, 9, 9) > 0)),
         "no sequences": (q, q, q, FEATURES._replace(cu_q=torch.zeros(1), cu_k=torch.zeros(1))),
         "of the query's dtype": (q, q, q, FEATURES._replace(bias=torch.zeros(2, 4, 9, 9))),
         "a column for every key": (q, q, q, FEATURES._replace(bias=q[..., :1])),
         "rows of the bias": (q, q, q, FEATURES._replace(bias=torch.zeros_like(q[..., :9]))),
-        "no dropout": (q, q, q, FEATURES._replace(dropout=0.1)),
         "positive scale": (q, q, q, FEATURES._replace(scale=-1.0)),
         "no tiling": (q, q, torch.empty(2, 4, 9, 128, dtype=q.dtype), FEATURES),
         "rows of the query are not a multiple": (*[q[..., :60].contiguous()] * 3, FEATURES),

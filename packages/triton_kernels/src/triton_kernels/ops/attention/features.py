@@ -134,46 +134,43 @@ def empty_lse(query: torch.Tensor) -> torch.Tensor:
 
 # --- dropout --------------------------------------------------------------------------------------
 
-KEYS_A_COUNTER = 4
-"""One counter of the generator gives the words of four neighbouring keys."""
-
-
-def counters_a_row(keys: int) -> int:
-    """Counters that a row of so many keys takes; packed, of ``max_k`` keys."""
-    return -(-keys // KEYS_A_COUNTER)
+ROUNDS = 7
+"""Of Philox: the fewest that pass the tests its authors put it to."""
 
 
 def threshold(p: float) -> int:
-    """A word is dropped if its upper 31 bits, as an integer, lie below it."""
-    return min(round(p * 2**31), 2**31 - 1)
+    """Of 15 random bits, as an integer: below it a weight is dropped."""
+    return min(round(p * 2**15), 2**15 - 1)
 
 
-def kept(
-    seed: int, p: float, rows: torch.Tensor, keys: int, widest: int | None = None
-) -> torch.Tensor:
+def kept(seed: int, p: float, first: torch.Tensor, queries: int, keys: int) -> torch.Tensor:
     """Which weights dropout keeps.
 
-    The words are those of ``ops.foundations.dropout`` (Philox 4x32-10 keyed by the seed). Row
-    (batch·H + head)·Sq + query, packed head·Tq + query with the query's place in the packed tensor,
-    has counters row·c to row·c + c - 1, where c = ``counters_a_row`` of the keys, packed of
-    ``max_k``. Key j, packed counted from the sequence's first, takes word j mod 4 of the row's
-    counter j div 4.
+    A counter of Philox 4x32-7, keyed by the seed, decides on eight weights, those that one thread
+    holds of 16 by 16 scores: queries i and i + 8, keys j, j + 1, j + 8 and j + 9. Its words are
+    the number of the keys, j div 16·4 + j mod 8 div 2, that of the queries, i div 16·8 + i mod 8,
+    and the low and the high half of ``first``. Of the four words that come out the upper two are
+    for queries i + 8, of two the upper one for keys j + 8, of a word the upper half for odd keys;
+    15 bits of a half count.
 
     Args:
         seed: the generator's key.
-        p: the probability to be dropped.
-        rows: int64, any shape: the rows' numbers.
-        keys: how many keys.
-        widest: the keys that counters are reckoned for; None: ``keys``.
+        p: the probability to be dropped, kept to 15 bits.
+        first: int64, any shape: the number of query 0, (batch·H + head)·Sq, or packed head·Tq +
+            its place in the packed tensor.
+        queries: how many.
+        keys: how many.
 
     Returns:
-        Bool, (*rows.shape, keys).
+        Bool, (*first.shape, queries, keys).
     """
-    from triton_kernels.ops.foundations.dropout import words_of
+    from triton_kernels.ops.foundations.dropout import philox
 
-    width = counters_a_row(keys if widest is None else widest)
-    column = torch.arange(keys, device=rows.device)
-    counters = rows[..., None] * width + torch.arange(counters_a_row(keys), device=rows.device)
-    words = words_of(counters.flatten(), seed)
-    words = words.view(*rows.shape, counters.shape[-1] * KEYS_A_COUNTER)[..., column]
-    return (words >> 1) >= threshold(p)
+    i = torch.arange(queries, device=first.device)[:, None]
+    j = torch.arange(keys, device=first.device)
+    first = first[..., None, None]
+    counter = [j // 16 * 4 + j % 8 // 2, i // 16 * 8 + i % 8, first % 2**32, first // 2**32]
+    words = philox(counter, seed, ROUNDS)
+    which = i // 8 % 2 * 2 + j // 8 % 2
+    word = words.gather(-1, which.expand(words.shape[:-1])[..., None]).squeeze(-1)
+    return (word >> j % 2 * 16) % 2**15 >= threshold(p)

@@ -48,7 +48,9 @@ from triton_kernels.ops.attention.hopper_scores import (
     LOG2_E,
     ROWS,
     add_values,
+    after_dropout,
     by_thread,
+    mask_words,
     peak,
     scores_of,
     sums_by_thread,
@@ -60,12 +62,15 @@ from triton_kernels.ops.attention.hopper_tiles import (
     last_block,
     rounds_of,
     tile,
+    visited,
+    visits_of,
 )
 
 _LN2 = gl.constexpr(math.log(2))
 _SIZES = (
     "batches", "heads_q", "group", "m", "n", "left", "right", "section", "o_head", "o_row", "width",
-    "bias_batches", "bias_heads",
+    "bias_batches", "bias_heads", "mask_batches", "mask_heads", "mask_rows", "threshold", "seed",
+    "seed_high",
 )  # fmt: skip
 
 
@@ -110,10 +115,16 @@ def _load(call):
         row = row_tile * PARTIES * ROWS
         last = last_block(row + PARTIES * ROWS - 1, own, BLOCK_N, RIGHT)
         first = first_block(row, last, own, BLOCK_N, LEFT)
+        visits = 0
+        if call.MASKED:
+            visits = visits_of(row_tile, head, call, BLOCK_N)
+            first = 0
+            last = gl.load(visits)
         row += first_q
         fetched = _load_queries(q, q_slots, q_full, q_free, fetched, batch, head_q, row, 0, 1)
         for back in range(last - first):
-            key = first_k + (last - 1 - back) * BLOCK_N
+            block = visited(last - 1 - back, visits, call)[0]
+            key = first_k + block * BLOCK_N
             slot = step % SLOTS
             mbarrier.wait(k_free.index(slot), step // SLOTS & 1 ^ 1)
             mbarrier.expect(k_full.index(slot), k.block_type.nbytes)
@@ -189,7 +200,7 @@ def _attend(call, PARTY: gl.constexpr):
     q_slots, k_slots, v_slots, o_slots, _ = call.slots
     q_full, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
     tiles, _, _, heads_q, _, _, o_head, o_row, width, _, _ = call.work
-    out, lse, sinks, slopes, _ = call.beside
+    out, lse, sinks, slopes, _, _, _ = call.beside
     rows_q, _, left, right = call.edges
     LEFT: gl.constexpr = call.LEFT
     RIGHT: gl.constexpr = call.RIGHT
@@ -199,8 +210,9 @@ def _attend(call, PARTY: gl.constexpr):
     ONCE: gl.constexpr = call.ONCE
     PARTIES: gl.constexpr = call.PARTIES
     CAPPED: gl.constexpr = call.CAPPED
+    BOUNDED: gl.constexpr = call.BOUNDED
     # Rows that see no key have no maximum.
-    BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or call.BIAS
+    BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or call.BIAS or call.MASKED
     BLOCK_N: gl.constexpr = k_slots.shape[3]
     SLOTS: gl.constexpr = k_slots.shape[0]
     V_SLOTS: gl.constexpr = v_slots.shape[0]
@@ -219,7 +231,11 @@ def _attend(call, PARTY: gl.constexpr):
     row = (row_tile * PARTIES + PARTY) * ROWS
     last = last_block(row + ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
     step = 0
-    if RIGHT:
+    visits = 0
+    if call.MASKED:
+        visits = visits_of(row_tile, head, call, BLOCK_N)
+        last = gl.load(visits)
+    elif RIGHT:
         skipped = (
             last_block((row_tile + 1) * PARTIES * ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
             - last
@@ -236,6 +252,17 @@ def _attend(call, PARTY: gl.constexpr):
         next_tile, next_head, next_q, next_m, _, next_n = tile(
             gl.where(more, index_of(turn + 1, call.ORDER), 0), call
         )
+        slope = 0.0
+        if call.SLOPED:  # in units of the scores before they are scaled
+            at = head % heads_q if call.SLOPED == 1 else head
+            slope = gl.load(slopes + at) * (LOG2_E / call.scales[0])
+        if call.MASKED:
+            first = 0
+        block, hidden = visited(last - 1, visits, call)
+        place = (head, row, block * BLOCK_N, own, first_q, slope, step)
+        words = 0
+        if call.MASKED:
+            words = mask_words(zeros, place, call)
         s = warpgroup_mma_wait(0, (scores,))
         mbarrier.arrive(k_free.index(step % SLOTS), count=1)
         if OWN:  # noqa: SIM102 (known when compiled; the next when run)
@@ -249,23 +276,25 @@ def _attend(call, PARTY: gl.constexpr):
             whole = gl.minimum(whole, gl.maximum(row + n - m + right + 1, 0) // BLOCK_N)
         if LEFT:
             inside = gl.cdiv(gl.maximum(row + ROWS - 1 + n - m - left, 0), BLOCK_N)
+        line_in_tile = gl.arange(0, ROWS, gl.SliceLayout(1, S)).to(gl.float32)
         top = gl.full([ROWS], -float("inf"), gl.float32, gl.SliceLayout(1, S))
+        if BOUNDED:
+            top = gl.zeros_like(top)
         if SINKS:
             top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
-        slope = 0.0
-        if call.SLOPED:
-            at = head % heads_q if call.SLOPED == 1 else head
-            slope = gl.load(slopes + at) * LOG2_E
-        s, new, scale = peak(
-            s, top, (last > whole) | (last <= inside), row, (last - 1) * BLOCK_N, own, slope, step,
-            call, PARTY,
-        )  # fmt: skip
-        weights, fade = weights_of(s, top, new, scale, BLIND)
+            if call.SLOPED and not call.AFTER:
+                top += line_in_tile * (slope * call.scales[0])
+        cut = (block >= whole) | (block < inside)
+        s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY)
+        weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
         top = new
         total = sums_by_thread(weights)
         if SINKS:  # the sink's own weight of 1, a quarter in each
             total += 0.25 * by_thread(fade, total)
-        p = gl.convert_layout(weights.to(v.dtype), P)
+        halves = weights.to(v.dtype)
+        if call.DROPS:
+            halves = after_dropout(halves, place, call)
+        p = gl.convert_layout(halves, P)
         sums = gl.zeros([ROWS, WIDTH], gl.float32, OUT)
         if PACKED:
             mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
@@ -277,7 +306,7 @@ def _attend(call, PARTY: gl.constexpr):
             left_slot = (q_slot + QUERIES - PARTIES) % QUERIES
             mbarrier.arrive(q_free.index(left_slot), count=1, pred=turn > 0)
         for back in range(1, last - first):
-            block = last - 1 - back
+            block, hidden = visited(last - 1 - back, visits, call)
             slot = step % SLOTS
             before = (step - 1) % V_SLOTS
             mbarrier.wait(k_full.index(slot), step // SLOTS & 1)
@@ -288,6 +317,10 @@ def _attend(call, PARTY: gl.constexpr):
             adding = add_values(p, v_slots, before, sums)
             if PING_PONG:
                 mbarrier.arrive(turns.index(1 - PARTY), count=1)
+            place = (head, row, block * BLOCK_N, own, first_q, slope, step)
+            words = 0
+            if call.MASKED:
+                words = mask_words(zeros, place, call)
             s = warpgroup_mma_wait(1, (scores,))
             mbarrier.arrive(k_free.index(slot), count=1)
             cut = False
@@ -295,25 +328,32 @@ def _attend(call, PARTY: gl.constexpr):
                 cut = block >= whole
             if LEFT:
                 cut = cut | (block < inside)
-            s, new, scale = peak(s, top, cut, row, block * BLOCK_N, own, slope, step, call, PARTY)
+            s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY)
             if CAPPED:  # two special functions a score take longer than the other's products
-                weights, fade = weights_of(s, top, new, scale, BLIND)
+                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
             if LEFT or (RIGHT and not ONCE) or CAPPED:
                 # The branches of a wait keep the assembler from moving the next one up before them.
                 mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
             if OWN:  # noqa: SIM102 (known when compiled; the next when run)
-                if block == first:
+                if last - 1 - back == first:
                     mbarrier.arrive(q_free.index(q_slot), count=1)
             # Waited for between maximum and exponentials: the other party's products run meanwhile,
             # and this one's weights can take the registers of p.
             sums, _spent = warpgroup_mma_wait(0, (adding, p))
             mbarrier.arrive(v_free.index(before), count=1)
             if not CAPPED:
-                weights, fade = weights_of(s, top, new, scale, BLIND)
+                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
             top = new
-            total = total * by_thread(fade, total) + sums_by_thread(weights)
-            p = gl.convert_layout(weights.to(v.dtype), P)
-            sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
+            if BOUNDED:
+                total += sums_by_thread(weights)
+            else:
+                total = total * by_thread(fade, total) + sums_by_thread(weights)
+            halves = weights.to(v.dtype)
+            if call.DROPS:
+                halves = after_dropout(halves, place, call)
+            p = gl.convert_layout(halves, P)
+            if not BOUNDED:
+                sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
             step += 1
         # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
         # it multiplies what lies in the slots, for nobody.
@@ -328,7 +368,10 @@ def _attend(call, PARTY: gl.constexpr):
         next_row = (row_tile * PARTIES + PARTY) * ROWS
         following = (next_m, next_n, left, right)
         last = last_block(next_row + ROWS - 1, following, BLOCK_N, RIGHT)
-        if RIGHT:
+        if call.MASKED:
+            visits = visits_of(row_tile, next_head, call, BLOCK_N)
+            last = gl.load(visits)
+        elif RIGHT:
             skipped = (
                 last_block((row_tile + 1) * PARTIES * ROWS - 1, following, BLOCK_N, RIGHT) - last
             )
@@ -340,7 +383,7 @@ def _attend(call, PARTY: gl.constexpr):
         sums = warpgroup_mma_wait(1, (adding,))
         mbarrier.arrive(v_free.index(before), count=1)
         total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
-        share = gl.where(total == 0.0, 0.0, 1.0 / total)
+        share = gl.where(total == 0.0, 0.0, call.extras[4] / total)
         sums = sums * gl.convert_layout(share, gl.SliceLayout(1, OUT))[:, None]
         head_q = head % heads_q
         batch = 0 if PACKED else head // heads_q
@@ -361,7 +404,10 @@ def _attend(call, PARTY: gl.constexpr):
             store_wait(0)
             mbarrier.arrive(q_free.index(q_slot), count=1)
         rows = row + gl.arange(0, ROWS, gl.SliceLayout(1, S))
-        value = (top + gl.log2(total)) * _LN2
+        value = top + gl.log2(total)
+        if call.SLOPED and not call.AFTER:
+            value -= line_in_tile * (slope * call.scales[0])
+        value *= _LN2
         line = head_q if PACKED else head
         gl.store(lse + line.to(gl.int64) * rows_q + first_q + rows, value, mask=rows < m)
         head = next_head
@@ -375,13 +421,16 @@ def _attend(call, PARTY: gl.constexpr):
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def forward(
-    q, k, v, o, bias, out, lse, sinks, slopes, places,
+    q, k, v, o, bias, out, lse, sinks, slopes, places, words, visits,
     batches, heads_q, group, m, n, left, right, section, o_head, o_row, width,
     bias_batches, bias_heads, scale, squeeze,
+    mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
+    AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr, MASKED: gl.constexpr,
+    DROPS: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -430,13 +479,15 @@ def forward(
         tiles = gl.load(places) * heads_q
     call = Call(
         (q, k, v, o, bias),
-        (out, lse, sinks, slopes, places),
+        (out, lse, sinks, slopes, places, words, visits),
         (q_slots, k_slots, v_slots, o_slots, b_slots),
         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
         (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width, bias_batches,
          bias_heads),
         (m, n, left, right), (scale, squeeze),
+        (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
+        AFTER, BOUNDED, SHARED, MASKED, DROPS,
     )  # fmt: skip
     if PARTIES == 2:
         gl.warp_specialize(

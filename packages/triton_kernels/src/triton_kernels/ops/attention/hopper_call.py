@@ -16,7 +16,7 @@ class Call:
     descriptors: gl.tuple
     """Of q, k, v, o and the bias."""
     beside: gl.tuple
-    """Pointers: output, lse, sinks, slopes, tiles of packed sequences."""
+    """Pointers: output, lse, sinks, slopes, packed sequences' tiles, a mask's words and visits."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple
@@ -27,6 +27,8 @@ class Call:
     """Rows and keys, and how far a row sees to the left and to the right."""
     scales: gl.tuple
     """The factor of scores for exp2, and that before tanh."""
+    extras: gl.tuple
+    """Batches, heads and rows of a mask; dropout's threshold, factor and seed."""
     LEFT: gl.constexpr
     RIGHT: gl.constexpr
     CAPPED: gl.constexpr
@@ -38,11 +40,20 @@ class Call:
     ONCE: gl.constexpr
     ORDER: gl.constexpr
     PARTIES: gl.constexpr
+    AFTER: gl.constexpr
+    """Whether a row sees keys after its own."""
+    BOUNDED: gl.constexpr
+    """Whether scores are so small that exp2 needs no maximum."""
+    SHARED: gl.constexpr
+    """Whether half of the exponentials are multiplied out."""
+    MASKED: gl.constexpr
+    DROPS: gl.constexpr
 
     @gluon.constexpr_function
     def __init__(
-        self, descriptors, beside, slots, signals, work, edges, scales,
+        self, descriptors, beside, slots, signals, work, edges, scales, extras,
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
+        AFTER, BOUNDED, SHARED, MASKED, DROPS,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -51,6 +62,7 @@ class Call:
         self.work = work
         self.edges = edges
         self.scales = scales
+        self.extras = extras
         self.LEFT = gl.constexpr(LEFT)
         self.RIGHT = gl.constexpr(RIGHT)
         self.CAPPED = gl.constexpr(CAPPED)
@@ -62,3 +74,8 @@ class Call:
         self.ONCE = gl.constexpr(ONCE)
         self.ORDER = gl.constexpr(ORDER)
         self.PARTIES = gl.constexpr(PARTIES)
+        self.AFTER = gl.constexpr(AFTER)
+        self.BOUNDED = gl.constexpr(BOUNDED)
+        self.SHARED = gl.constexpr(SHARED)
+        self.MASKED = gl.constexpr(MASKED)
+        self.DROPS = gl.constexpr(DROPS)

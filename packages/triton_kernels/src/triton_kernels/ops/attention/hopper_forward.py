@@ -15,14 +15,22 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout
 from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import hopper_order, packing
-from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_lse, empty_output
+from triton_kernels.ops.attention import bit_masks, hopper_order, packing
+from triton_kernels.ops.attention.features import (
+    UNBOUNDED,
+    Features,
+    empty_lse,
+    empty_output,
+    threshold,
+)
 from triton_kernels.ops.attention.hopper_attend import forward as _kernel
 from triton_kernels.ops.attention.layout import block_width
 
 _TILES_TO_FOLD = 6
 """Tiles a program from which pairs of packed ones are small enough to be dealt out."""
 _LOG2E = 1 / math.log(2)
+_LARGEST_CAP = 52.0
+"""Up to which e^cap, times as many keys and as large values as there may be, is a float32."""
 
 
 class Tiling(NamedTuple):
@@ -74,16 +82,24 @@ def attend(
     f = features
     layouts = Layout.of(query), Layout.of(key), Layout.of(value)
     beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
-    plan = _plan(layouts, beside, f[len(beside) :], tile)
+    # Then a query's own key is its last: the places of sequences need not be known for that.
+    level = f.cu_q is not None and f.cu_k is not None and f.cu_q.data_ptr() == f.cu_k.data_ptr()
+    plan = _plan(layouts, beside, f._replace(seed=0)[len(beside) :], level, tile)
     out = empty_output(query, value.shape[-1])
     lse = empty_lse(query)
     places = lse
     if f.cu_q is not None and f.cu_k is not None:
         places = packing.places(f.cu_q, f.cu_k, plan.rows, out, lse=lse)
+    words = visits = lse
+    if f.mask is not None:
+        m, n = query.shape[2], key.shape[2]
+        words = bit_masks.words_of(f.mask, n)
+        visits = bit_masks.visits(words, m, n, f.left, f.right, plan.rows, plan.keys)
     plan.launch(
         query, key, value, out, out if f.bias is None else f.bias, out, lse,
         lse if f.sinks is None else f.sinks.contiguous(),
         lse if f.alibi_slopes is None else f.alibi_slopes.contiguous(), places,
+        words, visits, varying=((f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32),
     )  # fmt: skip
     return out, lse
 
@@ -94,15 +110,18 @@ class _Plan(NamedTuple):
     launch: Launch
     rows: int
     """Queries of a tile."""
+    keys: int
+    """Keys of a block."""
 
 
 @functools.lru_cache(maxsize=4096)
 def _plan(
     layouts: tuple[Layout, Layout, Layout], beside: tuple[Layout | None, ...],
-    options: tuple[Any, ...], tile: Tiling | None,
+    options: tuple[Any, ...], level: bool, tile: Tiling | None,
 ) -> _Plan:  # fmt: skip
+    """level: packed sequences have as many queries as keys."""
     f = Features(*(None,) * len(beside), *options)  # type: ignore[arg-type]
-    bias, sinks, _, slopes, cu_q, _ = beside
+    bias, sinks, mask, slopes, cu_q, _ = beside
     query, _key, value = layouts
     batches, heads, m, width = query.shape
     _, heads_k, n, width_v = value.shape
@@ -131,7 +150,12 @@ def _plan(
             section = hopper_order.section(
                 lengths, batches * heads, heads // heads_k, nbytes, programs
             )
+    once = not mask and (level or not cu_q)
+    once = once and hopper_order.cut_once(*(0, 0) if cu_q else (m, n), f.left, f.right)
     scale, cap = f.scale, f.soft_cap
+    # Weights up to e^cap, which are as small a part of bfloat16's range as of float32's.
+    bounded = 0 < cap <= _LARGEST_CAP and query.dtype is torch.bfloat16
+    bounded = bounded and not (bias or sinks or slopes)
     strides = empty_output(query.example(), width_v).stride()
     launch = Launch(
         _kernel, programs,
@@ -139,16 +163,20 @@ def _plan(
             batches, heads, heads // heads_k, m, n, f.left, f.right, section,
             strides[1], strides[2],
             width_v, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
-            scale / cap if cap else 0.0,
+            scale / cap if cap else 0.0, *(mask.shape[:3] if mask else (0, 0, 0)),
+            threshold(f.dropout), 1 / (1 - f.dropout),
         ),
         {
             "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
             "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
             "SINKS": sinks is not None, "PACKED": cu_q is not None,
             "PING_PONG": tile.ping_pong, "ORDER": order,
-            "ONCE": not cu_q and hopper_order.cut_once(m, n, f.left, f.right),
+            "ONCE": once,
             "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
             "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
+            "AFTER": f.right != 0, "BOUNDED": bounded,
+            "SHARED": bounded and wide == 64 and not mask, "MASKED": mask is not None,
+            "DROPS": f.dropout > 0,
         },
         {"num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128},
         {
@@ -159,7 +187,7 @@ def _plan(
             ))
         },
     )  # fmt: skip
-    return _Plan(launch, rows)
+    return _Plan(launch, rows, tile.keys)
 
 
 def descriptor(x: torch.Tensor, rows: int, width: int) -> Any:

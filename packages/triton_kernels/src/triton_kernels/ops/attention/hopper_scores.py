@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 
 from triton_kernels._gluon import fence_async_shared, gl, gluon, mbarrier, warpgroup_mma
+from triton_kernels.ops.attention.hopper_axes import along
+from triton_kernels.ops.attention.hopper_dropout import dropped, random_words
 from triton_kernels.ops.attention.hopper_parts import tanh
+from triton_kernels.ops.attention.hopper_tiles import mask_line
 
 ROWS = gl.constexpr(64)
 """Rows of queries that one warpgroup attends with."""
@@ -47,24 +50,78 @@ def _masked(s, row, key, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
 
 
 @gluon.jit
-def _distances(s, row, key, edges):
-    """Of each score, how far its key is from its query."""
-    layout: gl.constexpr = s.type.layout
+def _sloped(s, slope, row, key, edges, AFTER: gl.constexpr):
+    """Scores less their distance times the slope; less a number of each row if no key is AFTER.
+
+    Keys are counted from the first row's own, so that the numbers near it are small.
+    """
     m, n, _, _ = edges
-    column = gl.arange(0, s.shape[1], gl.SliceLayout(0, layout)).to(gl.float32)[None, :]
-    place = row + n - m - key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout))
-    return gl.abs(place.to(gl.float32)[:, None] - column)
+    parts = s.reshape([s.shape[0], s.shape[1] // 8, 8])
+    layout: gl.constexpr = parts.type.layout
+    start = (key - (row + n - m)).to(gl.float32) * slope
+    lane = along(8, 2, 3, layout).to(gl.float32) * slope + start
+    keys = along(s.shape[1] // 8, 1, 3, layout).to(gl.float32) * (8 * slope) + lane
+    if AFTER:
+        rows = along(s.shape[0], 0, 3, layout).to(gl.float32) * slope
+        parts = parts - gl.abs(rows - keys)
+    else:
+        parts = parts + keys
+    return gl.convert_layout(parts.reshape(s.shape), s.type.layout)
 
 
 @gluon.jit
-def peak(s, top, cut, row, key, edges, slope, step, call, PARTY: gl.constexpr):
+def _wide(bias):
+    """bfloat16 pairs in one instruction each, others as the compiler will."""
+    if bias.dtype == gl.bfloat16:
+        return gl.inline_asm_elementwise(
+            "shl.b32 $0, $2, 16; and.b32 $1, $2, 0xffff0000;", "=&r,=&r,r", [bias],
+            dtype=gl.float32, is_pure=True, pack=2,
+        )  # fmt: skip
+    else:
+        return bias.to(gl.float32)
+
+
+@gluon.jit
+def _hidden(s, words):
+    """-inf where a bit is 0."""
+    parts = s.reshape([s.shape[0], s.shape[1] // 8, 4, 2])
+    layout: gl.constexpr = parts.type.layout
+    bit = 2 * along(s.shape[1] // 8, 1, 4, layout) + along(2, 3, 4, layout)
+    words = gl.expand_dims(gl.expand_dims(words, 1), 3)
+    parts = gl.where((words >> bit) & 1 != 0, parts, -float("inf"))
+    return gl.convert_layout(parts.reshape(s.shape), s.type.layout)
+
+
+@gluon.jit
+def mask_words(like, place, call):
+    """(rows, 4): of each thread the bits of its keys of a block, two for each chunk of 8.
+
+    ``place`` is head, first row and key of the block, the edges of its sequence, where that begins,
+    the slope, and the step.
+    """
+    _, _, mask_rows, _, _, _, _ = call.extras
+    head, row, key, edges, _, _, _ = place
+    m, n, _, _ = edges
+    layout: gl.constexpr = like.reshape([like.shape[0], like.shape[1] // 8, 4, 2]).type.layout
+    WORDS: gl.constexpr = gl.SliceLayout(1, gl.SliceLayout(3, layout))
+    line = gl.minimum(row + along(like.shape[0], 0, 2, WORDS), gl.minimum(m, mask_rows) - 1)
+    blocks = gl.cdiv(n, 128)
+    start = call.beside[5] + mask_line(head, call).to(gl.int64) * mask_rows * (blocks * 4)
+    words = gl.load(start + (line * blocks + key // 128) * 4 + along(4, 1, 2, WORDS))
+    if like.shape[1] == 64:  # half a word
+        words = words >> (key % 128 // 4)
+    return words
+
+
+@gluon.jit
+def peak(s, words, top, hidden, cut, place, call, PARTY: gl.constexpr):
     """Scores with what belongs to them, their new maximum (scaled), what they are scaled by."""
+    _, row, key, edges, _, slope, step = place
     scale, squeeze = call.scales
     if call.CAPPED:
         s = tanh(s * squeeze)
     if call.SLOPED:
-        s = s * scale - _distances(s, row, key, edges) * slope
-        scale = 1.0
+        s = _sloped(s, slope, row, key, edges, call.AFTER)
     if call.BIAS:
         _, _, _, _, b_slots = call.slots
         _, _, _, _, _, _, b_full, b_free, _ = call.signals
@@ -72,20 +129,60 @@ def peak(s, top, cut, row, key, edges, slope, step, call, PARTY: gl.constexpr):
         bias = b_slots.index(PARTY).reshape([s.shape[0], s.shape[1]]).load(s.type.layout)
         fence_async_shared()  # what is loaded into the slot next comes by another way
         mbarrier.arrive(b_free.index(PARTY), count=1)
-        s = s * scale + bias.to(gl.float32) * LOG2_E
-        scale = 1.0
+        s = s + _wide(bias) * (LOG2_E / scale)
+    if call.MASKED:  # noqa: SIM102 (known when compiled; the next when run)
+        if hidden:
+            s = _hidden(s, words)
     if cut:
         s = _masked(s, row, key, edges, call.LEFT, call.RIGHT)
+    if call.BOUNDED:
+        return s, top, scale
     return s, gl.maximum(top, gl.max(s, 1) * scale), scale
 
 
 @gluon.jit
-def weights_of(s, top, new, scale, BLIND: gl.constexpr):
+def _multiplied_exp2(x):
+    """2^x without the special-function unit, to 7e-5 of it, for -126 < x < 127."""
+    whole = x + 12582912.0  # 1.5·2^23: the last bits of the sum are the nearest integer
+    part = x - (whole - 12582912.0)
+    y = 0.05517166907486297 * part + 0.24261112219433045
+    y = y * part + 0.6932609854573364
+    y = y * part + 0.9999280735404956
+    bits = y.to(gl.int32, bitcast=True) + (whole.to(gl.int32, bitcast=True) << 23)
+    return bits.to(gl.float32, bitcast=True)
+
+
+@gluon.jit
+def weights_of(s, top, new, scale, cut, call, BLIND: gl.constexpr):
     """exp2(scale·s - new maximum), and the factor of what was summed before."""
+    if call.BOUNDED:
+        x = s * scale
+        weights = gl.exp2(x)
+        if call.SHARED:  # noqa: SIM102
+            if not cut:  # -inf is for the special-function unit
+                parts = x.reshape([x.shape[0], x.shape[1] // 16, 2, 8])
+                layout: gl.constexpr = parts.type.layout
+                both = gl.where(
+                    along(2, 2, 4, layout) == 0, _multiplied_exp2(parts), gl.exp2(parts)
+                )
+                weights = gl.convert_layout(both.reshape(x.shape), x.type.layout)
+        return weights, top
     base = new
     if BLIND:  # a row that has seen no key yet has no maximum
         base = gl.where(new == -float("inf"), 0.0, new)
     return gl.exp2(s * scale - base[:, None]), gl.exp2(top - base)
+
+
+@gluon.jit
+def after_dropout(p, place, call):
+    """Weights in 16 bits, of which dropout has made some zero."""
+    head, row, key, _, first_q, _, _ = place
+    _, _, _, threshold, _, seed, seed_high = call.extras
+    _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+    rows_q, _, _, _ = call.edges
+    line = head % heads_q if call.PACKED else head
+    first = line.to(gl.int64) * rows_q + first_q
+    return dropped(p, random_words(p, first, row, key, seed, seed_high), threshold)
 
 
 @gluon.jit

@@ -106,3 +106,31 @@ def first_block(row, last, edges, BLOCK_N: gl.constexpr, LEFT: gl.constexpr):
         return gl.minimum(gl.maximum(row + n - m - left, 0) // BLOCK_N, last - 1)
     else:
         return 0
+
+
+@gluon.jit
+def mask_line(head, call):
+    """Which of its matrices a mask has for a head counted through the batch."""
+    mask_batches, mask_heads, _, _, _, _, _ = call.extras
+    _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+    batch = gl.minimum(head // heads_q, mask_batches - 1)
+    return batch * mask_heads + gl.minimum(head % heads_q, mask_heads - 1)
+
+
+@gluon.jit
+def visits_of(row_tile, head, call, BLOCK_N: gl.constexpr):
+    """Where the list begins of the blocks that a tile visits, as ``bit_masks.visits`` made it."""
+    _, row_tiles, _, _, _, _, _, _, _, _, _ = call.work
+    _, n, _, _ = call.edges
+    line = mask_line(head, call).to(gl.int64) * row_tiles + row_tile
+    return call.beside[6] + line * (gl.cdiv(n, BLOCK_N) + 1)
+
+
+@gluon.jit
+def visited(index, visits, call):
+    """The number of the block that is visited at this place, and whether a mask cuts it."""
+    if call.MASKED:
+        entry = gl.load(visits + 1 + index)
+        return entry // 2, entry % 2 == 1
+    else:
+        return index, False

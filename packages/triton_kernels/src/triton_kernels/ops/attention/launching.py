@@ -14,7 +14,6 @@ from triton_kernels.ops.attention import shapes
 from triton_kernels.ops.attention.features import (
     UNBOUNDED,
     Features,
-    counters_a_row,
     threshold,
 )
 from triton_kernels.ops.attention.shapes import LARGEST_HEAD, Tile
@@ -113,7 +112,7 @@ def _plan(
             *_strides(bias, full), *_strides(mask, full),
             heads if slopes is not None and len(slopes.shape) == 2 else 0,
             *factors, f.scale, f.left, f.right, f.seed,
-            counters_a_row(longest[1]), threshold(f.dropout), 1 / (1 - f.dropout),
+            threshold(f.dropout), 1 / (1 - f.dropout),
         ),
         {
             "SIZE": size, "D0": d0, "D1": d1, "VALUE_SIZE": value_size, "V0": v0, "V1": v1,

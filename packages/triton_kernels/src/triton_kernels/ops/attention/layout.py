@@ -65,6 +65,8 @@ def backward_refuses(
         return reason
     if f.cu_q is not None and (reason := _packs_refuse(f, query, key, narrow)):
         return reason
+    if f.dropout:
+        return "it has no dropout"
     if block_width(query.shape[-1]) != block_width(value.shape[-1]):
         return "its values are as wide as its keys"
     return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))
@@ -105,10 +107,6 @@ def _gluon_refuses(query: torch.Tensor) -> str | None:
 
 
 def _features_refuse(f: Features) -> str | None:
-    if f.mask is not None:
-        return "it has no mask"
-    if f.dropout:
-        return "it has no dropout"
     if f.scale <= 0:
         return "its maxima need a positive scale"
     return None

@@ -11,9 +11,11 @@ exp2 takes the place of exp.
 from __future__ import annotations
 
 from triton_kernels._compat import tl, triton
+from triton_kernels.ops.attention import features
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
+ROUNDS = tl.constexpr(features.ROUNDS)
 
 
 @triton.jit
@@ -75,19 +77,26 @@ def scores(
 
 @triton.jit
 def kept(
-    seed, first_row, row, column, counters, threshold,
+    seed, first_row, row, column, threshold,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, TRANSPOSED: tl.constexpr,
 ):  # fmt: skip
     """Which weights of a tile dropout keeps; the tile starts at query ``row`` and key ``column``.
 
-    ``first_row`` is the number of query 0 as ``features.kept`` counts rows, int64.
+    ``first_row`` is the number of query 0 as ``features.kept`` counts, int64; ``row``, ``column``
+    and the tile's sides are multiples of 16.
     """
-    rows = first_row + row + tl.arange(0, BLOCK_M)
-    places = column // 4 + tl.arange(0, BLOCK_N // 4)
-    counter = rows[:, None] * counters + places[None, :]
-    low = counter.to(tl.uint32)
-    high = (counter >> 32).to(tl.uint32)
-    a, b, c, d = tl.philox(seed, low, high, low * 0, low * 0)
-    chosen = tl.reshape(tl.join(tl.join(a, c), tl.join(b, d)), (BLOCK_M, BLOCK_N))
-    keep = (chosen >> 1).to(tl.int32) >= threshold
-    return tl.trans(keep) if TRANSPOSED else keep
+    rows = (row // 2 + tl.arange(0, BLOCK_M // 2)).to(tl.uint32)[:, None]
+    columns = (column // 4 + tl.arange(0, BLOCK_N // 4)).to(tl.uint32)[None, :]
+    low = first_row.to(tl.uint32)
+    high = (first_row >> 32).to(tl.uint32)
+    nothing = (rows ^ rows) ^ (columns ^ columns)
+    a, b, c, d = tl.philox(
+        seed, columns ^ nothing, rows ^ nothing, low ^ nothing, high ^ nothing, n_rounds=ROUNDS
+    )
+    words = tl.join(tl.join(a, b), tl.join(c, d))  # …, key's half, query's half
+    draws = tl.join(words & 0x7FFF, words >> 16 & 0x7FFF)
+    keep = draws.to(tl.int32) >= threshold
+    keep = tl.reshape(keep, (BLOCK_M // 16, 8, BLOCK_N // 16, 4, 2, 2, 2))
+    if TRANSPOSED:
+        return tl.reshape(tl.permute(keep, (2, 4, 3, 6, 0, 5, 1)), (BLOCK_N, BLOCK_M))
+    return tl.reshape(tl.permute(keep, (0, 5, 1, 2, 4, 3, 6)), (BLOCK_M, BLOCK_N))

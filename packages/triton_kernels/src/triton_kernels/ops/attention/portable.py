@@ -72,7 +72,7 @@ def _visit(
     sums, more, total, top, q, q_rest, k_ptr, v_ptr, start, end, rows, queries, keys,
     k_row, k_column, v_row, v_column, scale, soft_cap, slope, left, right,
     bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-    seed, first_row, first_query, counters, threshold,
+    seed, first_row, first_query, threshold,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, SLOPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr,
@@ -107,9 +107,7 @@ def _visit(
         total = total * fade + tl.sum(weights, 1)
         top = new_top
         if DROPS:
-            keep = kept(
-                seed, first_row, first_query, column, counters, threshold, BLOCK_M, BLOCK_N, False
-            )
+            keep = kept(seed, first_row, first_query, column, threshold, BLOCK_M, BLOCK_N, False)
             weights = tl.where(keep, weights, 0.0)
         p = weights.to(v_ptr.dtype.element_ty)
         p = p.to(tl.float32) if UPCAST else p
@@ -130,7 +128,7 @@ def _forward(
     q_batch, q_head, q_row, q_column, k_batch, k_head, k_row, k_column,
     v_batch, v_head, v_row, v_column, o_batch, o_head, o_row, o_column,
     bias_batch, bias_head, bias_row, bias_column, mask_batch, mask_head, mask_row, mask_column,
-    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, counters, threshold, enlarge,
+    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, threshold, enlarge,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
@@ -196,7 +194,7 @@ def _forward(
                 sums, more, total, top, q, q_rest, k_ptr, v_ptr, start, stop, rows, queries, keys,
                 k_row, k_column, v_row, v_column, scale, soft_cap, slope, left, right,
                 bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-                seed, lse_row, first_query, counters, threshold,
+                seed, lse_row, first_query, threshold,
                 SIZE, D0, D1, VALUE_SIZE, V0, V1, BLOCK_M, BLOCK_N, CAPPED, SLOPED, LEFT, RIGHT,
                 DROPS, FOLDS, INDEX, PRECISION, EXACT, UPCAST, phase != 1,
             )  # fmt: skip

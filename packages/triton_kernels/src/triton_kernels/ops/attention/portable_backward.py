@@ -63,7 +63,7 @@ def _lse_and_delta(lse_ptr, delta_ptr, rows, queries, CUT: tl.constexpr):
 def _weights_and_slopes(
     products, dp, lse, delta, rows, columns, queries, keys, scale, soft_cap, slope, left, right,
     bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-    seed, first_row, row, column, counters, threshold, enlarge,
+    seed, first_row, row, column, threshold, enlarge,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, SLOPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr,
     DROPS: tl.constexpr, EXACT: tl.constexpr, CUT: tl.constexpr, TRANSPOSED: tl.constexpr,
@@ -77,7 +77,7 @@ def _weights_and_slopes(
     weights = tl.exp2(t - lse)
     dropped = weights
     if DROPS:
-        keep = kept(seed, first_row, row, column, counters, threshold, BLOCK_M, BLOCK_N, TRANSPOSED)
+        keep = kept(seed, first_row, row, column, threshold, BLOCK_M, BLOCK_N, TRANSPOSED)
         dropped = tl.where(keep, weights * enlarge, 0.0)
         dp = tl.where(keep, dp * enlarge, 0.0)
     dt = weights * (dp - delta)
@@ -94,7 +94,7 @@ def _visit_rows(
     columns, first_key, queries, keys, q_row, q_column, g_row, g_column,
     scale, soft_cap, slope, left, right,
     bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-    seed, first_row, counters, threshold, enlarge,
+    seed, first_row, threshold, enlarge,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, SLOPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr,
@@ -123,7 +123,7 @@ def _visit_rows(
             products, dp, lse[None, :], delta[None, :], rows[None, :], columns[:, None],
             queries, keys, scale, soft_cap, slope, left, right,
             bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-            seed, first_row, row, first_key, counters, threshold, enlarge, BLOCK_M, BLOCK_N,
+            seed, first_row, row, first_key, threshold, enlarge, BLOCK_M, BLOCK_N,
             CAPPED, SLOPED, LEFT, RIGHT, DROPS, EXACT, CUT, True,
         )  # fmt: skip
         p = weights.to(g_ptr.dtype.element_ty)
@@ -149,7 +149,7 @@ def _keys_backward(
     v_batch, v_head, v_row, v_column, g_batch, g_head, g_row, g_column,
     dk_batch, dk_head, dk_row, dk_column, dv_batch, dv_head, dv_row, dv_column,
     bias_batch, bias_head, bias_row, bias_column, mask_batch, mask_head, mask_row, mask_column,
-    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, counters, threshold, enlarge,
+    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, threshold, enlarge,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
@@ -227,7 +227,7 @@ def _keys_backward(
                     queries, keys, q_row, q_column, g_row, g_column,
                     scale, soft_cap, slope, left, right,
                     own_bias, bias_row, bias_column, own_mask, mask_row, mask_column,
-                    seed, lse_row, counters, threshold, enlarge,
+                    seed, lse_row, threshold, enlarge,
                     SIZE, D0, D1, VALUE_SIZE, V0, V1, BLOCK_M, BLOCK_N, CAPPED, SLOPED, LEFT,
                     RIGHT, DROPS, INDEX, PRECISION, EXACT, UPCAST, phase != 1,
                 )  # fmt: skip
@@ -250,7 +250,7 @@ def _visit_keys(
     rows, first_query, queries, keys, k_row, k_column, v_row, v_column,
     scale, soft_cap, slope, left, right,
     bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-    seed, first_row, counters, threshold, enlarge,
+    seed, first_row, threshold, enlarge,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, SLOPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr,
@@ -278,7 +278,7 @@ def _visit_keys(
             products, dp, lse[:, None], delta[:, None], rows[:, None], columns[None, :],
             queries, keys, scale, soft_cap, slope, left, right,
             bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-            seed, first_row, first_query, column, counters, threshold, enlarge, BLOCK_M, BLOCK_N,
+            seed, first_row, first_query, column, threshold, enlarge, BLOCK_M, BLOCK_N,
             CAPPED, SLOPED, LEFT, RIGHT, DROPS, EXACT, CUT, False,
         )  # fmt: skip
         d = ds.to(k_ptr.dtype.element_ty)
@@ -298,7 +298,7 @@ def _rows_backward(
     v_batch, v_head, v_row, v_column, g_batch, g_head, g_row, g_column,
     dq_batch, dq_head, dq_row, dq_column,
     bias_batch, bias_head, bias_row, bias_column, mask_batch, mask_head, mask_row, mask_column,
-    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, counters, threshold, enlarge,
+    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, threshold, enlarge,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
@@ -369,7 +369,7 @@ def _rows_backward(
                 rows, first_query, queries, keys, k_row, k_column, v_row, v_column,
                 scale, soft_cap, slope, left, right,
                 bias_ptr, bias_row, bias_column, mask_ptr, mask_row, mask_column,
-                seed, lse_row, counters, threshold, enlarge,
+                seed, lse_row, threshold, enlarge,
                 SIZE, D0, D1, VALUE_SIZE, V0, V1, BLOCK_M, BLOCK_N, CAPPED, SLOPED, LEFT, RIGHT,
                 DROPS, INDEX, PRECISION, EXACT, UPCAST, phase != 1,
             )  # fmt: skip
@@ -389,7 +389,7 @@ def _bias_backward(
     v_batch, v_head, v_row, v_column, g_batch, g_head, g_row, g_column,
     db_batch, db_head, db_row, db_column,
     bias_batch, bias_head, bias_row, bias_column, mask_batch, mask_head, mask_row, mask_column,
-    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, counters, threshold, enlarge,
+    slopes_batch, scale, soft_cap, plain_scale, left, right, seed, threshold, enlarge,
     SIZE: tl.constexpr, D0: tl.constexpr, D1: tl.constexpr, VALUE_SIZE: tl.constexpr,
     V0: tl.constexpr, V1: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
     CAPPED: tl.constexpr, LEFT: tl.constexpr, RIGHT: tl.constexpr, DROPS: tl.constexpr,
@@ -452,7 +452,7 @@ def _bias_backward(
                 products, dp, lse[:, None], delta[:, None], rows[:, None], columns[None, :],
                 queries, keys, scale, soft_cap, slope, left, right,
                 own_bias, bias_row, bias_column, own_mask, mask_row, mask_column,
-                seed, lse_row, tile * BLOCK_M, column * BLOCK_N, counters, threshold, enlarge,
+                seed, lse_row, tile * BLOCK_M, column * BLOCK_N, threshold, enlarge,
                 BLOCK_M, BLOCK_N, CAPPED, SLOPED, LEFT, RIGHT, DROPS, EXACT, True, False,
             )  # fmt: skip
             sums += dt

@@ -75,9 +75,9 @@ def scores(query: torch.Tensor, key: torch.Tensor, f: Features) -> torch.Tensor:
 
 
 def _attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features, rows: torch.Tensor
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features, first: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One batch of equal lengths; the rows' numbers are dropout's."""
+    """One batch of equal lengths; ``first`` is dropout's number of query 0."""
     group = query.shape[1] // max(key.shape[1], 1)
     key, value = (x.repeat_interleave(group, 1) if group > 1 else x for x in (key, value))
     t = scores(query, key, f)
@@ -93,15 +93,15 @@ def _attend(
     lse = (total.log() + highest).masked_fill(empty, -torch.inf).squeeze(-1)
     weights = exponentials[..., : key.shape[2]] / total
     if f.dropout:
-        chosen = kept(f.seed, f.dropout, rows, key.shape[2], f.max_k if f.packed else None)
+        chosen = kept(f.seed, f.dropout, first, query.shape[2], key.shape[2])
         weights = torch.where(chosen, weights / (1 - f.dropout), 0.0)
     return torch.matmul(weights, value), lse
 
 
-def _row_numbers(query: torch.Tensor) -> torch.Tensor:
-    """(B, H, Sq): what dropout calls each row."""
-    shape = query.shape[:3]
-    return torch.arange(shape.numel(), device=query.device).view(shape)
+def _first_rows(query: torch.Tensor) -> torch.Tensor:
+    """(B, H): what dropout calls the first query of each head."""
+    batch, heads, length, _ = query.shape
+    return torch.arange(batch * heads, device=query.device).view(batch, heads) * length
 
 
 def attention(
@@ -117,14 +117,14 @@ def _attention(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     wide = lse_dtype(query.dtype)
     q, k, v = query.to(wide), key.to(wide), value.to(wide)
-    rows = _row_numbers(query)
+    first = _first_rows(query)
     if not f.packed:
-        output, lse = _attend(q, k, v, f, rows)
+        output, lse = _attend(q, k, v, f, first)
     else:
         found = []
         for n, (own_q, own_k) in enumerate(_sequences(f)):
             parts = q[:, :, own_q], k[:, :, own_k], v[:, :, own_k]
-            found.append(_attend(*parts, _of_sequence(f, n), rows[:, :, own_q]))
+            found.append(_attend(*parts, _of_sequence(f, n), first + own_q.start))
         rest = q.shape[2] - sum(o.shape[2] for o, _ in found)
         found.append((q.new_zeros((*q.shape[:2], rest, v.shape[3])),
                       q.new_full((*q.shape[:2], rest), -torch.inf)))  # fmt: skip
@@ -151,14 +151,14 @@ class _Gradients(NamedTuple):
 
 def _one_gradient(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-    lse: torch.Tensor, delta: torch.Tensor, f: Features, rows: torch.Tensor,
+    lse: torch.Tensor, delta: torch.Tensor, f: Features, first: torch.Tensor,
 ) -> _Gradients:  # fmt: skip
     """One batch of equal lengths, by the formulas that stand in ``kernels``."""
     t = scores(query, key, f)
     weights = torch.exp(t - lse.masked_fill(lse == -torch.inf, 0.0)[..., None])
     dropped, dp = weights, torch.matmul(grad, value.mT)
     if f.dropout:
-        chosen = kept(f.seed, f.dropout, rows, key.shape[2], f.max_k if f.packed else None)
+        chosen = kept(f.seed, f.dropout, first, query.shape[2], key.shape[2])
         dropped = torch.where(chosen, weights / (1 - f.dropout), 0.0)
         dp = torch.where(chosen, dp / (1 - f.dropout), 0.0)
     dt = weights * (dp - delta[..., None])
@@ -177,14 +177,14 @@ def _gradients(
     group = query.shape[1] // max(key.shape[1], 1)
     key, value = (x.repeat_interleave(group, 1) if group > 1 else x for x in (key, value))
     g, q, k, v = (x.to(wide) for x in (grad, query, key, value))
-    rows = _row_numbers(query)
+    first = _first_rows(query)
     if not f.packed:
-        return _one_gradient(g, q, k, v, lse, delta, f, rows)
+        return _one_gradient(g, q, k, v, lse, delta, f, first)
     dq, dk, dv = (torch.zeros_like(x) for x in (q, k, v))
     for n, (own_q, own_k) in enumerate(_sequences(f)):
         one = _one_gradient(
             g[:, :, own_q], q[:, :, own_q], k[:, :, own_k], v[:, :, own_k], lse[:, :, own_q],
-            delta[:, :, own_q], _of_sequence(f, n), rows[:, :, own_q],
+            delta[:, :, own_q], _of_sequence(f, n), first + own_q.start,
         )  # fmt: skip
         dq[:, :, own_q], dk[:, :, own_k], dv[:, :, own_k] = one[:3]
     return _Gradients(dq, dk, dv, dq)

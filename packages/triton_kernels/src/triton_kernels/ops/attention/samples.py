@@ -50,8 +50,8 @@ def torch_attention(
     weights = scores.masked_fill(blind, 0.0).softmax(-1).masked_fill(blind, 0.0)
     weights = weights[..., :keys]
     if dropout:
-        rows = torch.arange(query.shape[:3].numel(), device=query.device).view(query.shape[:3])
-        chosen = kept(seed, dropout, rows, keys)
+        heads = torch.arange(query.shape[:2].numel(), device=query.device).view(query.shape[:2])
+        chosen = kept(seed, dropout, heads * queries, queries, keys)
         weights = weights.masked_fill(~chosen, 0.0) / (1 - dropout)
     output = weights @ value
     if not return_lse:

@@ -38,17 +38,28 @@ def _product(x: torch.Tensor, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
     return top >> 16, ((top & 0xFFFF) << 16) | (bottom & 0xFFFF)
 
 
-def words_of(counters: torch.Tensor, seed: int) -> torch.Tensor:
-    """Four random words a counter, as int64 (counters, 4): Philox 4x32-10 with the seed as key."""
-    zero = torch.zeros_like(counters)
-    c = [counters % _WORD, counters // _WORD, zero, zero]
+def philox(counter: list[torch.Tensor], seed: int, rounds: int = _ROUNDS) -> torch.Tensor:
+    """Four random words a counter, as int64 (…, 4): Philox 4x32 with the seed as key.
+
+    Args:
+        counter: its four words, int64, lowest first, of shapes that broadcast.
+        seed: the key.
+        rounds: ten, or seven, which pass the same tests with less to spare (Salmon et al. 2011).
+    """
+    c = list(torch.broadcast_tensors(*counter))
     key = [seed % _WORD, seed // _WORD % _WORD]
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         high0, low0 = _product(c[0], _FACTORS[0])
         high1, low1 = _product(c[2], _FACTORS[1])
         c = [high1 ^ c[1] ^ key[0], low1, high0 ^ c[3] ^ key[1], low0]
         key = [(k + step) % _WORD for k, step in zip(key, _KEYS, strict=True)]
-    return torch.stack(c, 1)
+    return torch.stack(c, -1)
+
+
+def words_of(counters: torch.Tensor, seed: int) -> torch.Tensor:
+    """Four random words a counter below 2⁶³, as int64 (counters, 4): Philox 4x32-10."""
+    zero = torch.zeros_like(counters)
+    return philox([counters % _WORD, counters // _WORD, zero, zero], seed)
 
 
 def words(n: int, seed: int, device: torch.device) -> torch.Tensor:

@@ -1,0 +1,129 @@
+"""The Gluon forward's masks, in bits and block by block, and its dropout."""
+
+import pytest
+import torch
+from triton_kernels import _compat, flash_attention, flash_attention_varlen, record_backends
+from triton_kernels.ops.attention import bit_masks
+
+pytestmark = pytest.mark.usefixtures("poisoned")
+
+MASKS = (  # the mask's shape; rows, keys, left, right; rows of a tile, keys of a block
+    ((1, 2, 150, 410), (150, 410, -1, -1), (128, 128)),
+    ((1, 1, 150, 523), (150, 523, -1, 0), (128, 64)),
+    ((1, 1, 200, 390), (200, 390, 100, 3), (192, 128)),
+    ((2, 1, 1, 700), (300, 700, -1, -1), (128, 128)),
+    ((1, 1, 70, 1), (70, 40, -1, 0), (128, 128)),
+)
+
+
+@pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
+@pytest.mark.parametrize(("shape", "edges", "tile"), MASKS, ids=str)
+def test_a_mask_in_bits_hides_what_it_hid(shape, edges, tile):
+    (m, n, left, right), (rows, keys) = edges, tile
+    mask = torch.rand(shape) < 0.5
+    mask[..., 128:256] = False
+    mask[..., 256:400] = True
+    words = bit_masks.words_of(mask, n)
+    full = mask.expand(-1, -1, -1, n)
+    key = torch.arange(n)
+    bit = key // 8 % 16 * 2 + key % 2
+    found = words.view(*shape[:3], -1)[..., key // 128 * 4 + key % 8 // 2] >> bit
+    assert torch.equal(found & 1 != 0, full)
+    full = full.expand(-1, -1, m, -1)
+    visits = bit_masks.visits(words, m, n, left, right, rows, keys)
+    for tile_row, (first, own) in enumerate(zip(range(0, m, rows), visits.unbind(2), strict=True)):
+        end = n if right < 0 else min(n, min(first + rows, m) + n - m + right)
+        last = -(-max(end, 1) // keys)
+        begin = 0 if left < 0 else min(max(first + n - m - left, 0) // keys, last - 1)
+        for line, seen in zip(own.flatten(0, 1), full.flatten(0, 1), strict=True):
+            expected = []
+            for block in range(begin, last):
+                part = seen[first : first + rows, block * keys : (block + 1) * keys]
+                whole = part.all() and part.shape[1] == keys
+                expected += [2 * block + int(not whole)] if part.any() else []
+            expected = expected or [2 * last - 1]  # one at least
+            assert line[: 1 + len(expected)].tolist() == [len(expected), *expected], tile_row
+
+
+# --- on a GPU -------------------------------------------------------------------------------------
+
+
+def halves(*shapes):
+    return [torch.randn(shape, device="cuda", dtype=torch.bfloat16) for shape in shapes]
+
+
+def agrees(actual, wanted):
+    """Within what bfloat16 rounds; -inf in the same places, NaN nowhere."""
+    none = wanted == -torch.inf
+    assert torch.equal(actual == -torch.inf, none)
+    actual, wanted = (x.float().masked_fill(none, 0.0) for x in (actual, wanted))
+    error = (actual - wanted).norm()
+    assert error <= 0.01 * wanted.norm() + 2e-3 * wanted.numel() ** 0.5
+
+
+def mask_of(kind, batch, heads, queries, keys):
+    """Some that hide pairs, some that hide or leave whole blocks, rows that see nothing."""
+    if kind == "keys":
+        return torch.rand((batch, 1, 1, keys), device="cuda") < 0.7
+    mask = torch.rand((1, heads, queries, keys), device="cuda") < 0.7
+    if kind == "blocks":
+        mask[:, 0, :, 128:256] = True
+        mask[:, 0, :, 256:] = False
+        mask[:, 1, :140] = False
+    mask[:, :, 5] = False
+    return mask
+
+
+OPTIONS = ({}, {"causal": True}, {"window": (100, 30), "soft_cap": 20.0})
+
+
+def check(q, k, v, options):
+    with torch.no_grad(), record_backends() as record:
+        found = flash_attention(q, k, v, return_lse=True, **options)
+    assert record == [("flash_attention", "hopper")]
+    exact = [x.float() for x in (q, k, v)]
+    wanted = flash_attention(*exact, return_lse=True, backend="reference", **options)
+    for actual, expected in zip(found, wanted, strict=True):
+        agrees(actual, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("kind", ["pairs", "keys", "blocks"])
+def test_the_forward_with_a_mask_agrees_with_float32(kind, options, size):
+    q, k, v = halves((2, 4, 300, size), (2, 2, 400, size), (2, 2, 400, size))
+    check(q, k, v, {**options, "mask": mask_of(kind, 2, 4, 300, 400)})
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_forward_drops_what_the_reference_drops(options, size):
+    q, k, v = halves((2, 4, 300, size), (2, 2, 304, size), (2, 2, 304, size))
+    for seed in (7, 2**31 + 5, 2**40 + 7):  # the second of which finds the first's launch
+        check(q, k, v, {**options, "dropout": 0.3, "seed": seed})
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128])
+def test_packed_sequences_drop_what_the_reference_drops(size):
+    inputs = halves((500, 4, size), (500, 2, size), (500, 2, size))
+    ends = torch.tensor([0, 130, 131, 290, 500]).int().cuda()
+    options = {"causal": True, "dropout": 0.3, "seed": 3}
+    with torch.no_grad(), record_backends() as record:
+        found = flash_attention_varlen(*inputs, ends, ends, 210, 210, **options)
+    assert record == [("flash_attention", "hopper")]
+    exact = [x.float() for x in inputs]
+    wanted = flash_attention_varlen(*exact, ends, ends, 210, 210, backend="reference", **options)
+    agrees(found, wanted)
+
+
+@pytest.mark.gpu
+def test_scores_under_a_cap_need_no_maximum():
+    # A row of scores at -cap and one at cap: weights of e^-50 and e^50, sums of them finite.
+    q, k, v = halves((1, 2, 256, 64), (1, 2, 300, 64), (1, 2, 300, 64))
+    q[:, :, 0] = 40.0
+    q[:, :, 1] = -40.0
+    k[:] = k.abs() + 1
+    check(q, k, v, {"soft_cap": 50.0})
