@@ -112,7 +112,8 @@ def forward(size: int, causal: bool) -> None:
         "LEFT": False, "RIGHT": causal, "CAPPED": False, "SLOPED": 0, "BIAS": False,
         "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "ONCE": True,
         "ORDER": "sections" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
-        "V_SLOTS": t.v_slots, "QUERIES": t.queries, "REGISTERS": 240 if t.parties == 2 else 160,
+        "V_SLOTS": t.v_slots, "QUERIES": t.queries, "KEPT": t.kept, "AHEAD": t.ahead,
+        "REGISTERS": 240 if t.parties == 2 else 160,
         "AFTER": not causal, "BOUNDED": False, "SHARED": False, "MASKED": False, "DROPS": False,
         "maxnreg": 168 if t.parties == 2 else 128,
     }  # fmt: skip

@@ -52,7 +52,9 @@ from triton_kernels.ops.attention.hopper_scores import (
     by_thread,
     mask_words,
     peak,
+    queries_kept,
     scores_of,
+    settle,
     sums_by_thread,
     weights_of,
 )
@@ -152,25 +154,34 @@ def _load(call):
 
 
 @gluon.jit
-def _skip(skipped, step, call, PARTY: gl.constexpr):
+def _next(slot, phase, SLOTS: gl.constexpr):
+    """The slot after this one, and the phase that its barriers end next."""
+    over = slot == SLOTS - 1
+    return gl.where(over, 0, slot + 1), gl.where(over, phase ^ 1, phase)
+
+
+@gluon.jit
+def _skip(skipped, step, k_slot, k_phase, v_slot, v_phase, call, PARTY: gl.constexpr):
     """Passes over the block, at most one, that only the lower rows of a tile see."""
     _, _, k_full, k_free, v_full, v_free, b_full, b_free, turns = call.signals
-    SLOTS: gl.constexpr = k_full.shape[0]
-    V_SLOTS: gl.constexpr = v_full.shape[0]
-    slot = step % SLOTS
     skips = skipped > 0
     if call.PING_PONG:
         mbarrier.wait(turns.index(PARTY), step & 1, pred=skips)
         mbarrier.arrive(turns.index(1 - PARTY), count=1, pred=skips)
-    mbarrier.wait(k_full.index(slot), step // SLOTS & 1, pred=skips)
-    mbarrier.arrive(k_free.index(slot), count=1, pred=skips)
+    mbarrier.wait(k_full.index(k_slot), k_phase, pred=skips)
+    mbarrier.arrive(k_free.index(k_slot), count=1, pred=skips)
     if call.BIAS:
         mbarrier.wait(b_full.index(PARTY), step & 1, pred=skips)
         mbarrier.arrive(b_free.index(PARTY), count=1, pred=skips)
-    slot = step % V_SLOTS
-    mbarrier.wait(v_full.index(slot), step // V_SLOTS & 1, pred=skips)
-    mbarrier.arrive(v_free.index(slot), count=1, pred=skips)
-    return step + skipped
+    mbarrier.wait(v_full.index(v_slot), v_phase, pred=skips)
+    mbarrier.arrive(v_free.index(v_slot), count=1, pred=skips)
+    k_next, k_next_phase = _next(k_slot, k_phase, k_full.shape[0])
+    v_next, v_next_phase = _next(v_slot, v_phase, v_full.shape[0])
+    k_slot = gl.where(skips, k_next, k_slot)
+    k_phase = gl.where(skips, k_next_phase, k_phase)
+    v_slot = gl.where(skips, v_next, v_slot)
+    v_phase = gl.where(skips, v_next_phase, v_phase)
+    return step + skipped, k_slot, k_phase, v_slot, v_phase
 
 
 @gluon.jit
@@ -210,6 +221,7 @@ def _attend(call, PARTY: gl.constexpr):
     ONCE: gl.constexpr = call.ONCE
     PARTIES: gl.constexpr = call.PARTIES
     CAPPED: gl.constexpr = call.CAPPED
+    KEPT: gl.constexpr = call.KEPT
     BOUNDED: gl.constexpr = call.BOUNDED
     # Rows that see no key have no maximum.
     BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or call.BIAS or call.MASKED
@@ -231,6 +243,10 @@ def _attend(call, PARTY: gl.constexpr):
     row = (row_tile * PARTIES + PARTY) * ROWS
     last = last_block(row + ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
     step = 0
+    k_slot = 0
+    k_phase = 0
+    v_slot = 0
+    v_phase = 0
     visits = 0
     if call.MASKED:
         visits = visits_of(row_tile, head, call, BLOCK_N)
@@ -240,12 +256,15 @@ def _attend(call, PARTY: gl.constexpr):
             last_block((row_tile + 1) * PARTIES * ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
             - last
         )
-        step = _skip(gl.where(some, skipped, 0), step, call, PARTY)
+        step, k_slot, k_phase, v_slot, v_phase = _skip(
+            gl.where(some, skipped, 0), step, k_slot, k_phase, v_slot, v_phase, call, PARTY
+        )
     mbarrier.wait(q_full.index(PARTY), 0, pred=some)
-    mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=some)
-    scores = scores_of(q_slots, PARTY, k_slots, step % SLOTS, zeros)
+    mbarrier.wait(k_full.index(k_slot), k_phase, pred=some)
+    kept = queries_kept(q_slots, PARTY, KEPT, S)
+    scores = scores_of(kept, q_slots, PARTY, k_slots, k_slot, zeros, KEPT)
     for turn in range(rounds):
-        q_slot = (turn * PARTIES + PARTY) % QUERIES
+        q_slot = PARTY if QUERIES == PARTIES else (turn * PARTIES + PARTY) % QUERIES
         own = (m, n, left, right)
         first = first_block(row_tile * PARTIES * ROWS, last, own, BLOCK_N, LEFT)
         more = turn + 1 < rounds
@@ -263,8 +282,12 @@ def _attend(call, PARTY: gl.constexpr):
         words = 0
         if call.MASKED:
             words = mask_words(zeros, place, call)
-        s = warpgroup_mma_wait(0, (scores,))
-        mbarrier.arrive(k_free.index(step % SLOTS), count=1)
+        if KEPT:
+            s, kept = warpgroup_mma_wait(0, (scores, kept))
+        else:
+            s = warpgroup_mma_wait(0, (scores,))
+        mbarrier.arrive(k_free.index(k_slot), count=1)
+        k_slot, k_phase = _next(k_slot, k_phase, SLOTS)
         if OWN:  # noqa: SIM102 (known when compiled; the next when run)
             if last - first == 1:
                 mbarrier.arrive(q_free.index(q_slot), count=1)
@@ -297,9 +320,9 @@ def _attend(call, PARTY: gl.constexpr):
         p = gl.convert_layout(halves, P)
         sums = gl.zeros([ROWS, WIDTH], gl.float32, OUT)
         if PACKED:
-            mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+            mbarrier.wait(v_full.index(v_slot), v_phase)
             if n < last * BLOCK_N:
-                clear(v_slots.index(step % V_SLOTS), n - (last - 1) * BLOCK_N)
+                clear(v_slots.index(v_slot), n - (last - 1) * BLOCK_N)
         step += 1
         if QUERIES >= 2 * PARTIES and not OWN:  # the output before has left its slot by now
             store_wait(0)
@@ -307,22 +330,25 @@ def _attend(call, PARTY: gl.constexpr):
             mbarrier.arrive(q_free.index(left_slot), count=1, pred=turn > 0)
         for back in range(1, last - first):
             block, hidden = visited(last - 1 - back, visits, call)
-            slot = step % SLOTS
-            before = (step - 1) % V_SLOTS
-            mbarrier.wait(k_full.index(slot), step // SLOTS & 1)
+            mbarrier.wait(k_full.index(k_slot), k_phase)
             if PING_PONG:
                 mbarrier.wait(turns.index(PARTY), step - 1 & 1)
-            scores = scores_of(q_slots, q_slot, k_slots, slot, zeros)
-            mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
-            adding = add_values(p, v_slots, before, sums)
+            scores = scores_of(kept, q_slots, q_slot, k_slots, k_slot, zeros, KEPT)
+            mbarrier.wait(v_full.index(v_slot), v_phase)
+            adding = add_values(p, v_slots, v_slot, sums)
+            v_next, v_next_phase = _next(v_slot, v_phase, V_SLOTS)
+            k_next, k_next_phase = _next(k_slot, k_phase, SLOTS)
             if PING_PONG:
                 mbarrier.arrive(turns.index(1 - PARTY), count=1)
             place = (head, row, block * BLOCK_N, own, first_q, slope, step)
             words = 0
             if call.MASKED:
                 words = mask_words(zeros, place, call)
-            s = warpgroup_mma_wait(1, (scores,))
-            mbarrier.arrive(k_free.index(slot), count=1)
+            if KEPT:
+                s, kept = warpgroup_mma_wait(1, (scores, kept))
+            else:
+                s = warpgroup_mma_wait(1, (scores,))
+            mbarrier.arrive(k_free.index(k_slot), count=1)
             cut = False
             if RIGHT and not ONCE:
                 cut = block >= whole
@@ -333,14 +359,20 @@ def _attend(call, PARTY: gl.constexpr):
                 weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
             if LEFT or (RIGHT and not ONCE) or CAPPED:
                 # The branches of a wait keep the assembler from moving the next one up before them.
-                mbarrier.wait(v_full.index(step % V_SLOTS), step // V_SLOTS & 1)
+                mbarrier.wait(v_full.index(v_next), v_next_phase)
             if OWN:  # noqa: SIM102 (known when compiled; the next when run)
                 if last - 1 - back == first:
                     mbarrier.arrive(q_free.index(q_slot), count=1)
             # Waited for between maximum and exponentials: the other party's products run meanwhile,
             # and this one's weights can take the registers of p.
+            if call.AHEAD:
+                settle(heads_q)
             sums, _spent = warpgroup_mma_wait(0, (adding, p))
-            mbarrier.arrive(v_free.index(before), count=1)
+            mbarrier.arrive(v_free.index(v_slot), count=1)
+            v_slot = v_next
+            v_phase = v_next_phase
+            k_slot = k_next
+            k_phase = k_next_phase
             if not CAPPED:
                 weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
             top = new
@@ -357,13 +389,14 @@ def _attend(call, PARTY: gl.constexpr):
             step += 1
         # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
         # it multiplies what lies in the slots, for nobody.
-        before = (step - 1) % V_SLOTS
-        mbarrier.wait(v_full.index(before), (step - 1) // V_SLOTS & 1)
+        mbarrier.wait(v_full.index(v_slot), v_phase)
         if PING_PONG:
             mbarrier.wait(turns.index(PARTY), step - 1 & 1)
-        adding = add_values(p, v_slots, before, sums)
+        adding = add_values(p, v_slots, v_slot, sums)
         if PING_PONG:
             mbarrier.arrive(turns.index(1 - PARTY), count=1)
+        before = v_slot
+        v_slot, v_phase = _next(v_slot, v_phase, V_SLOTS)
         row_tile = next_tile
         next_row = (row_tile * PARTIES + PARTY) * ROWS
         following = (next_m, next_n, left, right)
@@ -375,11 +408,15 @@ def _attend(call, PARTY: gl.constexpr):
             skipped = (
                 last_block((row_tile + 1) * PARTIES * ROWS - 1, following, BLOCK_N, RIGHT) - last
             )
-            step = _skip(gl.where(more, skipped, 0), step, call, PARTY)
+            step, k_slot, k_phase, v_slot, v_phase = _skip(
+                gl.where(more, skipped, 0), step, k_slot, k_phase, v_slot, v_phase, call, PARTY
+            )
         fetched = (turn + 1) * PARTIES + PARTY
-        mbarrier.wait(q_full.index(fetched % QUERIES), fetched // QUERIES & 1, pred=more)
-        mbarrier.wait(k_full.index(step % SLOTS), step // SLOTS & 1, pred=more)
-        scores = scores_of(q_slots, fetched % QUERIES, k_slots, step % SLOTS, zeros)
+        next_slot = PARTY if QUERIES == PARTIES else fetched % QUERIES
+        mbarrier.wait(q_full.index(next_slot), fetched // QUERIES & 1, pred=more)
+        mbarrier.wait(k_full.index(k_slot), k_phase, pred=more)
+        kept = queries_kept(q_slots, next_slot, KEPT, S)
+        scores = scores_of(kept, q_slots, next_slot, k_slots, k_slot, zeros, KEPT)
         sums = warpgroup_mma_wait(1, (adding,))
         mbarrier.arrive(v_free.index(before), count=1)
         total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
@@ -429,6 +466,7 @@ def forward(
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
+    KEPT: gl.constexpr, AHEAD: gl.constexpr,
     AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr, MASKED: gl.constexpr,
     DROPS: gl.constexpr,
 ):  # fmt: skip
@@ -485,7 +523,8 @@ def forward(
         (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width, bias_batches,
          bias_heads),
         (m, n, left, right), (scale, squeeze),
-        (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
+        AHEAD,
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
         AFTER, BOUNDED, SHARED, MASKED, DROPS,
     )  # fmt: skip

@@ -40,6 +40,8 @@ class Call:
     ONCE: gl.constexpr
     ORDER: gl.constexpr
     PARTIES: gl.constexpr
+    KEPT: gl.constexpr
+    AHEAD: gl.constexpr
     AFTER: gl.constexpr
     """Whether a row sees keys after its own."""
     BOUNDED: gl.constexpr
@@ -52,8 +54,8 @@ class Call:
     @gluon.constexpr_function
     def __init__(
         self, descriptors, beside, slots, signals, work, edges, scales, extras,
-        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
-        AFTER, BOUNDED, SHARED, MASKED, DROPS,
+        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
+        AHEAD, AFTER, BOUNDED, SHARED, MASKED, DROPS,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -74,6 +76,8 @@ class Call:
         self.ONCE = gl.constexpr(ONCE)
         self.ORDER = gl.constexpr(ORDER)
         self.PARTIES = gl.constexpr(PARTIES)
+        self.KEPT = gl.constexpr(KEPT)
+        self.AHEAD = gl.constexpr(AHEAD)
         self.AFTER = gl.constexpr(AFTER)
         self.BOUNDED = gl.constexpr(BOUNDED)
         self.SHARED = gl.constexpr(SHARED)

@@ -51,6 +51,10 @@ class Tiling(NamedTuple):
     halves: bool = False
     """Whether an output leaves in halves through a slot of its own: its queries' slot is free early
     then, and two of them are enough."""
+    kept: int = 0
+    """Columns of queries that stay in registers through a tile."""
+    ahead: bool = False
+    """Whether the maximum of a block's scores is known before p·v of the last one is waited for."""
 
 
 def tiling(width: int, rows: int, causal: bool) -> Tiling:
@@ -63,8 +67,8 @@ def tiling(width: int, rows: int, causal: bool) -> Tiling:
             return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6)
         return Tiling(keys=128, slots=4, v_slots=4)
     if width == 128:
-        return Tiling(keys=128, v_slots=3)
-    return Tiling(keys=64, queries=2, halves=True)
+        return Tiling(keys=128, v_slots=3, ahead=causal)
+    return Tiling(keys=64, queries=2, halves=True, kept=64, ahead=causal)
 
 
 def forward(
@@ -127,6 +131,8 @@ def _plan(
     _, heads_k, n, width_v = value.shape
     wide, wide_v = block_width(width), block_width(width_v)
     tile = tile or tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
+    if any(beside) or f.soft_cap or f.dropout or f.left != UNBOUNDED:  # measured without them
+        tile = tile._replace(kept=0, ahead=False)
     if bias:  # its blocks take the room of a third slot of values, or of outputs
         tile = tile._replace(v_slots=min(tile.v_slots, 2 if wide == 128 else 4), halves=False)
     rows = 64 * tile.parties
@@ -173,7 +179,8 @@ def _plan(
             "PING_PONG": tile.ping_pong, "ORDER": order,
             "ONCE": once,
             "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
-            "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
+            "QUERIES": tile.queries, "KEPT": tile.kept, "AHEAD": tile.ahead,
+            "REGISTERS": 240 if tile.parties == 2 else 160,
             "AFTER": f.right != 0, "BOUNDED": bounded,
             "SHARED": bounded and wide == 64 and not mask, "MASKED": mask is not None,
             "DROPS": f.dropout > 0,

@@ -19,11 +19,31 @@ LOG2_E = gl.constexpr(1 / math.log(2))
 
 
 @gluon.jit
-def scores_of(q_slots, q_slot, k_slots, k_slot, zeros):
-    """q·kᵀ of one slot each, begun; ``zeros`` lends its layout."""
+def queries_kept(q_slots, q_slot, KEPT: gl.constexpr, S: gl.constexpr):
+    """The first columns of queries, in registers (or nothing): a product reads both its operands
+    from shared memory at the rate that it multiplies 64 keys at, and copies come on top."""
+    if KEPT:
+        rows = q_slots.index(q_slot).reshape([ROWS, q_slots.shape[4]])
+        return rows.slice(0, KEPT, 1).load(gl.DotOperandLayout(0, S, 2))
+    else:
+        return 0
+
+
+@gluon.jit
+def scores_of(kept, q_slots, q_slot, k_slots, k_slot, zeros, KEPT: gl.constexpr):
+    """q·kᵀ of one slot each, begun, from ``queries_kept`` on; ``zeros`` lends its layout."""
     q = q_slots.index(q_slot).reshape([ROWS, q_slots.shape[4]])
-    k = k_slots.index(k_slot).reshape([k_slots.shape[3], k_slots.shape[4]]).permute((1, 0))
-    return warpgroup_mma(q, k, zeros, use_acc=False, is_async=True)
+    k = k_slots.index(k_slot).reshape([k_slots.shape[3], k_slots.shape[4]])
+    if KEPT:
+        k_part = k.slice(0, KEPT, 1).permute((1, 0))
+        scores = warpgroup_mma(kept, k_part, zeros, use_acc=False, is_async=True)
+        for part in gl.static_range(1, q_slots.shape[4] // KEPT):
+            q_part = q.slice(part * KEPT, KEPT, 1)
+            k_part = k.slice(part * KEPT, KEPT, 1).permute((1, 0))
+            scores = warpgroup_mma(q_part, k_part, scores, is_async=True)
+        return scores
+    else:
+        return warpgroup_mma(q, k.permute((1, 0)), zeros, use_acc=False, is_async=True)
 
 
 @gluon.jit
@@ -82,6 +102,31 @@ def _wide(bias):
 
 
 @gluon.jit
+def _highest(s, like):
+    """The maximum of rows, in chains that do not wait for each other."""
+    parts = s.reshape([s.shape[0], s.shape[1] // 32, 4, 4, 2])
+    by_thread = gl.max(gl.max(gl.max(parts, 4), 2), 1)
+    return gl.convert_layout(gl.max(by_thread, 1), like.type.layout)
+
+
+@gluon.jit
+def settle(positive):
+    """What stands before is done before what stands behind begins: the assembler moves nothing
+    over a branch, and does not know that this one is never taken."""
+    gl.inline_asm_elementwise(
+        """{
+        .reg .pred never;
+        SETTLE${:uid}:
+        setp.eq.s32 never, $1, 0;
+        @never nanosleep.u32 32;
+        @never bra SETTLE${:uid};
+        mov.u32 $0, $1;
+        }""",
+        "=r,r", [positive], dtype=gl.int32, is_pure=False, pack=1,
+    )  # fmt: skip
+
+
+@gluon.jit
 def _hidden(s, words):
     """-inf where a bit is 0."""
     parts = s.reshape([s.shape[0], s.shape[1] // 8, 4, 2])
@@ -137,7 +182,8 @@ def peak(s, words, top, hidden, cut, place, call, PARTY: gl.constexpr):
         s = _masked(s, row, key, edges, call.LEFT, call.RIGHT)
     if call.BOUNDED:
         return s, top, scale
-    return s, gl.maximum(top, gl.max(s, 1) * scale), scale
+    highest = _highest(s, top) if call.AHEAD else gl.max(s, 1)
+    return s, gl.maximum(top, highest * scale), scale
 
 
 @gluon.jit

@@ -214,7 +214,7 @@ def softmax(x: torch.Tensor, mask: torch.Tensor | None, causal: bool, log: bool)
         masks = masks.view(torch.uint8)
     *_, middle, queries, columns = scores.shape
     n_rows = y.numel() // columns
-    tile = shapes.tile_for(columns, x.dtype, _compat.device_of(x.device))
+    tile = shapes.tile_for(columns, x.dtype, _compat.device_of(x.device), causal)
     launch(
         _forward, (cdiv(n_rows, tile.rows),), (scores, masks, y),
         (
@@ -237,7 +237,7 @@ def softmax_backward(
         y, dy = y.contiguous(), _with_rows(grad)
         *_, middle, queries, columns = dy.shape
         n_rows = y.numel() // columns
-        tile = shapes.tile_for(columns, y.dtype, _compat.device_of(y.device))
+        tile = shapes.tile_for(columns, y.dtype, _compat.device_of(y.device), causal)
         launch(
             _backward, (cdiv(n_rows, tile.rows),), (dy, y, dx),
             (n_rows, columns, middle, queries, *dy.stride()[:3]),
