@@ -147,14 +147,20 @@ def backends(work: Callable[[], object]) -> str:
     return next(backend for kernel, backend in record if not kernel.endswith("_delta"))
 
 
-def rows_of(feature: Feature, size: int, rounds: int) -> list[dict[str, Any]]:
+DIRECTIONS = (("forward", 4), ("backward", 10))
+"""And the operations for each pair and column."""
+
+
+def rows_of(
+    feature: Feature, size: int, rounds: int, directions: tuple[tuple[str, int], ...]
+) -> list[dict[str, Any]]:
     """The forward's row and the backward's."""
     calls = {
         "ours": feature.make(size),
         "dense": batched(size, feature.length, feature.causal),
     }
     rows = []
-    for direction, products in (("forward", 4), ("backward", 10)):
+    for direction, products in directions:
         works: dict[str, Callable[[], object]] = {
             name: call.run if direction == "forward" else backward_of(call)
             for name, call in calls.items()
@@ -199,6 +205,7 @@ def main() -> int:
     parser.add_argument("--cases", default="", help="only those whose name this matches")
     parser.add_argument("--sizes", type=int, nargs="*", default=[128], help="of a head")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--forward", action="store_true", help="no backward")
     parser.add_argument("--output", type=Path, help="also write the JSON lines to this file")
     options = parser.parse_args()
     device = require_gpu()
@@ -215,7 +222,7 @@ def main() -> int:
     add(host_row())
     for size, feature in itertools.product(options.sizes, FEATURES):
         if re.search(options.cases, feature.name):
-            for row in rows_of(feature, size, options.rounds):
+            for row in rows_of(feature, size, options.rounds, DIRECTIONS[: 2 - options.forward]):
                 add(row)
             torch.cuda.empty_cache()
     print("\n" + "\n".join(json.dumps(x, ensure_ascii=False) for x in lines))
