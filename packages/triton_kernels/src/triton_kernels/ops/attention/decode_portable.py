@@ -24,8 +24,8 @@ from triton_kernels.ops.attention.features import UNBOUNDED
 from triton_kernels.ops.attention.masking import LN_2, LOG2_E, tanh
 
 _LOG2_E = 1.4426950408889634
-_MOST_MERGED = 64
-"""Shares merged at a time: their loads are on their way together."""
+_MOST_MERGED = (64, 256)
+"""Shares merged at a time, of many rows and of few: their loads are on their way together."""
 _WIDTHS = (128, 32)
 """Columns of a merging program, of many rows and of few, which must still occupy the GPU."""
 
@@ -162,7 +162,8 @@ def _merge(
     VALUE_SIZE: tl.constexpr, WIDTH: tl.constexpr, MERGED: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """Some columns of one row: the shares weighted by exp of their lse, beside the sink."""
-    if EARLY:
+    if EARLY:  # the kernel behind may start too, and wait for this one
+        tl.extra.cuda.gdc_launch_dependents()
         tl.extra.cuda.gdc_wait()
     parts = tl.cdiv(VALUE_SIZE, WIDTH)
     number = (tl.program_id(0) // parts).to(tl.int64)
@@ -177,14 +178,15 @@ def _merge(
     for start in range(0, splits, MERGED):
         split = start + tl.arange(0, MERGED)
         places = split.to(tl.int64) * numbers + number
+        # Both are asked for before either is needed: one wait for the memory, not two.
         lse = tl.load(lses_ptr + places, mask=split < splits, other=-float("inf"))
+        mask = (split < splits)[:, None] & (columns < VALUE_SIZE)[None, :]
+        ptrs = shares_ptr + places[:, None] * VALUE_SIZE + columns[None, :]
+        shares = tl.load(ptrs, mask=mask, other=0.0)
         new_top = tl.maximum(top, tl.max(lse, 0))
         base = tl.where(new_top == -float("inf"), 0.0, new_top)
         weights = tl.exp2((lse - base) * LOG2_E)
         fade = tl.exp2((top - base) * LOG2_E)
-        mask = (split < splits)[:, None] & (columns < VALUE_SIZE)[None, :]
-        ptrs = shares_ptr + places[:, None] * VALUE_SIZE + columns[None, :]
-        shares = tl.load(ptrs, mask=mask, other=0.0)
         sums = sums * fade + tl.sum(shares * weights[:, None], 0)
         total = total * fade + tl.sum(weights, 0)
         top = new_top
@@ -239,7 +241,7 @@ def _merge_plan(shares: Layout, output: Layout, sinks: Layout | None) -> Launch:
     rows, early = output.shape[:3].numel(), _compat.starts_early(device)
     few = rows * triton.cdiv(value_size, _WIDTHS[0]) < 4 * device.processors
     width = min(_WIDTHS[few], shapes.parts(value_size)[0])
-    merged = min(_MOST_MERGED, triton.next_power_of_2(shares.shape[0]))
+    merged = min(_MOST_MERGED[few], triton.next_power_of_2(shares.shape[0]))
     return Launch(
         _merge, rows * triton.cdiv(value_size, width), (shares.shape[0], rows, heads, tokens),
         {"VALUE_SIZE": value_size, "WIDTH": width, "MERGED": merged, "EARLY": early},

@@ -38,7 +38,8 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
-from triton_kernels.ops.attention import decode_portable
+from triton_kernels.ops.attention import decode_portable, hopper_latent_few
+from triton_kernels.ops.attention.layout import LATENT_FEW
 from triton_kernels.ops.attention.layout import LATENT_KEYS as KEYS
 from triton_kernels.ops.attention.layout import LATENT_RANK as RANK
 from triton_kernels.ops.attention.layout import LATENT_ROTATED as ROTATED
@@ -378,6 +379,8 @@ def decode(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """Output and lse of what ``layout.latent_refuses`` does not refuse."""
     batch, heads, tokens, _ = query.shape
+    if heads * tokens <= LATENT_FEW:
+        return hopper_latent_few.decode(query, keys, lengths, page_table, scale)
     page = keys.shape[2]
     capacity = page if page_table is None else page * page_table.shape[1]
     row_tiles = -(-heads * tokens // ROWS)

@@ -21,8 +21,9 @@ WIDTHS = ((64, 64), (128, 128), (256, 256), (256, 128))
 LATENT_RANK, LATENT_ROTATED = 512, 64
 """Columns of a latent and of its rotated part, as DeepSeek-V2 and V3 have them."""
 LATENT_ROWS = 64
-"""Heads times tokens that a block of threads decodes for; with fewer, the tensor cores' rows would
-stand empty, and the portable kernel is as fast as the memory."""
+"""Heads times tokens that a block of threads decodes for."""
+LATENT_FEW = 32
+"""With no more than these the tensor cores' rows would stand empty: products are made crosswise."""
 LATENT_KEYS = 64
 """Keys of a tile, which lie in one page."""
 
@@ -83,8 +84,6 @@ def latent_refuses(
     size = query.shape[-1]
     if (value_size, size - value_size) != (LATENT_RANK, LATENT_ROTATED):
         return f"it is made for latents of {LATENT_RANK} + {LATENT_ROTATED} columns"
-    if query.shape[1] * query.shape[2] < LATENT_ROWS:
-        return f"it takes {LATENT_ROWS} rows, heads times tokens, or more"
     if page_table is not None and keys.shape[2] % LATENT_KEYS:
         return f"its tiles of {LATENT_KEYS} keys lie in one page"
     if scale <= 0:

@@ -78,7 +78,7 @@ _KEYS_HOPPER = (
 _ROWS_HOPPER = (
     (64, Tile(64, 64, warps=4, stages=3)),
     (128, Tile(64, 64, warps=4, stages=2)),
-    (256, Tile(128, 32, warps=8, stages=2)),
+    (256, Tile(128, 32, warps=8, stages=3)),
 )
 _KEYS = (
     (64, Tile(64, 64, warps=4, stages=2)),
