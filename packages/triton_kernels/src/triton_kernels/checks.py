@@ -20,7 +20,7 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
         DtypeError: not a tensor, a sparse one, a dtype the op does not take, or two dtypes.
         DeviceError: two devices.
     """
-    first_name, first = next(iter(tensors.items()))
+    first_name, first, device = "", None, None
     for name, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor):
             raise DtypeError(
@@ -31,19 +31,23 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
                 op, f"{name} of layout {_short(tensor.layout)}", "dense strided tensors",
                 f"convert it: {name}.to_dense()",
             )  # fmt: skip
-        if tensor.dtype not in dtypes:
+        dtype = tensor.dtype
+        if dtype not in dtypes:
             raise DtypeError(
                 op, f"{name} of dtype {_short(tensor.dtype)}",
                 f"one of {', '.join(map(_short, dtypes))}", f"convert it, e.g. {name}.float()",
             )  # fmt: skip
-        if tensor.dtype is not first.dtype:
+        if first is None:
+            first_name, first, device = name, tensor, tensor.device
+            continue
+        if dtype is not first.dtype:
             raise DtypeError(
                 op, f"{first_name} of {_short(first.dtype)} and {name} of {_short(tensor.dtype)}",
                 "one dtype", f"convert one: {name}.to({first_name}.dtype)",
             )  # fmt: skip
-        if tensor.device != first.device:
+        if tensor.device != device:
             raise DeviceError(
-                op, f"{first_name} on {first.device} and {name} on {tensor.device}",
+                op, f"{first_name} on {device} and {name} on {tensor.device}",
                 "one device", f"move one: {name}.to({first_name}.device)",
             )  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, cdiv, launch, starts_aligned, tl, triton
+from triton_kernels._compat import Launch, cdiv, dense_like, launch, starts_aligned, tl, triton
 from triton_kernels.ops.activations import shapes
 from triton_kernels.ops.activations.maths import activate, activate_and_derivative
 
@@ -183,14 +183,14 @@ def _launch_flat(kernel: Any, name: str, *tensors: torch.Tensor) -> None:
 
 def activation(x: torch.Tensor, name: str) -> torch.Tensor:
     """f(x); the result is contiguous."""
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = dense_like(x)
     _launch_flat(_activation, name, x.contiguous(), y)
     return y
 
 
 def activation_backward(grad: torch.Tensor, x: torch.Tensor, name: str) -> torch.Tensor:
     """dy · f'(x); reads both once."""
-    dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    dx = dense_like(x)
     _launch_flat(_activation_backward, name, grad.contiguous(), x.contiguous(), dx)
     return dx
 
@@ -226,7 +226,7 @@ def gated_backward(
 
 def biased(x: torch.Tensor, bias: torch.Tensor, name: str) -> torch.Tensor:
     """f(x + bias); the result is contiguous."""
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = dense_like(x)
     if y.numel():
         rows = _rows_of(x)
         n_rows, n_columns = rows.shape
@@ -244,7 +244,7 @@ def biased_backward(
     grad: torch.Tensor, x: torch.Tensor, bias: torch.Tensor, name: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """dx, and d(bias) from one partial sum a program, added in a fixed order."""
-    dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    dx = dense_like(x)
     if not dx.numel():
         return dx, torch.zeros(bias.shape, dtype=bias.dtype, device=bias.device)
     grad, rows = _rows_of(grad), _rows_of(x)

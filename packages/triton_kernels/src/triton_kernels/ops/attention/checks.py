@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import math
 from typing import Any
@@ -194,17 +196,41 @@ def checked_features(
         check_sinks(op, sinks, query)
     if alibi_slopes is not None:
         check_slopes(op, alibi_slopes, query, query.shape[0] if sequences is None else sequences)
+    options = (scale, soft_cap, dropout, seed, precision, deterministic)
+    size = query.shape[-1]
+    checked = None
+    if type(window) is tuple and len(window) == 2 and not torch.compiler.is_compiling():
+        with contextlib.suppress(TypeError):  # what cannot be kept, and what is refused below
+            checked = _kept_options(op, size, causal, *window, *options)
+    checked = checked or _checked_options(op, size, causal, window, *options)
+    return Features(bias, sinks, mask, alibi_slopes, None, None, 0, 0, *checked)
+
+
+_Options = tuple[float, int, int, float, float, int, str, bool]
+"""The last fields of ``Features``, from the scale on."""
+
+
+def _checked_options(
+    op: str, size: int, causal: bool, window: Window, scale: float | None, soft_cap: float | None,
+    dropout: float, seed: int, precision: str, deterministic: bool,
+) -> _Options:  # fmt: skip
     if not isinstance(deterministic, bool):
         kind = type(deterministic).__name__
         raise DtypeError(op, f"deterministic of type {kind}", "a bool", "pass one")
     left, right = checked_window(op, causal, window)
     p, seed = checked_dropout(op, dropout, seed)
-    return Features(
-        bias=bias, sinks=sinks, mask=mask, alibi_slopes=alibi_slopes,
-        scale=checked_scale(op, scale, query.shape[-1]), left=left, right=right,
-        soft_cap=checked_soft_cap(op, soft_cap), dropout=p, seed=seed if p else 0,
-        precision=checked_precision(op, precision), deterministic=deterministic,
+    return (
+        checked_scale(op, scale, size), left, right, checked_soft_cap(op, soft_cap), p,
+        seed if p else 0, checked_precision(op, precision), deterministic,
     )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1024, typed=True)  # typed: 1 is not True
+def _kept_options(
+    op: str, size: int, causal: bool, before: int | None, after: int | None, *options: Any
+) -> _Options:
+    """Those that have passed before, in a tenth of the time."""
+    return _checked_options(op, size, causal, (before, after), *options)
 
 
 def check_cumulative(op: str, name: str, cumulative: Any, query: torch.Tensor) -> None:

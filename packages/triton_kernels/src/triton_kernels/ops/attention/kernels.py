@@ -28,14 +28,14 @@ _ROOM = "triton_kernels.ops.attention"
 _NAME = "flash_attention"
 _INPUTS = "Tensor query, Tensor key, Tensor value"
 _N_INPUTS = 3 + len(Features._fields) + 1
+_OPTIONS = 3 + len(Features().tensors)
+"""Where the inputs that are no tensors begin."""
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
-    query, key, value, *features, ctx.backend = inputs
-    f = Features(*features)
+    tensors, ctx.options, ctx.backend = inputs[3:_OPTIONS], inputs[_OPTIONS:-1], inputs[-1]
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(query, key, value, *output, *f.tensors)
-    ctx.options = features[len(f.tensors) :]
+    ctx.save_for_backward(*inputs[:3], *output, *tensors)
 
 
 def _backward(

@@ -113,12 +113,13 @@ def flash_attention(
         BackendError: the backend asked for cannot take these inputs.
     """
     query, key, value = autocasted(query, key, value)
-    inputs = _checked(
-        query, key, value, bias, sinks, mask=mask, causal=causal, window=window, scale=scale,
-        soft_cap=soft_cap, alibi_slopes=alibi_slopes, dropout=dropout, seed=seed,
+    checks.check_heads(_NAME, query, key, value)
+    features = checks.checked_features(
+        _NAME, query, key, value, bias=bias, sinks=sinks, mask=mask, alibi_slopes=alibi_slopes,
+        causal=causal, window=window, scale=scale, soft_cap=soft_cap, dropout=dropout, seed=seed,
         precision=precision, deterministic=deterministic,
     )  # fmt: skip
-    output, lse = forward_kernel.outputs(*inputs, backend=backend)
+    output, lse = forward_kernel.outputs(query, key, value, *features, backend=backend)
     return (output, lse) if return_lse else output
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import cdiv, launch
+from triton_kernels._compat import cdiv, dense_like, launch
 from triton_kernels.ops.cross_entropy import kernels, shapes
 
 
@@ -159,7 +159,7 @@ def cross_entropy_backward(
     ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float, reduction: str,
 ) -> torch.Tensor:  # fmt: skip
     """d(logits), given those of the loss and of log Σ exp; reads the logits once."""
-    dx = torch.empty(logits.shape, dtype=logits.dtype, device=logits.device)
+    dx = dense_like(logits)
     if not dx.numel():
         return dx
     n_rows, n_classes = logits.shape

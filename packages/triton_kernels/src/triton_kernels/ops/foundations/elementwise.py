@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
+from triton_kernels._compat import Launch, Layout, dense_like, starts_aligned, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -132,7 +132,7 @@ def _copy_plan(layout: Layout) -> Launch | None:
 
 def copy_portable(x: torch.Tensor) -> torch.Tensor:
     """Tiles of the last two dimensions, after those that lie as one have been made one."""
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = dense_like(x)
     if y.numel():
         launch = _copy_plan(Layout.of(x))
         if launch is None:  # more than four dimensions that do not merge

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
+from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -114,7 +114,7 @@ def portable(
     """A program takes some heads of one position, which share cos and sin."""
     x = x if x.stride(-1) == 1 else x.contiguous()
     cos, sin = cos.contiguous(), sin.contiguous()
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = dense_like(x)
     if y.numel():
         batches, positions, heads, size = x.shape
         half = cos.shape[1]

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
+from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -73,7 +73,7 @@ def portable(
     """A program takes some queries and some keys of one position."""
     q, k = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k))
     cos, sin = cos.contiguous(), sin.contiguous()
-    outputs = [torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (q, k)]
+    outputs = [dense_like(x) for x in (q, k)]
     batches, positions, q_heads, size = q.shape
     k_heads = k.shape[2]
     if outputs[0].numel() + outputs[1].numel():
