@@ -523,10 +523,9 @@ def forward(
         (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width, bias_batches,
          bias_heads),
         (m, n, left, right), (scale, squeeze),
+        (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD,
-        LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES,
-        AFTER, BOUNDED, SHARED, MASKED, DROPS,
+        AHEAD, AFTER, BOUNDED, SHARED, MASKED, DROPS,
     )  # fmt: skip
     if PARTIES == 2:
         gl.warp_specialize(
