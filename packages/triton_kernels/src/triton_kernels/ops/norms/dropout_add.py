@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat, definition, registry
-from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
+from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -122,7 +122,7 @@ def norm_portable(
 ) -> _Results:  # fmt: skip
     """In one pass while a row fits; the sum first and then its norm beyond."""
     n_columns, n_rows = x.shape[-1], x.shape[:-1].numel()
-    total = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    total = dense_like(x)
     options = (eps, offset, casting, centered)
     if not total.numel():
         empty, statistics = forward.norm(total, None, weight, bias, *options)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 
-from triton_kernels._compat import launch, tl, triton
+from triton_kernels._compat import dense_like, launch, tl, triton
 from triton_kernels.ops.norms import shapes
 from triton_kernels.ops.norms.backward import sum_lines
 
@@ -127,7 +127,7 @@ def group_norm(
     x: torch.Tensor, groups: int, weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Each sample's groups of channels normalised; (2, samples·groups): rstd above mean."""
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = dense_like(x)
     n_groups = x.shape[0] * groups
     statistics = torch.empty((2, n_groups), dtype=torch.float32, device=x.device)
     if not y.numel():
@@ -151,7 +151,7 @@ def group_norm_backward(
     groups: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """dx, and (2, channels): d(weight) above d(bias)."""
-    dx = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    dx = dense_like(x)
     dtype = x.dtype if weight is None else weight.dtype
     n_samples, n_channels = x.shape[:2]
     if not dx.numel():
