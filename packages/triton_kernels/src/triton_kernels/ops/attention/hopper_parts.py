@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from triton_kernels._gluon import fence_async_shared, gl, gluon, store_async, store_wait
 from triton_kernels.ops.attention import packing
+from triton_kernels.ops.attention.hopper_axes import along
 
 SIZES = (
     "heads_k", "group", "m", "n", "left", "right",
@@ -136,31 +137,12 @@ def distances(s, key, row, edges):
     return gl.abs(rows.to(gl.float32)[None, :] - keys.to(gl.float32)[:, None])
 
 
-@gluon.constexpr_function
-def _axis(layout, rank, axis):
-    """The layout of one axis of a tensor."""
-    for d in reversed(range(rank)):
-        if d != axis:
-            layout = gl.SliceLayout(d, layout)
-    return layout
-
-
-@gluon.jit
-def _along(size: gl.constexpr, axis: gl.constexpr, rank: gl.constexpr, layout: gl.constexpr):
-    """0 to size - 1 along one axis, the others of 1."""
-    x = gl.arange(0, size, _axis(layout, rank, axis))
-    for d in gl.static_range(rank):
-        if d != axis:
-            x = gl.expand_dims(x, d)
-    return x
-
-
 @gluon.jit
 def words_of(s, words, tile):
     """Of a tile of scores (64 keys, 64 queries) each thread's word of ``hopper_bits``."""
     layout: gl.constexpr = s.reshape([4, 2, 8, 8, 4, 2]).type.layout
     WORDS: gl.constexpr = gl.SliceLayout(1, gl.SliceLayout(3, gl.SliceLayout(5, layout)))
-    thread = _along(4, 0, 3, WORDS) * 32 + _along(8, 1, 3, WORDS) * 4 + _along(4, 2, 3, WORDS)
+    thread = along(4, 0, 3, WORDS) * 32 + along(8, 1, 3, WORDS) * 4 + along(4, 2, 3, WORDS)
     return gl.load(words + tile.to(gl.int64) * 128 + thread)
 
 
@@ -169,7 +151,7 @@ def chosen(words, s, other):
     """The scores where a bit is 1, another number where it is 0."""
     parts = s.reshape([4, 2, 8, 8, 4, 2])  # keys: warp, half, line; queries: chunk, thread, one
     layout: gl.constexpr = parts.type.layout
-    bit = _along(2, 1, 6, layout) * 16 + _along(8, 3, 6, layout) * 2 + _along(2, 5, 6, layout)
+    bit = along(2, 1, 6, layout) * 16 + along(8, 3, 6, layout) * 2 + along(2, 5, 6, layout)
     words = gl.expand_dims(gl.expand_dims(gl.expand_dims(words, 1), 3), 5)
     parts = gl.where((words >> bit) & 1 != 0, parts, other)
     return gl.convert_layout(parts.reshape(s.shape), s.type.layout)
