@@ -31,6 +31,8 @@ _TILES_TO_FOLD = 6
 _LOG2E = 1 / math.log(2)
 _LARGEST_CAP = 52.0
 """Up to which e^cap, times as many keys and as large values as there may be, is a float32."""
+_NOTHING: tuple[Layout | None, ...] = (None,) * 6
+"""Beside query, key and value, in most calls."""
 
 
 class Tiling(NamedTuple):
@@ -85,7 +87,9 @@ def attend(
     """``forward`` in a tiling of one's own."""
     f = features
     layouts = Layout.of(query), Layout.of(key), Layout.of(value)
-    beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
+    beside = _NOTHING
+    if f.tensors != _NOTHING:  # a tensor does not equal None
+        beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
     # Then a query's own key is its last: the places of sequences need not be known for that.
     level = f.cu_q is not None and f.cu_k is not None and f.cu_q.data_ptr() == f.cu_k.data_ptr()
     plan = _plan(layouts, beside, f._replace(seed=0)[len(beside) :], level, tile)

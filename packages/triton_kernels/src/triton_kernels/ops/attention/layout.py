@@ -92,15 +92,18 @@ def latent_refuses(
 
 
 def _gluon_refuses(query: torch.Tensor) -> str | None:
-    if reason := triton_refuses(query):
-        return reason
+    return triton_refuses(query) or _kind_refuses(query.device, query.dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _kind_refuses(device: torch.device, dtype: torch.dtype) -> str | None:
     if _compat.interpreting():
         return "Gluon has no interpreter"
     if not _compat.has_gluon():
         return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
-    if _compat.device_of(query.device).capability != (9, 0):
+    if _compat.device_of(device).capability != (9, 0):
         return "it needs compute capability 9.0 (Hopper)"
-    if query.dtype not in (torch.float16, torch.bfloat16):
+    if dtype not in (torch.float16, torch.bfloat16):
         return "it multiplies float16 and bfloat16 only"
     return None
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import cdiv, launch, tl, triton
+from triton_kernels._compat import cdiv, dense_like, launch, tl, triton
 from triton_kernels.ops.masked_softmax import shapes
 from triton_kernels.ops.masked_softmax.reference import mask_gradient
 from triton_kernels.ops.softmax import portable as unmasked
@@ -204,7 +204,7 @@ def softmax(x: torch.Tensor, mask: torch.Tensor | None, causal: bool, log: bool)
     """Softmax of x under its mask along the last dimension, or its logarithm."""
     if log and mask is None and not causal:
         return unmasked.softmax(x, x.dim() - 1, log=True)
-    y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    y = dense_like(x)
     if not y.numel():
         return y
     scores = _with_rows(x)
@@ -232,7 +232,7 @@ def softmax_backward(
     mask_wanted: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """dx, which reads y and dy once while a row fits, and the additive mask's gradient."""
-    dx = torch.empty(y.shape, dtype=y.dtype, device=y.device)
+    dx = dense_like(y)
     if dx.numel():
         y, dy = y.contiguous(), _with_rows(grad)
         *_, middle, queries, columns = dy.shape
