@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -87,6 +88,8 @@ def _plan(
     if tile is None:
         widest = max(size, value_size)
         tile = shapes.tile_for(work, widest, *longest, query.dtype, device)
+        if (bias or mask) and widest > 128:  # their tiles take the room of a third block
+            tile = replace(tile, stages=min(tile.stages, 2))
     full = (batch, heads, queries, keys)
     tiles_m, tiles_n = triton.cdiv(longest[0], tile.m), triton.cdiv(longest[1], tile.n)
     group = heads // key.shape[1]
