@@ -98,5 +98,7 @@ def kept(
     keep = draws.to(tl.int32) >= threshold
     keep = tl.reshape(keep, (BLOCK_M // 16, 8, BLOCK_N // 16, 4, 2, 2, 2))
     if TRANSPOSED:
-        return tl.reshape(tl.permute(keep, (2, 4, 3, 6, 0, 5, 1)), (BLOCK_N, BLOCK_M))
-    return tl.reshape(tl.permute(keep, (0, 5, 1, 2, 4, 3, 6)), (BLOCK_M, BLOCK_N))
+        tile = tl.reshape(tl.permute(keep, (2, 4, 3, 6, 0, 5, 1)), (BLOCK_N, BLOCK_M))
+    else:
+        tile = tl.reshape(tl.permute(keep, (0, 5, 1, 2, 4, 3, 6)), (BLOCK_M, BLOCK_N))
+    return tile
