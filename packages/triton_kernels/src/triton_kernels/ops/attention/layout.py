@@ -22,8 +22,8 @@ LATENT_RANK, LATENT_ROTATED = 512, 64
 """Columns of a latent and of its rotated part, as DeepSeek-V2 and V3 have them."""
 LATENT_ROWS = 64
 """Heads times tokens that a block of threads decodes for."""
-LATENT_FEW = 32
-"""With no more than these the tensor cores' rows would stand empty: products are made crosswise."""
+LATENT_FEW = 64
+"""Up to as many rows the products are made crosswise, by a kernel that leaves none empty."""
 LATENT_KEYS = 64
 """Keys of a tile, which lie in one page."""
 
