@@ -16,7 +16,7 @@ from triton_kernels.ops.gemm import portable as gemm_portable
 from triton_kernels.ops.gemm import tma
 from triton_kernels.ops.norms import backward as norms_backward
 from triton_kernels.ops.norms import forward as norms_forward
-from triton_kernels.ops.quantised import digits, integer, pairs
+from triton_kernels.ops.quantised import digits, integer, pairs, single, table
 from triton_kernels.ops.quantised.codes import levels
 from triton_kernels.ops.softmax import portable as softmax_portable
 
@@ -63,7 +63,7 @@ def compiled(request, monkeypatch):
     monkeypatch.setattr(_compat, "interpreter_fault", lambda: None)
     monkeypatch.setattr(driver, "_active", _TargetOnly(request.param))
     rooms = (vector_add, softmax_portable, gemm_portable, tma, norms_forward, norms_backward)
-    rooms = (*rooms, launching, digits, integer, pairs)
+    rooms = (*rooms, launching, digits, integer, pairs, single)
     for plan in (*(room._plan for room in rooms), norms_backward._sum_plan):
         plan.cache_clear()  # of launches made for another target
     return kernels
@@ -210,10 +210,17 @@ def test_matvec_by_pairs(compiled, rows):
     assert "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32" in compiled[0].asm["ptx"]
 
 
+def test_matvec_of_one_row(compiled):
+    x, codes = torch.zeros(1, 2048, dtype=BF16), torch.zeros(48, 1024, dtype=torch.uint8)
+    pairs.matvec_nf4(x, codes, torch.zeros(48, 32))
+    fits(compiled)
+    assert names(compiled) == {"_matvec_single"}
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, BF16])
 def test_a_byte_of_codes_is_the_number_of_its_pair_of_levels(dtype):
-    table = pairs._table(torch.device("cpu"), dtype).view(dtype).view(256, 2)
+    pair = table.table_of(torch.device("cpu"), dtype).view(dtype).view(256, 2)
     byte = torch.arange(256)
     exact = levels(torch.device("cpu"))[torch.stack((byte & 15, byte >> 4), 1)]
-    error = (table.float() / pairs.UNITS[dtype] - exact).square().mean().sqrt()
+    error = (pair.float() / table.UNITS[dtype] - exact).square().mean().sqrt()
     assert error < 0.7 * (exact.to(dtype).float() - exact).square().mean().sqrt()

@@ -11,7 +11,8 @@ two rows, whose columns go to the tensor core in the order in which they lie. Tw
 one product. They stay apart because the right operand has 8 columns: four rows of x over the first
 block of 64, zeros elsewhere, and the same rows over the second. The other four rows of x, if any,
 take a second product with the same pairs. All warps of a program share the rows and meet at the
-end of them; while they do, the codes of the program's next rows are on their way.
+end of them; while they do, the codes of the program's next rows are on their way. One row of x
+alone has a kernel of its own where sizes allow it (single.py).
 
 Levels are rounded to x's dtype after a factor common to all, by which they happen to lie nearest
 to such numbers; torch's own product rounds levels times scales, which errs more.
@@ -29,96 +30,21 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout
 from triton_kernels._gluon import gl, gluon
-from triton_kernels.ops.quantised import shapes
-from triton_kernels.ops.quantised.codes import BLOCK, levels
+from triton_kernels.ops.quantised import shapes, single
+from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.ops.quantised.integer import load_16_bytes
-
-UNITS = {torch.bfloat16: 1.437, torch.float16: 1.6777}
-"""Factors of the levels: of all from 1 to 2 those after which rounding errs least."""
-
-
-@functools.cache
-def _table(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """A word for each byte of codes: the level of its low half, then that of its high half."""
-    of_code = (levels(torch.device("cpu")) * UNITS[dtype]).to(dtype)
-    byte = torch.arange(256)
-    both = torch.stack((of_code[byte & 15], of_code[byte >> 4]), 1)
-    return both.view(torch.int32).view(256).to(device)
-
-
-def _fill_text(threads: int) -> str:
-    """Copies the table ($1: this thread's first word; $2: the thread) and waits for all threads.
-
-    $0: where a thread's own bank of it begins. A byte's 32 words are one line of 128 bytes, which
-    its thread writes 16 bytes at a time, beginning elsewhere than its neighbours do.
-    """
-    lines = [
-        ".shared .align 128 .b8 table[32768];", ".reg .b32 v, at, to, first;",
-        "mov.u32 at, table;", "and.b32 to, $2, 255;", "mad.lo.s32 to, to, 128, at;",
-        f"shr.u32 first, $2, 8; mad.lo.s32 first, first, {2048 // threads}, $2;",
-    ]  # fmt: skip
-    for turn in range(max(1, 256 // threads)):
-        lines.append(f"ld.global.nc.b32 v, [$1 + {4 * threads * turn}];")
-        for chunk in range(min(8, 2048 // threads)):
-            lines.append(f"{{ .reg .b32 c; add.s32 c, first, {chunk}; and.b32 c, c, 7;")
-            lines.append("mad.lo.s32 c, c, 16, to;")
-            lines.append(f"st.shared.v4.b32 [c + {128 * threads * turn}], {{v, v, v, v}}; }}")
-    lines.append("bar.sync 0; and.b32 v, $2, 31; mad.lo.s32 $0, v, 4, at;")
-    return "{" + " ".join(lines) + "}"
-
-
-def _unit_text(kind: str, sets: int) -> str:
-    """Two blocks' sums, of each set of x's rows 4 numbers.
-
-    After them 4 words of codes each of rows g and g + 8, the table, and 16 words of x a set.
-    """
-    codes = 4 * sets
-    lines = [".reg .b32 p<4>, t;", f".reg .f32 c<{4 * sets}>;"]
-    lines += [f"mov.f32 c{i}, 0f00000000;" for i in range(4 * sets)]
-    for step in range(8):  # of 16 columns: two bytes of a thread
-        for i in range(4):  # rows g and g + 8, then the next byte
-            word = codes + 4 * (i % 2) + step // 2
-            lines.append(f"prmt.b32 t, ${word}, 0, {0x4440 + step % 2 * 2 + i // 2};")
-            lines.append(f"mad.lo.s32 t, t, 128, ${codes + 8};")
-            lines.append(f"ld.shared.b32 p{i}, [t];")
-        for of in range(sets):
-            sums = ", ".join(f"c{4 * of + i}" for i in range(4))
-            x = codes + 9 + 16 * of + 2 * step
-            lines.append(
-                f"mma.sync.aligned.m16n8k16.row.col.f32.{kind}.{kind}.f32 {{{sums}}}, "
-                f"{{p0, p1, p2, p3}}, {{${x}, ${x + 1}}}, {{{sums}}};"
-            )
-    lines += [f"mov.f32 ${i}, c{i};" for i in range(4 * sets)]
-    return "{" + " ".join(lines) + "}"
-
-
-_FILL_4, _FILL_8 = (gl.constexpr(_fill_text(32 * warps)) for warps in (4, 8))
-_BF16, _BF16_TWICE = (gl.constexpr(_unit_text("bf16", sets)) for sets in (1, 2))
-_F16, _F16_TWICE = (gl.constexpr(_unit_text("f16", sets)) for sets in (1, 2))
-_OPERANDS = gl.constexpr("=&f," * 4 + ",".join(["r"] * 25))
-_OPERANDS_TWICE = gl.constexpr("=&f," * 8 + ",".join(["r"] * 41))
-_STREAM = gl.constexpr(
-    "{ .reg .pred p; setp.ne.b32 p, $5, 0; mov.b32 $0, 0; mov.b32 $1, 0; mov.b32 $2, 0; "
-    "mov.b32 $3, 0; @p ld.global.nc.L1::no_allocate.v4.b32 {$0, $1, $2, $3}, [$4]; }"
+from triton_kernels.ops.quantised.table import (
+    IN_BF16,
+    IN_BF16_TWICE,
+    IN_F16,
+    IN_F16_TWICE,
+    OPERANDS,
+    OPERANDS_TWICE,
+    UNITS,
+    codes_of,
+    filled,
+    table_of,
 )
-
-
-@gluon.jit
-def _codes(pointers, mask):
-    """Four words of codes, which nobody reads again: they leave the L1 cache to x."""
-    return gl.inline_asm_elementwise(
-        _STREAM, "=&r,=&r,=&r,=&r,l,r", [pointers, mask.to(gl.int32)],
-        dtype=(gl.int32, gl.int32, gl.int32, gl.int32), is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@gluon.jit
-def _filled(pairs, thread, WARPS: gl.constexpr):
-    """The table in shared memory: where this thread's bank of it begins."""
-    return gl.inline_asm_elementwise(
-        _FILL_4 if WARPS == 4 else _FILL_8, "=&r,l,r", [pairs + thread % 256, thread],
-        dtype=gl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
 
 
 @gluon.jit
@@ -159,7 +85,7 @@ def _add_unit(
     d = load_16_bytes(x_at + 24, mine)
     if ROWS <= 4:
         s = gl.inline_asm_elementwise(
-            _BF16 if BF16 else _F16, _OPERANDS,
+            IN_BF16 if BF16 else IN_F16, OPERANDS,
             [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
              a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3],
              c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]],
@@ -178,7 +104,7 @@ def _add_unit(
         g = load_16_bytes(x_at + x_on + 16, mine)
         h = load_16_bytes(x_at + x_on + 24, mine)
         s = gl.inline_asm_elementwise(
-            _BF16_TWICE if BF16 else _F16_TWICE, _OPERANDS_TWICE,
+            IN_BF16_TWICE if BF16 else IN_F16_TWICE, OPERANDS_TWICE,
             [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
              a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3],
              c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3],
@@ -221,18 +147,21 @@ def _matvec_nf4(
     BF16: gl.constexpr = x.dtype.element_ty == gl.bfloat16
     first = (thread // 32 * 4)[None, :]
     own = first + quarter // 2
-    base = _filled(pairs, thread, WARPS)[None, :]
+    base = filled(pairs, thread, WARPS)[None, :]
     # A thread's column of the right operand, which is zero over the other block.
     mine = (group // 4 == quarter // 2) & (group % 4 < ROWS)
     of_x = gl.minimum(group % 4, ROWS - 1)
     x_on = (gl.minimum(group % 4 + 4, ROWS - 1) - of_x) * (blocks * 64)
     row = (gl.program_id(0) * TILES + tile) * 16 + group
-    low_at, high_at = row.to(gl.int64) * blocks + first, (row + 8).to(gl.int64) * blocks + first
+    low_at, high_at = (
+        row.to(gl.int64) * blocks + first,
+        (row + 8).to(gl.int64) * blocks + first,
+    )
     in_low, in_high, there, also = row < n, row + 8 < n, own < blocks, own + 2 < blocks
     if EVEN:
         in_low, in_high, there, also = row >= 0, row >= 0, own >= 0, own >= 0
-    low = _codes(codes + low_at * 32 + quarter * 16, there & in_low)
-    high = _codes(codes + high_at * 32 + quarter * 16, there & in_high)
+    low = codes_of(codes + low_at * 32 + quarter * 16, there & in_low)
+    high = codes_of(codes + high_at * 32 + quarter * 16, there & in_high)
     low_scales = _scales(scale, low_at, first, blocks, in_low, quarter, layout, EVEN, PAIRED)
     high_scales = _scales(scale, high_at, first, blocks, in_high, quarter, layout, EVEN, PAIRED)
     tiles = gl.cdiv(n, 16 * TILES)
@@ -243,8 +172,8 @@ def _matvec_nf4(
         for start in range(0, blocks, STEP):
             # What comes next is on its way while this is looked up: the second unit; then the
             # row's next blocks, or the program's next rows, or after the last these rows again.
-            next_low = _codes(codes + low_at * 32 + quarter * 16 + 64, also & in_low)
-            next_high = _codes(codes + high_at * 32 + quarter * 16 + 64, also & in_high)
+            next_low = codes_of(codes + low_at * 32 + quarter * 16 + 64, also & in_low)
+            next_high = codes_of(codes + high_at * 32 + quarter * 16 + 64, also & in_high)
             acc = _add_unit(
                 acc, low, high, base, x_at, x_on, there & mine, low_scales[0], high_scales[0],
                 ROWS, BF16,
@@ -262,14 +191,30 @@ def _matvec_nf4(
             there, also = own + ahead < blocks, own + 2 + ahead < blocks
             if EVEN:
                 in_low, in_high, there, also = row >= 0, row >= 0, own >= 0, own >= 0
-            low = _codes(codes + low_at * 32 + quarter * 16, there & in_low)
-            high = _codes(codes + high_at * 32 + quarter * 16, there & in_high)
+            low = codes_of(codes + low_at * 32 + quarter * 16, there & in_low)
+            high = codes_of(codes + high_at * 32 + quarter * 16, there & in_high)
             low_scale, high_scale = low_scales[1], high_scales[1]
             low_scales = _scales(
-                scale, low_at, first + ahead, blocks, in_low, quarter, layout, EVEN, PAIRED
+                scale,
+                low_at,
+                first + ahead,
+                blocks,
+                in_low,
+                quarter,
+                layout,
+                EVEN,
+                PAIRED,
             )
             high_scales = _scales(
-                scale, high_at, first + ahead, blocks, in_high, quarter, layout, EVEN, PAIRED
+                scale,
+                high_at,
+                first + ahead,
+                blocks,
+                in_high,
+                quarter,
+                layout,
+                EVEN,
+                PAIRED,
             )
             acc = _add_unit(
                 acc, next_low, next_high, base, x_at + 128, x_on, now & mine, low_scale,
@@ -277,7 +222,18 @@ def _matvec_nf4(
             )  # fmt: skip
             x_at += STEP * 64
         for i in gl.static_range(len(acc)):
-            _store(y, acc[i], turn, i % 2 * 8, i // 4 * 4 + i // 2 % 2, n, unit, ROWS, TILES, WARPS)
+            _store(
+                y,
+                acc[i],
+                turn,
+                i % 2 * 8,
+                i // 4 * 4 + i // 2 % 2,
+                n,
+                unit,
+                ROWS,
+                TILES,
+                WARPS,
+            )
 
 
 @gluon.jit
@@ -294,7 +250,11 @@ def _store(
     half = gl.arange(0, 2, gl.SliceLayout(0, gl.SliceLayout(1, out)))[None, None, :]
     row = (turn * TILES + tile) * 16 + group + below
     column += 2 * half
-    gl.store(y + column * n + row, total.to(y.dtype.element_ty), mask=(row < n) & (column < ROWS))
+    gl.store(
+        y + column * n + row,
+        total.to(y.dtype.element_ty),
+        mask=(row < n) & (column < ROWS),
+    )
 
 
 @functools.lru_cache(maxsize=1024)
@@ -313,12 +273,17 @@ def _plan(x: Layout, codes: Layout, tile: shapes.PairTile | None) -> Launch:
 
 
 def matvec_nf4(
-    x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor, tile: shapes.PairTile | None = None
+    x: torch.Tensor,
+    codes: torch.Tensor,
+    scale: torch.Tensor,
+    tile: shapes.PairTile | None = None,
 ) -> torch.Tensor:
     """x·wᵀ of x in float16 or bfloat16."""
+    if tile is None and single.fits(codes.shape[0], x.shape[1], x.shape[0]):
+        return single.matvec_nf4(x, codes, scale)
     y = torch.empty((x.shape[0], codes.shape[0]), dtype=x.dtype, device=x.device)
     if y.numel():
         x, codes = x.contiguous(), codes.contiguous()
         launch = _plan(Layout.of(x), Layout.of(codes), tile)
-        launch(x, codes, scale.contiguous(), _table(x.device, x.dtype), y)
+        launch(x, codes, scale.contiguous(), table_of(x.device, x.dtype), y)
     return y

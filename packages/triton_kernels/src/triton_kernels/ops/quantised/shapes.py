@@ -50,3 +50,9 @@ def pair_tile(n: int, rows: int, device: Device) -> PairTile:
     tiles, resident, registers = (1, 4, None) if rows == 1 else (2, 2, 128)
     programs = max(1, min(resident * device.processors, -(-n // (16 * tiles))))
     return PairTile(tiles, 8, programs, registers)
+
+
+@functools.lru_cache(maxsize=1024)
+def single_tile(n: int, device: Device) -> PairTile:
+    """That of the kernel for one row of x, which takes 16 rows of the weight at a time."""
+    return PairTile(1, 8, max(1, min(4 * device.processors, n // 16)))

@@ -1,0 +1,152 @@
+"""matvec_nf4 of one row of x: ``pairs`` folded, so that loads touch half as many lines.
+
+What bounds ``pairs`` are the lines of 128 bytes that its loads touch: 16 bytes a thread are 64
+bytes of each of eight rows, half a line. Here they are 128 bytes of four rows. A row's two halves
+go to the tensor cores as two rows of the left operand, g = 2r and 2r + 1, and meet the halves of x
+that belong to them in different columns of the right one, of which one row of x leaves enough:
+
+    column of x    0: half 0, first block    1: half 1, first block    others: zeros
+                   4: half 0, second block   5: half 1, second block
+
+So of what comes out, row 2r takes columns 0 and 4 and row 2r + 1 columns 1 and 5: again four blocks
+apart, which meet their scales. The table, the loads and the products are those of ``pairs``.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+import functools
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels._compat import Launch, Layout
+from triton_kernels._gluon import gl, gluon
+from triton_kernels.ops.quantised import shapes
+from triton_kernels.ops.quantised.codes import BLOCK
+from triton_kernels.ops.quantised.integer import load_16_bytes
+from triton_kernels.ops.quantised.table import (
+    IN_BF16,
+    IN_F16,
+    OPERANDS,
+    UNITS,
+    codes_of,
+    filled,
+    table_of,
+)
+
+_WARPS = 8
+
+
+@gluon.jit
+def _add(low_sum, high_sum, low, high, base, x, odd, low_scale, high_scale, BF16: gl.constexpr):
+    """Adds a thread's column of a block, of four rows each in ``low`` and ``high``."""
+    s = gl.inline_asm_elementwise(
+        IN_BF16 if BF16 else IN_F16, OPERANDS,
+        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
+         x[0][0], x[0][1], x[0][2], x[0][3], x[1][0], x[1][1], x[1][2], x[1][3],
+         x[2][0], x[2][1], x[2][2], x[2][3], x[3][0], x[3][1], x[3][2], x[3][3]],
+        dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=True, pack=1,
+    )  # fmt: skip
+    low_sum += gl.where(odd, s[1], s[0]) * low_scale
+    high_sum += gl.where(odd, s[3], s[2]) * high_scale
+    return low_sum, high_sum
+
+
+@gluon.jit
+def _matvec_single(
+    x, codes, scale, pairs, y, n, unit, BLOCKS: gl.constexpr, WARPS: gl.constexpr
+):  # fmt: skip
+    """x: (1, 64·BLOCKS); codes: (n, 32·BLOCKS) bytes; y: (1, n). See ``fits``."""
+    layout: gl.constexpr = gl.BlockedLayout([1], [32], [WARPS], [0])
+    STEP: gl.constexpr = 4 * WARPS  # blocks: a line of codes a warp
+    BF16: gl.constexpr = x.dtype.element_ty == gl.bfloat16
+    thread = gl.arange(0, 32 * WARPS, layout)
+    group, quarter = thread % 32 // 4, thread % 4
+    half = group % 2
+    odd = half == 1
+    always = thread >= 0
+    first = thread // 32 * 4
+    FOUR: gl.constexpr = 4 * BLOCKS  # rows on
+    at = (gl.program_id(0) * 16 + group // 2).to(gl.int64) * BLOCKS + first
+    codes_at = codes + at * 32 + (half * 64 + quarter * 16)
+    scale_at = scale + at + (half * 2 + quarter // 2)
+    # A thread's column of the right operand, if it is not one of zeros.
+    mine = (group // 4 == quarter // 2) & (group % 4 < 2)
+    x_first = x + first * 64 + group % 4 * 128 + quarter * 32
+    a = codes_of(codes_at, always)
+    b = codes_of(codes_at + FOUR * 32, always)
+    a_scale = gl.load(scale_at)
+    b_scale = gl.load(scale_at + FOUR)
+    base = filled(pairs, thread, WARPS)  # while the first codes are on their way
+    tiles = n // 16
+    zero = gl.zeros([32 * WARPS], gl.float32, layout)
+    for turn in range(gl.program_id(0), tiles, gl.num_programs(0)):
+        sums0, sums1, sums2, sums3 = zero, zero, zero, zero
+        x_at = x_first
+        for start in range(0, BLOCKS, STEP):
+            # What comes next is on its way while this is looked up.
+            c = codes_of(codes_at + FOUR * 64, always)
+            d = codes_of(codes_at + FOUR * 96, always)
+            c_scale = gl.load(scale_at + FOUR * 2)
+            d_scale = gl.load(scale_at + FOUR * 3)
+            words = (
+                load_16_bytes(x_at, mine), load_16_bytes(x_at + 8, mine),
+                load_16_bytes(x_at + 16, mine), load_16_bytes(x_at + 24, mine),
+            )  # fmt: skip
+            sums0, sums1 = _add(sums0, sums1, a, b, base, words, odd, a_scale, b_scale, BF16)
+            more = start + STEP < BLOCKS
+            on = gl.where(turn + gl.num_programs(0) < tiles, gl.num_programs(0) * 16, 0)
+            delta = gl.where(more, STEP, on.to(gl.int64) * BLOCKS - start)
+            codes_at += delta * 32
+            scale_at += delta
+            a = codes_of(codes_at, always)
+            b = codes_of(codes_at + FOUR * 32, always)
+            a_scale = gl.load(scale_at)
+            b_scale = gl.load(scale_at + FOUR)
+            sums2, sums3 = _add(sums2, sums3, c, d, base, words, odd, c_scale, d_scale, BF16)
+            x_at += STEP * 64
+        _store(y, sums0, sums1, sums2, sums3, turn * 16, unit, WARPS)
+
+
+@gluon.jit
+def _store(y, sums0, sums1, sums2, sums3, row, unit, WARPS: gl.constexpr):
+    """Adds up warps, halves and blocks: 16 results."""
+    out: gl.constexpr = gl.BlockedLayout([1, 1, 1], [4, 2, 4], [WARPS, 1, 1], [2, 1, 0])
+    sums = gl.join(gl.join(sums0, sums2), gl.join(sums1, sums3))
+    total = gl.sum(gl.sum(gl.reshape(sums, [WARPS, 4, 8, 2, 2]), 2), 0)
+    total = gl.convert_layout(total, out) * unit
+    within = gl.arange(0, 4, gl.SliceLayout(1, gl.SliceLayout(2, out)))[:, None, None]
+    eight = gl.arange(0, 2, gl.SliceLayout(0, gl.SliceLayout(2, out)))[None, :, None]
+    four = gl.arange(0, 2, gl.SliceLayout(0, gl.SliceLayout(1, out)))[None, None, :]
+    at = y + row + within + 8 * eight + 4 * four
+    gl.store(at, total.to(y.dtype.element_ty))
+
+
+def fits(n: int, k: int, rows: int) -> bool:
+    """Whether there is one row of x, and the weight ends with whole tiles and whole steps."""
+    return rows == 1 and n > 0 and n % 16 == 0 and k > 0 and k % (4 * BLOCK * _WARPS) == 0
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(x: Layout, codes: Layout, scale: Layout, tile: shapes.PairTile | None) -> Launch:
+    k, n = x.shape[1], codes.shape[0]
+    tile = tile or shapes.single_tile(n, _compat.device_of(x.device))
+    return Launch(
+        _matvec_single, min(tile.programs, n // 16), (n, 1 / UNITS[x.dtype]),
+        {"BLOCKS": k // BLOCK, "WARPS": tile.warps},
+        {"num_warps": tile.warps, **({"maxnreg": tile.registers} if tile.registers else {})},
+    )  # fmt: skip
+
+
+def matvec_nf4(
+    x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor, tile: shapes.PairTile | None = None
+) -> torch.Tensor:
+    """x·wᵀ of one row in float16 or bfloat16."""
+    y = torch.empty((x.shape[0], codes.shape[0]), dtype=x.dtype, device=x.device)
+    x, codes, scale = x.contiguous(), codes.contiguous(), scale.contiguous()
+    launch = _plan(Layout.of(x), Layout.of(codes), Layout.of(scale), tile)
+    launch(x, codes, scale, table_of(x.device, x.dtype), y)
+    return y
