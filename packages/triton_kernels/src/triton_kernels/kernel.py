@@ -137,7 +137,7 @@ def _function_of(
     return EagerFunction
 
 
-def _apply_of(function: type[torch.autograd.Function]) -> Callable[..., Any]:
+def _apply_of(function: type[torch.autograd.Function]) -> Any:
     """``function.apply`` without its Python: 2.5 of 11 µs.
 
     What that does is done here too: torch.func's transforms have a way of their own, and tensors

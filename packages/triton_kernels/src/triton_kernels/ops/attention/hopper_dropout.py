@@ -89,7 +89,7 @@ def dropped(p, words, threshold):
             "mul.rn.bf16x2 $0, $1, y;}"
         )
     else:
-        ASM: gl.constexpr = (
+        ASM: gl.constexpr = (  # type: ignore[no-redef]
             "{.reg .b32 x, y; abs.f16x2 x, $2; set.geu.f16x2.f16x2 y, x, $4; "
             "mul.rn.f16x2 $0, $1, y;}"
         )
