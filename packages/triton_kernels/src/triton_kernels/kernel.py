@@ -148,7 +148,8 @@ def _apply_of(function: type[torch.autograd.Function]) -> Any:
         alive = torch._C._functorch.unwrap_if_dead
         apply = super(torch.autograd.function._SingleLevelFunction, function).apply  # type: ignore[misc]
     except AttributeError:  # names of torch's own, in no promise
-        return function.apply
+        usual: Callable[..., Any] = function.apply
+        return usual
 
     def applied(*inputs: Any) -> Any:
         if transformed():
