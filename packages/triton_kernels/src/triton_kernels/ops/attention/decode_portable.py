@@ -22,6 +22,7 @@ from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.attention import shapes
 from triton_kernels.ops.attention.features import UNBOUNDED
 from triton_kernels.ops.attention.masking import LN_2, LOG2_E, tanh
+from triton_kernels.ops.attention.portable import dot
 
 _LOG2_E = 1.4426950408889634
 _MOST_MERGED = (64, 256)
@@ -97,6 +98,7 @@ def _share(
         total += 1.0
     values = tl.arange(0, V0)
     values_rest = V0 + tl.arange(0, V1 if V1 > 0 else 16)
+    APART: tl.constexpr = EXACT and not LATENT  # stretches of so wide a latent take all registers
     for column in range(start, stop, KEYS):
         columns = column + tl.arange(0, KEYS)
         there = columns < stop
@@ -111,10 +113,10 @@ def _share(
         k_rows += key_head * k_head
         v_rows += key_head * v_head
         k = _load_part(k_rows[:, None] + first * k_column, there, SIZE, 0, D0, UPCAST)
-        products = tl.dot(q, tl.trans(k), input_precision=PRECISION)
+        products = dot(q, tl.trans(k), tl.zeros((q.shape[0], KEYS), tl.float32), APART, PRECISION)
         if D1 > 0:
             k_rest = _load_part(k_rows[:, None] + rest * k_column, there, SIZE, D0, D1, UPCAST)
-            products = tl.dot(q_rest, tl.trans(k_rest), products, input_precision=PRECISION)
+            products = dot(q_rest, tl.trans(k_rest), products, APART, PRECISION)
         t = products * scale
         if CAPPED:
             t = tanh(t, EXACT) * soft_cap
@@ -134,14 +136,15 @@ def _share(
             v = k
         else:
             v = _load_part(v_rows[:, None] + values * v_column, there, VALUE_SIZE, 0, V0, UPCAST)
-        sums = tl.dot(p, v, sums * fade[:, None], input_precision=PRECISION)
+        sums = dot(p, v, sums * fade[:, None], APART, PRECISION)
         if V1 > 0:
             v = _load_part(
                 v_rows[:, None] + values_rest * v_column, there, VALUE_SIZE, V0, V1, UPCAST
             )
-            more = tl.dot(p, v, more * fade[:, None], input_precision=PRECISION)
+            more = dot(p, v, more * fade[:, None], APART, PRECISION)
 
-    factor = tl.where(total > 0, 1.0 / tl.where(total > 0, total, 1.0), 0.0)[:, None]
+    some = tl.where(total > 0, 1.0, 0.0)
+    factor = tl.div_rn(some, tl.where(total > 0, total, 1.0))[:, None]
     lse = tl.where(total > 0, top * LN_2 + tl.log(tl.where(total > 0, total, 1.0)), -float("inf"))
     # (splits, batch, head, token): one after another.
     batches = tl.num_programs(0) // splits // row_tiles // key_heads
