@@ -98,7 +98,7 @@ def _share(
         total += 1.0
     values = tl.arange(0, V0)
     values_rest = V0 + tl.arange(0, V1 if V1 > 0 else 16)
-    APART: tl.constexpr = EXACT and not LATENT  # stretches of so wide a latent take all registers
+    APART: tl.constexpr = EXACT and D0 <= 256  # of wider latents stretches take all registers
     for column in range(start, stop, KEYS):
         columns = column + tl.arange(0, KEYS)
         there = columns < stop
