@@ -38,13 +38,15 @@ nox.options.sessions = [
 
 ROOT = Path(__file__).parent
 
-# Of the largest grids, what depends on versions: every op once; every kernel in one precision.
+# What depends on versions: of the largest grids every op once and every kernel in one precision; no
+# learner's program that misbehaves.
 ON_LOWEST = {
     "tinygrad_autodiff": ("-k", "not test_ops or (dtype_of and float32)"),
     "triton_kernels": (
         *("-k", "not (test_agreement or test_documents) or (test_backward and float32)"),
         *("--seed", "1"),
     ),
+    "roadmap_log": ("-k", "not (test_runner_hostile or test_roofline or test_events)"),
 }
 
 
@@ -177,14 +179,9 @@ def kernels(session: nox.Session) -> None:
 @nox.session
 @once("packages/torch_models", "packages/triton_kernels")
 def models(session: nox.Session) -> None:
-    """torch_models: plain, then the example on real plays, then with the kernels extra."""
-    package = PACKAGES["models"]
-    sync_package(session, package)
-    pytest_on_every_core(session)
-    sync_package(session, package, "--extra", "examples")
-    pytest_on_every_core(session, "-m", "examples")
-    sync_package(session, package, "--extra", "kernels")
-    pytest_on_every_core(session, "-m", "kernels")
+    """torch_models with its extras: examples on real data, kernels. lowest(models) is plain."""
+    sync_package(session, PACKAGES["models"], "--extra", "examples", "--extra", "kernels")
+    pytest_on_every_core(session, "-m", "not gpu")
 
 
 @nox.session

@@ -18,6 +18,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.exit("the gpu tests need a CUDA device, and torch sees none here", returncode=1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest examples start first: no core waits at the end for one of them."""
+    seconds = {
+        item: sum(marker.kwargs.get("seconds", 0) for marker in item.iter_markers("examples"))
+        for item in items
+    }
+    items.sort(key=seconds.__getitem__, reverse=True)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c() -> Iterator[None]:
     """SIGINT interrupts, also where the tests run in the background of a shell that ignores it."""

@@ -42,6 +42,7 @@ def test_ids_on_the_plays_are_those_of_tokenizers(example, tmp_path) -> None:
         assert tokenizer.decode(ids) == text
 
 
+@pytest.mark.examples(seconds=70)
 def test_gpt_beats_kneser_ney(tmp_path) -> None:
     command = [sys.executable, str(EXAMPLE), "--folder", str(tmp_path), "--steps", "400"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
