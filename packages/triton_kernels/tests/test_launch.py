@@ -115,3 +115,14 @@ def test_a_tensor_map_is_made_once_an_address(monkeypatch):
     assert [of_descriptors.of(described(t))[1] for t in (x, y, x)] == [3, 4, 3]
     monkeypatch.setattr(_compat, "_MOST_MAPS", 2)
     assert [maps.of(t)[1] for t in (x[1:], x)] == [5, 6]  # full, and begun anew
+
+
+def test_a_product_of_another_dtype_takes_another_launch(monkeypatch):
+    from triton_kernels.ops.gemm import portable
+
+    taken = []
+    monkeypatch.setattr(_compat.Launch, "__call__", lambda self, *tensors: taken.append(self))
+    a = torch.zeros(16, 32).to(torch.float8_e4m3fn)
+    for dtype in (torch.bfloat16, torch.float16, torch.bfloat16):
+        portable.matmul_fp8(a, a.t(), torch.ones(1), torch.ones(1), dtype)
+    assert taken[0] is taken[2] is not taken[1]

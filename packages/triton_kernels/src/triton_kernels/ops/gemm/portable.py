@@ -109,8 +109,8 @@ def _with_two_batches(x: torch.Tensor) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=4096)
 def _plan(
-    a_layout: Layout, b_layout: Layout, precision: str, tile: shapes.Tile | None,
-    activation: str = "none", epilogue: tuple[bool, ...] = (), aligned: bool = True,
+    a_layout: Layout, b_layout: Layout, result: torch.dtype, precision: str,
+    tile: shapes.Tile | None, activation: str, epilogue: tuple[bool, ...], aligned: bool,
 ) -> Launch | None:  # fmt: skip
     """The launch for matrices so laid out; None: their leading dimensions need a copy."""
     a, b = a_layout.example(), b_layout.example()
@@ -181,7 +181,8 @@ def _product(
         extras = (bias, residual, scale, before)
         given = tuple(x is not None for x in extras)
         aligned = all(starts_aligned(x) for x in extras if x is not None)
-        launch = _plan(Layout.of(a), Layout.of(b), precision, tile, activation, given, aligned)
+        layouts = Layout.of(a), Layout.of(b)
+        launch = _plan(*layouts, dtype, precision, tile, activation, given, aligned)
         if launch is None:
             a, b = a.contiguous(), b.contiguous()
             return _product(a, b, dtype, precision, *extras, activation, tile)
