@@ -148,12 +148,9 @@ def pytest_on_every_core(session: nox.Session, *arguments: str, **env: str) -> N
 @nox.session
 @once("packages/tinygrad_autodiff")
 def autodiff(session: nox.Session) -> None:
-    """tinygrad_autodiff: NumPy alone, then the examples on real data."""
-    package = PACKAGES["autodiff"]
-    sync_package(session, package)
-    pytest_on_every_core(session)
-    sync_package(session, package, "--extra", "examples")
-    pytest_on_every_core(session, "-m", "examples")
+    """tinygrad_autodiff, with its examples on real data. On NumPy alone: lowest(autodiff)."""
+    sync_package(session, PACKAGES["autodiff"], "--extra", "examples")
+    pytest_on_every_core(session, "-m", "examples or not examples")
 
 
 @nox.session
@@ -170,9 +167,11 @@ def kernels(session: nox.Session) -> None:
     sync_package(session, PACKAGES["kernels"])
     seed = ("--seed", "1")  # the gate draws the same inputs each time; by hand they are fresh
     pytest_on_every_core(session, *seed)
-    # The interpreter rounds bfloat16 toward zero: what that is worth shows on a GPU. Solutions
-    # of days are processes of their own, the same as before, as documents are.
-    some = "not (test_agreement and bfloat16) and not test_solutions_pass and not test_documents"
+    # The interpreter rounds bfloat16 toward zero: what that is worth shows on a GPU. Solutions of
+    # days are processes of their own, the same as before, as documents are; compiling knows no
+    # backend.
+    same = "test_solutions_pass or test_documents or test_compiled_equals_eager"
+    some = f"not ((test_agreement and bfloat16) or {same})"
     pytest_on_every_core(session, *seed, "--interpret", "-k", some)
 
 
@@ -327,7 +326,8 @@ def lowest(session: nox.Session, package: Package) -> None:
 def workspace(session: nox.Session) -> None:
     """What holds for the whole: isolation of the sessions, every command of every README."""
     sync(session, "--only-group", "workspace")
-    pytest_on_every_core(session, "tests/test_isolation.py", "tests/test_documents.py")
+    tests = ("tests/test_isolation.py", "tests/test_documents.py")
+    pytest_on_every_core(session, "-n", "3", *tests)  # they wait for disks as much as for cores
 
 
 @nox.session(name="gpu-kernels", default=False)

@@ -9,6 +9,7 @@ in docs/PACKAGE/ are one program.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import tomllib
@@ -67,7 +68,7 @@ def command_of(block: Block, script: Path) -> list[str]:
     project = tomllib.loads((ROOT / _folder(block.distribution) / "pyproject.toml").read_text())
     extras = project["project"].get("optional-dependencies", {})
     extra = ["--extra", "examples"] if "examples" in extras else []
-    alone = ["--isolated", "--locked", "--no-default-groups", "--package", block.distribution]
+    alone = ["--exact", "--locked", "--no-default-groups", "--package", block.distribution]
     return ["uv", "run", "--quiet", *alone, *extra, "python", str(script)]
 
 
@@ -88,8 +89,14 @@ def test_every_block_is_understood(readme: Path) -> None:
             subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
 
 
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where environments of one package each stay, for the next block of that package."""
+    return tmp_path_factory.mktemp("environments")
+
+
 @pytest.mark.parametrize("readme", READMES, ids=str)
-def test_every_command_runs(readme: Path, tmp_path: Path) -> None:
+def test_every_command_runs(readme: Path, environments: Path, tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path / "checkout")
     (tmp_path / "home").mkdir()
     environment = clean_environment(tmp_path / "home")
@@ -97,10 +104,13 @@ def test_every_command_runs(readme: Path, tmp_path: Path) -> None:
         if block.language not in {"bash", "python"} or block.flags & {"gpu", "ci"}:
             continue
         script = tmp_path / f"line_{block.line}.{block.language}"
+        alone = {}
+        if block.language == "python":
+            alone = {"UV_PROJECT_ENVIRONMENT": str(environments / block.distribution)}
         done = subprocess.run(
             command_of(block, script),
             cwd=checkout,
-            env=environment,
+            env=environment | alone,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -111,12 +121,14 @@ def test_every_command_runs(readme: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_every_page_is_a_program(page: Path, tmp_path: Path) -> None:
+def test_every_page_is_a_program(page: Path, environments: Path, tmp_path: Path) -> None:
     parts = [block for block in blocks(page) if block.language == "python"]
     text = "\n".join(block.text for block in parts)
     if parts:
         command = command_of(parts[0]._replace(text=text), tmp_path / "page.py")
-        subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=600, check=True)
+        alone = {"UV_PROJECT_ENVIRONMENT": str(environments / parts[0].distribution)}
+        environment = os.environ | alone
+        subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=True)
 
 
 def test_sessions_named_in_documents_exist() -> None:

@@ -7,6 +7,11 @@ import pytest
 import tinygrad_autodiff as tg
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The examples start first: no core waits at the end for the longest."""
+    items.sort(key=lambda item: item.get_closest_marker("examples") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def ctrl_c() -> Iterator[None]:
     """SIGINT interrupts, also where the tests run in the background of a shell that ignores it."""
