@@ -29,20 +29,17 @@ are those of Dao 2023 (FlashAttention-2, algorithm 1).
 
 from __future__ import annotations
 
-import math
-
 from triton_kernels._gluon import (
     Barrier,
-    fence_async_shared,
     gl,
     gluon,
-    load_async,
     mbarrier,
-    store_async,
     store_wait,
     warpgroup_mma_wait,
 )
 from triton_kernels.ops.attention.hopper_call import Call
+from triton_kernels.ops.attention.hopper_leave import leave
+from triton_kernels.ops.attention.hopper_load import load
 from triton_kernels.ops.attention.hopper_parts import clear
 from triton_kernels.ops.attention.hopper_scores import (
     LOG2_E,
@@ -64,93 +61,16 @@ from triton_kernels.ops.attention.hopper_tiles import (
     last_block,
     rounds_of,
     tile,
+    uncut,
     visited,
     visits_of,
 )
 
-_LN2 = gl.constexpr(math.log(2))
 _SIZES = (
     "batches", "heads_q", "group", "m", "n", "left", "right", "section", "o_head", "o_row", "width",
     "bias_batches", "bias_heads", "mask_batches", "mask_heads", "mask_rows", "threshold", "seed",
     "seed_high",
 )  # fmt: skip
-
-
-@gluon.jit
-def _load_queries(
-    q, q_slots, q_full, q_free, fetched, batch, head, row, BEGIN: gl.constexpr, END: gl.constexpr
-):
-    """The rows of warpgroups BEGIN to END."""
-    QUERIES: gl.constexpr = q_slots.shape[0]
-    for party in gl.static_range(BEGIN, END):
-        slot = fetched % QUERIES
-        there = q_full.index(slot)
-        mbarrier.wait(q_free.index(slot), fetched // QUERIES & 1 ^ 1)
-        mbarrier.expect(there, q.block_type.nbytes)
-        load_async(q, [batch, head, row + party * ROWS, 0], there, q_slots.index(slot))
-        fetched += 1
-    return fetched
-
-
-@gluon.jit
-def _load(call):
-    """The loading warp: queries once a tile; keys and values block by block, the last one first."""
-    q, k, v, _, bias = call.descriptors
-    q_slots, k_slots, v_slots, _, b_slots = call.slots
-    q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, _ = call.signals
-    tiles, _, _, heads_q, group, _, _, _, _, bias_batches, bias_heads = call.work
-    _, _, left, right = call.edges
-    PARTIES: gl.constexpr = call.PARTIES
-    LEFT: gl.constexpr = call.LEFT
-    RIGHT: gl.constexpr = call.RIGHT
-    BLOCK_N: gl.constexpr = k_slots.shape[3]
-    SLOTS: gl.constexpr = k_slots.shape[0]
-    V_SLOTS: gl.constexpr = v_slots.shape[0]
-    step = 0
-    fetched = 0
-    for turn in range(rounds_of(tiles, call.ORDER)):
-        row_tile, head, first_q, m, first_k, n = tile(index_of(turn, call.ORDER), call)
-        own = (m, n, left, right)
-        batch = 0 if call.PACKED else head // heads_q
-        head_q = head % heads_q
-        head_k = head_q // group
-        row = row_tile * PARTIES * ROWS
-        last = last_block(row + PARTIES * ROWS - 1, own, BLOCK_N, RIGHT)
-        first = first_block(row, last, own, BLOCK_N, LEFT)
-        visits = 0
-        if call.MASKED:
-            visits = visits_of(row_tile, head, call, BLOCK_N)
-            first = 0
-            last = gl.load(visits)
-        row += first_q
-        fetched = _load_queries(q, q_slots, q_full, q_free, fetched, batch, head_q, row, 0, 1)
-        for back in range(last - first):
-            block = visited(last - 1 - back, visits, call)[0]
-            key = first_k + block * BLOCK_N
-            slot = step % SLOTS
-            mbarrier.wait(k_free.index(slot), step // SLOTS & 1 ^ 1)
-            mbarrier.expect(k_full.index(slot), k.block_type.nbytes)
-            load_async(k, [batch, head_k, key, 0], k_full.index(slot), k_slots.index(slot))
-            if back == 0:  # the first warpgroup can begin
-                fetched = _load_queries(
-                    q, q_slots, q_full, q_free, fetched, batch, head_q, row, 1, PARTIES
-                )
-            if call.BIAS:
-                for party in gl.static_range(PARTIES):
-                    there = b_full.index(party)
-                    mbarrier.wait(b_free.index(party), step & 1 ^ 1)
-                    mbarrier.expect(there, bias.block_type.nbytes)
-                    load_async(
-                        bias, [
-                            gl.minimum(batch, bias_batches - 1),
-                            gl.minimum(head_q, bias_heads - 1), row + party * ROWS, key,
-                        ], there, b_slots.index(party),
-                    )  # fmt: skip
-            slot = step % V_SLOTS
-            mbarrier.wait(v_free.index(slot), step // V_SLOTS & 1 ^ 1)
-            mbarrier.expect(v_full.index(slot), v.block_type.nbytes)
-            load_async(v, [batch, head_k, key, 0], v_full.index(slot), v_slots.index(slot))
-            step += 1
 
 
 @gluon.jit
@@ -185,34 +105,66 @@ def _skip(skipped, step, k_slot, k_phase, v_slot, v_phase, call, PARTY: gl.const
 
 
 @gluon.jit
-def _leave(x, o, slot, batch, head, row):
-    """Through a slot as wide as an output or half as wide, as soon as the one before has left."""
-    PIECE: gl.constexpr = slot.shape[3]
-    store_wait(0)
-    if x.shape[1] == PIECE:
-        slot.reshape([ROWS, PIECE]).store(x)
-        fence_async_shared()
-        store_async(o, [batch, head, row, 0], slot)
-    else:
-        halves = gl.split(x.reshape([ROWS, 2, PIECE]).permute((0, 2, 1)))
-        slot.reshape([ROWS, PIECE]).store(halves[0])
-        fence_async_shared()
-        store_async(o, [batch, head, row, 0], slot)
-        store_wait(0)
-        slot.reshape([ROWS, PIECE]).store(halves[1])
-        fence_async_shared()
-        store_async(o, [batch, head, row, PIECE], slot)
+def _begin(turn, there, where, step, slots, zeros, call, PARTY: gl.constexpr):
+    """The first q·k of this turn's tile, and what the tile begins with: row, blocks, slots.
+
+    If no such tile is ``there``, it multiplies what lies in the slots, for nobody.
+    """
+    row_tile, head, m, n = where
+    k_slot, k_phase, v_slot, v_phase = slots
+    q_slots, k_slots, _, _, _ = call.slots
+    q_full, _, k_full, _, _, _, _, _, _ = call.signals
+    _, _, left, right = call.edges
+    PARTIES: gl.constexpr = call.PARTIES
+    BLOCK_N: gl.constexpr = k_slots.shape[3]
+    QUERIES: gl.constexpr = q_slots.shape[0]
+    own = (m, n, left, right)
+    row = (row_tile * PARTIES + PARTY) * ROWS
+    last = last_block(row + ROWS - 1, own, BLOCK_N, call.RIGHT)
+    visits = 0
+    if call.MASKED:
+        visits = visits_of(row_tile, head, call, BLOCK_N)
+        last = gl.load(visits)
+    elif call.RIGHT:
+        skipped = last_block((row_tile + 1) * PARTIES * ROWS - 1, own, BLOCK_N, call.RIGHT) - last
+        step, k_slot, k_phase, v_slot, v_phase = _skip(
+            gl.where(there, skipped, 0), step, k_slot, k_phase, v_slot, v_phase, call, PARTY
+        )
+    fetched = turn * PARTIES + PARTY
+    q_slot = PARTY if QUERIES == PARTIES else fetched % QUERIES
+    mbarrier.wait(q_full.index(q_slot), fetched // QUERIES & 1, pred=there)
+    mbarrier.wait(k_full.index(k_slot), k_phase, pred=there)
+    S: gl.constexpr = zeros.type.layout
+    kept = queries_kept(q_slots, q_slot, call.KEPT, S)
+    scores = scores_of(kept, q_slots, q_slot, k_slots, k_slot, zeros, call.KEPT)
+    return row, last, visits, step, k_slot, k_phase, v_slot, v_phase, kept, scores
+
+
+@gluon.jit
+def _lowest(head, slope, call, ALONG_ROWS: gl.constexpr):
+    """The maxima that a tile begins with, before it has seen any score."""
+    top = gl.full([ROWS], -float("inf"), gl.float32, ALONG_ROWS)
+    if call.BOUNDED:
+        top = gl.zeros_like(top)
+    if call.SINKS:
+        _, _, sinks, _, _, _, _ = call.beside
+        _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+        top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
+        if call.SLOPED and not call.AFTER:
+            line_in_tile = gl.arange(0, ROWS, ALONG_ROWS).to(gl.float32)
+            top += line_in_tile * (slope * call.scales[0])
+    return top
 
 
 @gluon.jit
 def _attend(call, PARTY: gl.constexpr):
     """A warpgroup: 64 rows of one tile after the other."""
-    _q, _k, v, o, _ = call.descriptors
+    _, _, v, _, _ = call.descriptors
     q_slots, k_slots, v_slots, o_slots, _ = call.slots
-    q_full, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
-    tiles, _, _, heads_q, _, _, o_head, o_row, width, _, _ = call.work
-    out, lse, sinks, slopes, _, _, _ = call.beside
-    rows_q, _, left, right = call.edges
+    _, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
+    tiles, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+    _, _, _, slopes, _, _, _ = call.beside
+    _, _, left, right = call.edges
     LEFT: gl.constexpr = call.LEFT
     RIGHT: gl.constexpr = call.RIGHT
     SINKS: gl.constexpr = call.SINKS
@@ -240,29 +192,9 @@ def _attend(call, PARTY: gl.constexpr):
     # Packed, a block of threads may be left without a tile.
     some = rounds > 0
     row_tile, head, first_q, m, _, n = tile(gl.where(some, index_of(0, call.ORDER), 0), call)
-    row = (row_tile * PARTIES + PARTY) * ROWS
-    last = last_block(row + ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
-    step = 0
-    k_slot = 0
-    k_phase = 0
-    v_slot = 0
-    v_phase = 0
-    visits = 0
-    if call.MASKED:
-        visits = visits_of(row_tile, head, call, BLOCK_N)
-        last = gl.load(visits)
-    elif RIGHT:
-        skipped = (
-            last_block((row_tile + 1) * PARTIES * ROWS - 1, (m, n, left, right), BLOCK_N, RIGHT)
-            - last
-        )
-        step, k_slot, k_phase, v_slot, v_phase = _skip(
-            gl.where(some, skipped, 0), step, k_slot, k_phase, v_slot, v_phase, call, PARTY
-        )
-    mbarrier.wait(q_full.index(PARTY), 0, pred=some)
-    mbarrier.wait(k_full.index(k_slot), k_phase, pred=some)
-    kept = queries_kept(q_slots, PARTY, KEPT, S)
-    scores = scores_of(kept, q_slots, PARTY, k_slots, k_slot, zeros, KEPT)
+    row, last, visits, step, k_slot, k_phase, v_slot, v_phase, kept, scores = _begin(
+        0, some, (row_tile, head, m, n), 0, (0, 0, 0, 0), zeros, call, PARTY
+    )
     for turn in range(rounds):
         q_slot = PARTY if QUERIES == PARTIES else (turn * PARTIES + PARTY) % QUERIES
         own = (m, n, left, right)
@@ -291,22 +223,8 @@ def _attend(call, PARTY: gl.constexpr):
         if OWN:  # noqa: SIM102 (known when compiled; the next when run)
             if last - first == 1:
                 mbarrier.arrive(q_free.index(q_slot), count=1)
-        # Blocks before ``whole`` are cut by nothing on the right, those from ``inside`` on by
-        # nothing on the left.
-        whole = n // BLOCK_N
-        inside = 0
-        if RIGHT:
-            whole = gl.minimum(whole, gl.maximum(row + n - m + right + 1, 0) // BLOCK_N)
-        if LEFT:
-            inside = gl.cdiv(gl.maximum(row + ROWS - 1 + n - m - left, 0), BLOCK_N)
-        line_in_tile = gl.arange(0, ROWS, gl.SliceLayout(1, S)).to(gl.float32)
-        top = gl.full([ROWS], -float("inf"), gl.float32, gl.SliceLayout(1, S))
-        if BOUNDED:
-            top = gl.zeros_like(top)
-        if SINKS:
-            top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
-            if call.SLOPED and not call.AFTER:
-                top += line_in_tile * (slope * call.scales[0])
+        inside, whole = uncut(row, row + ROWS, own, BLOCK_N, LEFT, RIGHT)
+        top = _lowest(head, slope, call, gl.SliceLayout(1, S))
         cut = (block >= whole) | (block < inside)
         s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY)
         weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
@@ -397,56 +315,15 @@ def _attend(call, PARTY: gl.constexpr):
             mbarrier.arrive(turns.index(1 - PARTY), count=1)
         before = v_slot
         v_slot, v_phase = _next(v_slot, v_phase, V_SLOTS)
-        row_tile = next_tile
-        next_row = (row_tile * PARTIES + PARTY) * ROWS
-        following = (next_m, next_n, left, right)
-        last = last_block(next_row + ROWS - 1, following, BLOCK_N, RIGHT)
-        if call.MASKED:
-            visits = visits_of(row_tile, next_head, call, BLOCK_N)
-            last = gl.load(visits)
-        elif RIGHT:
-            skipped = (
-                last_block((row_tile + 1) * PARTIES * ROWS - 1, following, BLOCK_N, RIGHT) - last
-            )
-            step, k_slot, k_phase, v_slot, v_phase = _skip(
-                gl.where(more, skipped, 0), step, k_slot, k_phase, v_slot, v_phase, call, PARTY
-            )
-        fetched = (turn + 1) * PARTIES + PARTY
-        next_slot = PARTY if QUERIES == PARTIES else fetched % QUERIES
-        mbarrier.wait(q_full.index(next_slot), fetched // QUERIES & 1, pred=more)
-        mbarrier.wait(k_full.index(k_slot), k_phase, pred=more)
-        kept = queries_kept(q_slots, next_slot, KEPT, S)
-        scores = scores_of(kept, q_slots, next_slot, k_slots, k_slot, zeros, KEPT)
+        next_row, last, visits, step, k_slot, k_phase, v_slot, v_phase, kept, scores = _begin(
+            turn + 1, more, (next_tile, next_head, next_m, next_n), step,
+            (k_slot, k_phase, v_slot, v_phase), zeros, call, PARTY,
+        )  # fmt: skip
         sums = warpgroup_mma_wait(1, (adding,))
         mbarrier.arrive(v_free.index(before), count=1)
         total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
-        share = gl.where(total == 0.0, 0.0, call.extras[4] / total)
-        sums = sums * gl.convert_layout(share, gl.SliceLayout(1, OUT))[:, None]
-        head_q = head % heads_q
-        batch = 0 if PACKED else head // heads_q
-        if PACKED and row + ROWS > m:  # what lies behind a sequence is the next one's
-            line = row + gl.arange(0, ROWS, gl.SliceLayout(1, OUT))
-            column = gl.arange(0, WIDTH, gl.SliceLayout(0, OUT))[None, :]
-            to = out + head_q.to(gl.int64) * o_head
-            to += (first_q + line).to(gl.int64)[:, None] * o_row + column
-            gl.store(to, sums.to(o.dtype), mask=(line < m)[:, None] & (column < width))
-        elif OWN:
-            _leave(sums.to(o.dtype), o, o_slots.index(PARTY), batch, head_q, first_q + row)
-        else:
-            o_slot = o_slots.index(q_slot)
-            o_slot.reshape([ROWS, WIDTH]).store(sums.to(o.dtype))
-            fence_async_shared()
-            store_async(o, [batch, head_q, first_q + row, 0], o_slot)
-        if QUERIES < 2 * PARTIES and not OWN:
-            store_wait(0)
-            mbarrier.arrive(q_free.index(q_slot), count=1)
-        rows = row + gl.arange(0, ROWS, gl.SliceLayout(1, S))
-        value = top + gl.log2(total)
-        if call.SLOPED and not call.AFTER:
-            value -= line_in_tile * (slope * call.scales[0])
-        value *= _LN2
-        line = head_q if PACKED else head
-        gl.store(lse + line.to(gl.int64) * rows_q + first_q + rows, value, mask=rows < m)
+        leave(sums, top, total, (head, row, first_q, m, slope), q_slot, call, PARTY)
+        row_tile = next_tile
         head = next_head
         row = next_row
         first_q = next_q
@@ -454,6 +331,15 @@ def _attend(call, PARTY: gl.constexpr):
         n = next_n
     warpgroup_mma_wait(0, (scores,))
     store_wait(0)
+
+
+@gluon.jit
+def _barriers(SLOTS: gl.constexpr, ARRIVALS: gl.constexpr):
+    """One for each slot."""
+    barriers = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
+    for slot in gl.static_range(SLOTS):
+        mbarrier.init(barriers.index(slot), count=ARRIVALS)
+    return barriers
 
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
@@ -479,35 +365,21 @@ def forward(
         o_slots = q_slots
     else:
         o_slots = gl.allocate_shared_memory(o.dtype, [QUERIES] + o.block_type.shape, o.layout)
-    q_full = gl.allocate_shared_memory(gl.int64, [QUERIES, 1], Barrier())
-    q_free = gl.allocate_shared_memory(gl.int64, [QUERIES, 1], Barrier())
-    k_full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
-    k_free = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
-    v_full = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
-    v_free = gl.allocate_shared_memory(gl.int64, [V_SLOTS, 1], Barrier())
-    b_full = gl.allocate_shared_memory(gl.int64, [PARTIES, 1], Barrier())
-    b_free = gl.allocate_shared_memory(gl.int64, [PARTIES, 1], Barrier())
     if BIAS:
         b_slots = gl.allocate_shared_memory(
             bias.dtype, [PARTIES] + bias.block_type.shape, bias.layout
         )
     else:
         b_slots = q_slots
-    for party in gl.static_range(PARTIES):
-        mbarrier.init(b_full.index(party), count=1)
-        mbarrier.init(b_free.index(party), count=1)
-    turns = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
-    for slot in gl.static_range(QUERIES):
-        mbarrier.init(q_full.index(slot), count=1)
-        mbarrier.init(q_free.index(slot), count=1)
-    for slot in gl.static_range(SLOTS):
-        mbarrier.init(k_full.index(slot), count=1)
-        mbarrier.init(k_free.index(slot), count=PARTIES)
-    for slot in gl.static_range(V_SLOTS):
-        mbarrier.init(v_full.index(slot), count=1)
-        mbarrier.init(v_free.index(slot), count=PARTIES)
-    for party in gl.static_range(2):
-        mbarrier.init(turns.index(party), count=1)
+    q_full = _barriers(QUERIES, 1)
+    q_free = _barriers(QUERIES, 1)
+    k_full = _barriers(SLOTS, 1)
+    k_free = _barriers(SLOTS, PARTIES)
+    v_full = _barriers(V_SLOTS, 1)
+    v_free = _barriers(V_SLOTS, PARTIES)
+    b_full = _barriers(PARTIES, 1)
+    b_free = _barriers(PARTIES, 1)
+    turns = _barriers(2, 1)
     if PING_PONG:
         mbarrier.arrive(turns.index(0), count=1)
     row_tiles = gl.cdiv(m, PARTIES * ROWS)
@@ -529,11 +401,11 @@ def forward(
     )  # fmt: skip
     if PARTIES == 2:
         gl.warp_specialize(
-            [(_attend, (call, 0)), (_attend, (call, 1)), (_load, (call,))],
+            [(_attend, (call, 0)), (_attend, (call, 1)), (load, (call,))],
             [4, 1], [REGISTERS, 24],
         )  # fmt: skip
     else:
         gl.warp_specialize(
-            [(_attend, (call, 0)), (_attend, (call, 1)), (_attend, (call, 2)), (_load, (call,))],
+            [(_attend, (call, 0)), (_attend, (call, 1)), (_attend, (call, 2)), (load, (call,))],
             [4, 4, 1], [REGISTERS, REGISTERS, 24],
         )  # fmt: skip

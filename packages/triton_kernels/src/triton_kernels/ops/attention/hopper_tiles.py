@@ -109,6 +109,20 @@ def first_block(row, last, edges, BLOCK_N: gl.constexpr, LEFT: gl.constexpr):
 
 
 @gluon.jit
+def uncut(row, end, edges, BLOCK_N: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr):
+    """Of rows from ``row`` to ``end``: nothing on the left cuts the blocks of keys from the first
+    number on, nothing on the right those before the second."""
+    m, n, left, right = edges
+    inside = 0
+    whole = n // BLOCK_N
+    if RIGHT:
+        whole = gl.minimum(whole, gl.maximum(row + n - m + right + 1, 0) // BLOCK_N)
+    if LEFT:
+        inside = gl.cdiv(gl.maximum(end - 1 + n - m - left, 0), BLOCK_N)
+    return inside, whole
+
+
+@gluon.jit
 def mask_line(head, call):
     """Which of its matrices a mask has for a head counted through the batch."""
     mask_batches, mask_heads, _, _, _, _, _ = call.extras
