@@ -1,5 +1,6 @@
 """Kept launches: which calls share one, and what the compiled kernel's own launcher is given."""
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
@@ -71,7 +72,8 @@ def compiled(monkeypatch):
     launcher = SimpleNamespace(
         launch=lambda *given: direct.append(given), launch_cooperative_grid=False, launch_pdl=True
     )
-    monkeypatch.setattr(_compat.inspect, "isfunction", lambda launch: False)
+    own = SimpleNamespace(isfunction=lambda launch: False, getclosurevars=inspect.getclosurevars)
+    monkeypatch.setattr(_compat, "inspect", own)
 
     class Compiled:
         run, function, packed_metadata = launcher, 1234, (4, 1, 0)
@@ -91,30 +93,80 @@ def test_later_calls_give_addresses(compiled):
     launch(y, None, varying=(8,))
     assert len(compiled.kernel.calls) == 1
     fixed = (1234, False, True, None, None, (4, 1, 0), None, None, None)
-    assert compiled.direct == [(9, 1, 1, 77, *fixed, y.data_ptr(), None, 5, 8, 16)]
+    assert compiled.direct == [(9, 1, 1, 77, *fixed, y.data_ptr(), 0, 5, 8, 16)]
     compiled.hooks[0].calls.append("a profiler's")
     launch(x, None, varying=(8,))
     assert compiled.by_triton == [(x, None, 5, 8, 16)]
     assert len(compiled.direct) == 1
 
 
-def test_a_tensor_map_is_made_once_an_address(monkeypatch):
+def test_a_tensor_that_begins_elsewhere_is_compiled_for(compiled):
+    x, y = torch.zeros(8), torch.zeros(8)
+    launch = _compat.Launch(compiled.kernel, 9, (), {}, {})
+    launch(x[1:], y)
+    launch(x[2:], y)  # that one was expected anywhere
+    assert len(compiled.kernel.calls) == 1 == len(compiled.direct)
+    launch(x, y[1:])
+    assert len(compiled.kernel.calls) == 2
+    assert torch.equal(compiled.kernel.calls[1][1][1], y[1:])
+    compiled.hooks[0].calls.append("a profiler's")
+    launch(x, y[1:])
+    assert len(compiled.kernel.calls) == 3
+    assert not compiled.by_triton
+
+
+@pytest.fixture
+def mapped(compiled, monkeypatch):
+    """The same for a kernel that takes descriptors: what maps are made of is written down."""
+    driver = pytest.importorskip("triton.backends.nvidia.driver")
     made = []
+    monkeypatch.setattr(
+        driver, "make_tensordesc_arg", lambda d, facts: made.append(d) or [facts, len(made)]
+    )
+
+    def launch_of(launcher, tensordesc_meta):
+        return lambda *given: launcher(*given) or tensordesc_meta
+
+    kernel = compiled.kernel.compiled
+    kernel.run.launch = launch_of(kernel.run.launch, ["first", "second"])
+    monkeypatch.setattr(_compat.inspect, "isfunction", lambda launch: True)  # the fixture's own
+    compiled.made = made
+    return compiled
+
+
+def test_tensor_maps_are_made_once_an_address(mapped):
+    x, y, z = torch.zeros(8), torch.zeros(8), torch.zeros(8)
 
     def described(x):
-        return SimpleNamespace(base=x)
+        return "descriptor", x.data_ptr()
 
-    driver = pytest.importorskip("triton.backends.nvidia.driver")
-    monkeypatch.setattr(
-        driver, "make_tensordesc_arg", lambda d, facts: made.append(d.base) or [facts, len(made)]
-    )
-    x, y = torch.zeros(4), torch.zeros(4)
-    maps = _compat._TensorMaps("facts", described)
-    assert [maps.of(t)[1] for t in (x, y, x, x.view(2, 2))] == [1, 2, 1, 1]
-    of_descriptors = _compat._TensorMaps("facts", None)
-    assert [of_descriptors.of(described(t))[1] for t in (x, y, x)] == [3, 4, 3]
+    launch = _compat.Launch(mapped.kernel, 1, (5,), {}, {}, {0: described, 2: described})
+    given = []
+    for tensors in ((x, y, z), (x, y, z), (z, y, x), (x, y, x), (x, y.view(2, 4), z)):
+        launch(*tensors, varying=(6,))
+        given.append([] if not mapped.direct else list(mapped.direct[-1][13:]))
+    assert mapped.kernel.calls[0][1] == (described(x), y, described(z), 5, 6)
+    at = y.data_ptr()
+    assert given[1:] == [
+        ["first", 1, at, "second", 2, 5, 6], ["first", 3, at, "second", 4, 5, 6],
+        ["first", 1, at, "second", 4, 5, 6], ["first", 1, at, "second", 2, 5, 6],
+    ]  # fmt: skip
+    assert mapped.made == [described(t) for t in (x, z, z, x)]
+    mapped.hooks[1].calls.append("a profiler's")
+    launch(x, y, z, varying=(7,))
+    assert mapped.by_triton == [(described(x), y, described(z), 5, 7)]
+
+
+def test_only_so_many_maps_are_kept(mapped, monkeypatch):
     monkeypatch.setattr(_compat, "_MOST_MAPS", 2)
-    assert [maps.of(t)[1] for t in (x[1:], x)] == [5, 6]  # full, and begun anew
+    tensors = [torch.zeros(8) for _ in range(3)]
+    launch = _compat.Launch(mapped.kernel, 1, (), {}, {}, {0: lambda x: x, 1: lambda x: x})
+    for i in (0, 0, 1, 2, 0):  # the third is one too many: begun anew
+        launch(tensors[i], tensors[0])
+    kept = mapped.direct
+    assert [one[13:15] for one in kept] == [
+        ("first", 1), ("first", 3), ("first", 4), ("first", 5)
+    ]  # fmt: skip
 
 
 def test_a_product_of_another_dtype_takes_another_launch(monkeypatch):

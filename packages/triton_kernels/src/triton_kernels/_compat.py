@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -173,7 +174,8 @@ class Launch:
     """A kernel with all but its tensors fixed.
 
     The first call compiles; later calls go straight to the compiled kernel, without triton's
-    look-up by arguments. So one instance serves tensors of one ``Layout`` each, on one device.
+    look-up by arguments. So one instance serves tensors of one ``Layout`` each, on one device;
+    one that does not begin at a multiple of 16 bytes, where the first did, goes by that look-up.
 
     Args:
         kernel: a jitted function whose parameters are the tensors, the scalars, the constants.
@@ -182,7 +184,7 @@ class Launch:
         constants: its ``tl.constexpr`` parameters, in order.
         options: num_warps, num_stages.
         described: what makes the descriptor that the kernel takes in the place of a tensor, by the
-            tensor's place.
+            parameter's place.
     """
 
     def __init__(
@@ -212,89 +214,115 @@ class Launch:
         if self._run is not None:
             self._run(tensors, varying)
             return
-        constants = tuple(self._constants.values())
-        shown = _shown(tensors, self._described)
-        compiled = self._kernel[self._grid](
-            *shown, *self._scalars, *varying, **self._constants, **self._options
-        )
+        compiled = self._by_look_up(tensors, varying)
         if compiled is not None:  # the interpreter compiles nothing
-            self._run = _direct(
-                compiled, self._grid, shown, self._scalars, constants, self._described
-            )
+            self._run = self._direct(compiled, tensors)
 
+    def _shown(self, tensors: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The tensors, or their descriptors where the kernel takes those."""
+        make = self._described
+        if not make:
+            return tensors
+        return tuple([make[i](x) if i in make else x for i, x in enumerate(tensors)])
 
-_Describe = dict[int, Callable[[torch.Tensor], Any]]
+    def _by_look_up(self, tensors: tuple[Any, ...], varying: tuple[float, ...]) -> Any:
+        """Runs it as triton does, and returns what that compiled or found."""
+        return self._kernel[self._grid](
+            *self._shown(tensors), *self._scalars, *varying, **self._constants, **self._options
+        )
 
+    def _direct(
+        self, compiled: Any, first: tuple[Any, ...]
+    ) -> Callable[[tuple[Any, ...], tuple[float, ...]], None]:
+        """Runs the compiled kernel on tensors like the first ones.
 
-def _shown(tensors: tuple[Any, ...], described: _Describe) -> tuple[Any, ...]:
-    """The tensors, or their descriptors where the kernel takes those."""
-    if not described:
-        return tensors
-    return tuple(described[i](x) if i in described else x for i, x in enumerate(tensors))
+        In triton 3.6 its own launcher, in C, is called with addresses: the way there through
+        triton's Python, its hooks and its questions to the driver take as long again and more.
+        """
+        grid, scalars = self._grid, self._scalars
+        constants = tuple(self._constants.values())
+        by_triton = compiled[grid]
+        aligned = [x is None or starts_aligned(x) for x in first]
 
+        def fit(addresses: Sequence[int]) -> bool:
+            """Whether all begin where the compiled kernel expects it."""
+            return not any(was and x & 15 for x, was in zip(addresses, aligned, strict=True))
 
-def _direct(
-    compiled: Any, grid: tuple[int, ...], shown: tuple[Any, ...], scalars: tuple[float, ...],
-    constants: tuple[Any, ...], described: _Describe,
-) -> Callable[[tuple[Any, ...], tuple[float, ...]], None]:  # fmt: skip
-    """Runs a compiled kernel on tensors like these.
+        def slowly(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
+            if fit([0 if x is None else x.data_ptr() for x in tensors]):
+                by_triton(*self._shown(tensors), *scalars, *varying, *constants)
+            else:
+                self._by_look_up(tensors, varying)
 
-    In triton 3.6 the compiled kernel's own launcher, in C, is called with addresses: the way there
-    through triton's Python, its hooks and its questions to the driver take as long again and more.
-    A tensor map is made anew only for an address that is new.
-    """
-    by_triton = compiled[grid]
+        launcher = compiled.run
+        if not _is_known(launcher):
+            return slowly
+        from triton import knobs
 
-    def slowly(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
-        by_triton(*_shown(tensors, described), *scalars, *varying, *constants)
+        enter, leave = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
+        device = torch.cuda.current_device()
+        stream_of = torch._C._cuda_getCurrentRawStream
+        fixed = (
+            compiled.function, launcher.launch_cooperative_grid, launcher.launch_pdl, None, None,
+            compiled.packed_metadata, None, None, None,
+        )  # fmt: skip
+        launch, facts = launcher.launch, ()
+        if inspect.isfunction(launch):  # around that in C: it makes maps of descriptors
+            captured = inspect.getclosurevars(launch).nonlocals
+            launch, facts = captured["launcher"], captured["tensordesc_meta"]
+        if None in facts:
+            return slowly
+        if facts:
+            kept = _KeptArguments(self._described, facts, scalars)
 
-    launcher = compiled.run
-    if not _is_known(launcher):
-        return slowly
-    from triton import knobs
+            def with_maps(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
+                addresses = tuple([0 if x is None else x.data_ptr() for x in tensors])
+                arguments = kept.get(addresses)
+                if enter.calls or leave.calls or (arguments is None and not fit(addresses)):
+                    slowly(tensors, varying)
+                    return
+                arguments = arguments or kept.made(tensors, addresses)
+                launch(*grid, stream_of(device), *fixed, *arguments, *varying, *constants)
 
-    enter, leave = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
-    device = torch.cuda.current_device()
-    stream_of = torch._C._cuda_getCurrentRawStream
-    fixed = (
-        compiled.function, launcher.launch_cooperative_grid, launcher.launch_pdl, None, None,
-        compiled.packed_metadata, None, None, None,
-    )  # fmt: skip
-    launch = launcher.launch
-    if not inspect.isfunction(launch):  # in C: it takes no descriptors
+            return with_maps
 
         def directly(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
-            if enter.calls or leave.calls:  # a profiler's
+            addresses = [0 if x is None else x.data_ptr() for x in tensors]
+            unfit = functools.reduce(operator.or_, addresses) & 15 and not fit(addresses)
+            if unfit or enter.calls or leave.calls:  # calls are a profiler's
                 slowly(tensors, varying)
                 return
-            addresses = [None if x is None else x.data_ptr() for x in tensors]
             launch(*grid, stream_of(device), *fixed, *addresses, *scalars, *varying, *constants)
 
         return directly
 
-    captured = inspect.getclosurevars(launch).nonlocals
-    if None in captured["tensordesc_meta"]:
-        return slowly
-    launch = captured["launcher"]
-    facts = iter(captured["tensordesc_meta"])
-    places = [
-        _TensorMaps(next(facts), described.get(i)) if hasattr(x, "base") else None
-        for i, x in enumerate(shown)
-    ]
 
-    def with_maps(tensors: tuple[Any, ...], varying: tuple[float, ...]) -> None:
-        if enter.calls or leave.calls:
-            slowly(tensors, varying)
-            return
+class _KeptArguments:
+    """What a launcher in C is given for the tensors of a call, by their addresses.
+
+    The launcher copies tensor maps, so they need not outlive a call, and whoever launches with
+    these arguments holds them should another thread drop them meanwhile.
+    """
+
+    def __init__(
+        self, described: dict[int, Callable[[torch.Tensor], Any]], facts: Sequence[Any],
+        scalars: tuple[float, ...],
+    ) -> None:  # fmt: skip
+        places = sorted(described)
+        self._maps = {i: _TensorMaps(f, described[i]) for i, f in zip(places, facts, strict=True)}
+        self._scalars = scalars
+        self._known: dict[tuple[int, ...], tuple[Any, ...]] = {}
+        self.get = self._known.get
+
+    def made(self, tensors: tuple[Any, ...], addresses: tuple[int, ...]) -> tuple[Any, ...]:
+        """Those of tensors so far unknown, kept from now on."""
         arguments: list[Any] = []
-        for x, maps in zip(tensors, places, strict=True):
-            if maps is not None:
-                arguments += maps.of(x)
-            else:
-                arguments.append(None if x is None else x.data_ptr())
-        launch(*grid, stream_of(device), *fixed, *arguments, *scalars, *varying, *constants)
-
-    return with_maps
+        for i, (x, address) in enumerate(zip(tensors, addresses, strict=True)):
+            arguments += self._maps[i].of(x) if i in self._maps else [address]
+        if len(self._known) >= _MOST_MAPS:
+            self._known.clear()
+        found = self._known[addresses] = (*arguments, *self._scalars)
+        return found
 
 
 def _is_known(launcher: Any) -> bool:
@@ -310,14 +338,14 @@ def _is_known(launcher: Any) -> bool:
 class _TensorMaps:
     """The tensor maps of one parameter, by address: layout and block never change."""
 
-    def __init__(self, facts: Any, describe: Callable[[torch.Tensor], Any] | None) -> None:
+    def __init__(self, facts: Any, describe: Callable[[torch.Tensor], Any]) -> None:
         self._facts = facts
         self._describe = describe
         self._known: dict[int, list[Any]] = {}
 
-    def of(self, x: Any) -> list[Any]:
-        """What stands for a tensor, or for a descriptor: the map, the sizes and the strides."""
-        address = x.data_ptr() if self._describe else x.base.data_ptr()
+    def of(self, x: torch.Tensor) -> list[Any]:
+        """What stands for a tensor: the map, the sizes and the strides."""
+        address = x.data_ptr()
         found = self._known.get(address)
         if found is None:
             from triton.backends.nvidia.driver import (  # type: ignore[import-untyped]
@@ -326,13 +354,12 @@ class _TensorMaps:
 
             if len(self._known) >= _MOST_MAPS:
                 self._known.clear()
-            descriptor = self._describe(x) if self._describe else x
-            found = self._known[address] = make_tensordesc_arg(descriptor, self._facts)
+            found = self._known[address] = make_tensordesc_arg(self._describe(x), self._facts)
         return found
 
 
 _MOST_MAPS = 256
-"""Addresses a parameter's tensor maps are kept for."""
+"""Addresses that a parameter's tensor maps, and sets of them that a launch's are kept for."""
 
 _MOST_LAUNCHES = 8192
 

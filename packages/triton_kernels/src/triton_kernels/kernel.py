@@ -10,7 +10,7 @@ differentiated.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,7 +18,21 @@ from triton_kernels import _compat, backends
 from triton_kernels.backends import Backend, Explanation
 
 NAMESPACE = "roadmap_kernels"
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
+PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+class Settled(NamedTuple):
+    """A call whose checks and choices have been made, for calls that differ in what the leading
+    tensors hold alone."""
+
+    others: tuple[Any, ...]
+    """The inputs after the leading ones, and the backend asked for."""
+    taken: str
+    """The name of the backend."""
+    run: Callable[..., Any]
+    """Of the leading tensors."""
+    shown: int
+    """How many of the results are asked for: the first ones."""
 
 
 class Kernel:
@@ -86,13 +100,39 @@ class Kernel:
 
     def _call(self, inputs: Sequence[Any], backend: str | None) -> Any:
         asked = backend or backends.asked_for(self.op)
-        if torch.compiler.is_compiling() or type(inputs[0]) not in _PLAIN:
+        if torch.compiler.is_compiling() or type(inputs[0]) not in PLAIN:
             return self.custom_op(*inputs, asked)
         if self._apply and torch.is_grad_enabled() and _requires_grad(inputs):
             if self._leading is None:
                 return self._apply(*inputs, asked)
             return self._apply(*inputs[: self._leading], (*inputs[self._leading :], asked))
         return self._run(*inputs, asked)
+
+    def settle(self, *inputs: Any, backend: str | None, shown: int) -> Settled:
+        """What ``repeat`` needs of a call of a kernel whose ``leading`` is given and that returns a
+        tuple."""
+        asked = backend or backends.asked_for(self.op)
+        taken = backends.choose(self.name, self.backends, inputs, asked)
+        others = inputs[self._leading :]
+        return Settled(
+            (*others, asked), taken.name, lambda *leading: taken.run(*leading, *others), shown
+        )
+
+    def repeat(self, settled: Settled, *leading: Any) -> tuple[torch.Tensor, ...]:
+        """As ``outputs`` of an eager call, of tensors like those of one that was settled."""
+        results: tuple[torch.Tensor, ...]
+        if self._apply and torch.is_grad_enabled() and _requires_grad(leading):
+            results = self._apply(*leading, settled)
+        else:
+            results = self._rerun(settled, leading)[: settled.shown]
+        return results
+
+    def _rerun(self, settled: Settled, leading: Sequence[Any]) -> Any:
+        backends.recorded(self.name, settled.taken)
+        if _compat.is_current(leading[0]):
+            return settled.run(*leading)
+        with _compat.on_device(leading[0]):
+            return settled.run(*leading)
 
     def explain(self, *inputs: Any, backend: str | None = None) -> Explanation:
         """Which backend a call with these inputs takes, and why."""
@@ -121,12 +161,18 @@ def _function_of(
         # A setup_context of its own would make torch bind the signature anew at every call: 18 µs.
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Any:
-            if leading is not None:
-                inputs = (*inputs[:leading], *inputs[leading])
-            output = kernel._run(*inputs)
+            shown = None
+            if leading is not None and type(inputs[leading]) is Settled:
+                first, settled = inputs[:leading], inputs[leading]
+                output = kernel._rerun(settled, first)
+                inputs, shown = (*first, *settled.others), settled.shown
+            else:
+                if leading is not None:
+                    inputs = (*inputs[:leading], *inputs[leading])
+                output = kernel._run(*inputs)
             if setup_context is not None:
                 setup_context(ctx, inputs, output)
-            return output
+            return output if shown is None else output[:shown]
 
         @staticmethod
         def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:

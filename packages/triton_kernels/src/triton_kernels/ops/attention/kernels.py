@@ -39,7 +39,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor
 
 
 def _backward(
-    ctx: Any, grad: torch.Tensor | None, grad_lse: torch.Tensor | None
+    ctx: Any, grad: torch.Tensor | None, grad_lse: torch.Tensor | None = None
 ) -> tuple[Any, ...]:
     query, key, value, output, lse, *tensors = ctx.saved_tensors
     results: list[Any] = [None] * _N_INPUTS

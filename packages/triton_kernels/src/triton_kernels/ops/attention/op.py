@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 
+from triton_kernels.backends import asked_for
 from triton_kernels.checks import FLOATS
 from triton_kernels.errors import DtypeError, ShapeError
+from triton_kernels.kernel import PLAIN, Settled
 from triton_kernels.ops.attention import checks, samples
 from triton_kernels.ops.attention.features import Features
 from triton_kernels.ops.attention.kernels import (
@@ -16,6 +19,7 @@ from triton_kernels.ops.attention.kernels import (
     delta_kernel,
     forward_kernel,
 )
+from triton_kernels.ops.attention.layout import ALIGNMENT
 from triton_kernels.registry import Op
 
 _NAME = "flash_attention"
@@ -113,6 +117,15 @@ def flash_attention(
         BackendError: the backend asked for cannot take these inputs.
     """
     query, key, value = autocasted(query, key, value)
+    calls = None
+    if bias is None and sinks is None and mask is None and alibi_slopes is None:
+        calls = _calls_like(
+            query, key, value, causal, window, dropout, scale, soft_cap, seed, precision,
+            deterministic, return_lse, backend or asked_for(_NAME),
+        )  # fmt: skip
+        if calls is not None and calls.settled is not None:
+            results = forward_kernel.repeat(calls.settled, query, key, value, None, None)
+            return (results[0], results[1]) if return_lse else results[0]
     checks.check_heads(_NAME, query, key, value)
     features = checks.checked_features(
         _NAME, query, key, value, bias=bias, sinks=sinks, mask=mask, alibi_slopes=alibi_slopes,
@@ -120,7 +133,44 @@ def flash_attention(
         precision=precision, deterministic=deterministic,
     )  # fmt: skip
     output, lse = forward_kernel.outputs(query, key, value, *features, backend=backend)
+    if calls is not None:
+        calls.settled = forward_kernel.settle(
+            query, key, value, *features, backend=backend, shown=1 + bool(return_lse)
+        )
     return (output, lse) if return_lse else output
+
+
+class _Calls:
+    """What calls that are alike have settled; nothing before the first of them has passed."""
+
+    settled: Settled | None = None
+
+
+@functools.lru_cache(maxsize=4096, typed=True)  # typed: 1 is not True
+def _calls(*likeness: Any) -> _Calls:
+    return _Calls()
+
+
+def _calls_like(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, causal: bool,
+    window: checks.Window, dropout: float, *options: Any,
+) -> _Calls | None:  # fmt: skip
+    """The calls that differ from this one in what tensors hold alone. None where each call is one
+    of its own: compiled, of tensors that are none in memory, with dropout and so a seed."""
+    if torch.compiler.is_compiling() or type(query) not in PLAIN or type(window) is not tuple:
+        return None
+    try:
+        if dropout:
+            return None
+        left, right = window
+        return _calls(
+            query.shape, key.shape, value.shape, query.stride(), key.stride(), value.stride(),
+            query.dtype, key.dtype, value.dtype, query.device, key.device, value.device,
+            (query.data_ptr() | key.data_ptr() | value.data_ptr()) % ALIGNMENT,
+            causal, left, right, dropout, *options,
+        )  # fmt: skip
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # what the checks refuse, too
+        return None
 
 
 def flash_attention_varlen(
