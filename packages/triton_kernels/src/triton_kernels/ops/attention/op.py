@@ -253,8 +253,9 @@ def flash_attention_varlen(
         precision=precision, deterministic=deterministic, sequences=len(cu_q) - 1,
     )._replace(cu_q=cu_q, cu_k=cu_k, max_q=lengths["cu_q"], max_k=lengths["cu_k"])  # fmt: skip
     output, lse = forward_kernel.outputs(q, k, v, *features, backend=backend)
-    output = output[0].transpose(0, 1).contiguous()
-    return (output, lse[0]) if return_lse else output
+    # A dimension squeezed out: an index would have autograd fill and copy a tensor of zeros.
+    output = output.squeeze(0).transpose(0, 1).contiguous()
+    return (output, lse.squeeze(0)) if return_lse else output
 
 
 def _longest(name: str, ends: torch.Tensor, total: int, longest: int | None, check: bool) -> int:
