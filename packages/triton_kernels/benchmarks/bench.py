@@ -1,6 +1,6 @@
 """Speed of every op against its peers, on one GPU, in one run.
 
-    python benchmarks/bench.py [op …] [--cases REGEX] [--output results.jsonl]
+    python benchmarks/bench.py [op …] [--cases REGEX] [--forward] [--output results.jsonl]
 
 Rows of the output file that are not measured again stay as they are. Prints the copy limit, a
 table, then JSON lines. Each row: the op's case, forward or backward, the
@@ -108,8 +108,10 @@ def step_row(op: Op, case: Case, backend: str, sample: Sample, limit: float) -> 
     return {**found, "peak_gib": peaks}
 
 
-def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict[str, Any]]:
-    """The forward's row and, where the backward does any work, its row."""
+def rows_of(
+    op: Op, case: Case, device: torch.device, limit: float, backward: bool
+) -> list[dict[str, Any]]:
+    """The forward's row and, where the backward does any work and is wanted, its row."""
     torch._dynamo.reset()
     first = case.make(device)
     size = sum(x.nbytes for x in tensors(first))
@@ -123,7 +125,7 @@ def rows_of(op: Op, case: Case, device: torch.device, limit: float) -> list[dict
         row(op, case, "forward", backend, median_times(forward_rivals(peers, samples)),
             cost.forward_bytes, cost.forward_flops, limit)
     ]  # fmt: skip
-    if cost.backward_bytes:
+    if cost.backward_bytes and backward:
         for sample in samples:
             for x in tensors(sample):
                 x.requires_grad_()
@@ -227,6 +229,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ops", nargs="*", help=f"of {', '.join(registry.op_names())}; all if none")
     parser.add_argument("--cases", default="", help="only those whose name this matches")
+    parser.add_argument("--forward", action="store_true", help="no backward")
     parser.add_argument("--output", type=Path, help="also write the JSON lines to this file")
     options = parser.parse_args()
     entries = [registry.get(name) for name in options.ops or registry.op_names()]
@@ -246,7 +249,7 @@ def main() -> int:
     for op in entries:
         for case in op.cases:
             if re.search(options.cases, case.name):
-                add(rows_of(op, case, device, limit))
+                add(rows_of(op, case, device, limit, not options.forward))
                 torch.cuda.empty_cache()
         add([host_row(op, device)])
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in (facts, *rows))
