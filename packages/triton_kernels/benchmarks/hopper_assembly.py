@@ -137,22 +137,23 @@ def backward(size: int, causal: bool, deterministic: bool) -> None:
         ds = TensorDescriptor(tiles, [640, t.rows], [t.rows, 1], [64, t.rows], layout)
     name = f"d{size} {'causal' if causal else 'full'}{' split' if t.split else ''}"
     bounds = {"LEFT": False, "RIGHT": causal, "maxnreg": 168}
-    options = {"CAPPED": False, "SLOTS": t.slots, "NEAR": t.near, **bounds}
-    descriptors = (q, k, k, q, rows, k, k, ds)
-    sizes = (4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 66, 2)
-    scales = (0.1, 0.0, 0.1)
+    options = {"CAPPED": False, "SLOPED": False, "MASKED": False, "DROPS": False, **bounds}
+    options |= {"SLOTS": t.slots, "NEAR": t.near, "PACKED": False}
+    tensors = (q, k, k, q, rows, k, k, ds, lines, lines, lines, x, x)
+    sizes = (4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 66, 2, 0, 0, 0, 0)
+    scales, rest = (0.1, 0.0, 0.1, 1.0, 0), (0,) * 7
     if size == 256:
-        arguments = (*descriptors, *sizes, *scales)
+        arguments = (*tensors, *sizes, *scales, *rest, 0, 0)
         report(f"backward {name}", hopper_wide.backward, arguments, options)
     else:
-        options |= {"SPLIT": t.split, "SHIFT": t.shift, "BIAS": False, "SLOPED": False}
-        options |= {"MASKED": False, "NEIGHBOURS": False}
-        arguments = (*descriptors, k, lines, lines, *sizes, 0, 0, 0, 0, 0, 0, *scales, lines)
+        options |= {"BIAS": False, "NEIGHBOURS": False, "SPLIT": t.split, "SHIFT": t.shift}
+        arguments = (*tensors, k, lines, *sizes, *scales, *rest, 0, 0, 0, 0)
         report(f"backward {name}", hopper_narrow.backward, arguments, options)
     if t.split:
         options = {"KEYS": 64 if size == 256 else 128, "ADD": False, "KEEP": False, **bounds}
-        options |= {"SLOTS": hopper_queries.SLOTS[size], "NEIGHBOURS": False}
-        arguments = (ds, k, k, lines, 4, 2, 4096, 4096, 0, 0, 0, 64, 0, 66, 2, 0.1)
+        options |= {"SLOTS": hopper_queries.SLOTS[size], "NEIGHBOURS": False, "PACKED": False}
+        sizes = (4, 2, 4096, 4096, 0, 0, 0, 64, 0, 66, 2)
+        arguments = (ds, k, k, lines, lines, x, *sizes, *rest[:5], 0.1)
         report(f"queries' gradient {name}", hopper_queries.multiply, arguments, options)
 
 

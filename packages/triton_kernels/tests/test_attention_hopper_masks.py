@@ -1,4 +1,4 @@
-"""The Gluon forward's masks, in bits and block by block, and its dropout."""
+"""The Gluon attention's masks, in bits and block by block, and its dropout."""
 
 import pytest
 import torch
@@ -106,7 +106,7 @@ def test_the_forward_drops_what_the_reference_drops(options, size):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("size", [64, 128, 256])
 def test_packed_sequences_drop_what_the_reference_drops(size):
     inputs = halves((500, 4, size), (500, 2, size), (500, 2, size))
     ends = torch.tensor([0, 130, 131, 290, 500]).int().cuda()
@@ -117,6 +117,52 @@ def test_packed_sequences_drop_what_the_reference_drops(size):
     exact = [x.float() for x in inputs]
     wanted = flash_attention_varlen(*exact, ends, ends, 210, 210, backend="reference", **options)
     agrees(found, wanted)
+
+    def packed(*leaves, **backend):
+        return flash_attention_varlen(*leaves, ends, ends, 210, 210, **options, **backend)
+
+    grad = torch.randn_like(inputs[0])
+    wanted = gradients(packed, exact, grad, backend="reference")
+    for actual, expected in zip(gradients(packed, inputs, grad), wanted, strict=True):
+        agrees(actual, expected)
+
+
+def gradients(function, inputs, grad, **options):
+    leaves = [x.detach().requires_grad_() for x in inputs]
+    output = function(*leaves, **options)
+    return torch.autograd.grad(output, leaves, grad.to(output.dtype))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_backward_drops_what_the_forward_dropped(options, size):
+    for seed, dtype in ((7, torch.bfloat16), (2**40 + 7, torch.float16)):
+        inputs = [x.to(dtype) for x in halves((2, 4, 300, size), *[(2, 2, 304, size)] * 2)]
+        grad = torch.randn_like(inputs[0])
+        call = {**options, "dropout": 0.3, "seed": seed}
+        with record_backends() as record:
+            found = gradients(flash_attention, inputs, grad, **call)
+        assert record[-1] == ("flash_attention_backward", "hopper")
+        exact = [x.float() for x in inputs]
+        wanted = gradients(flash_attention, exact, grad, backend="reference", **call)
+        for actual, expected in zip(found, wanted, strict=True):
+            agrees(actual, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128])
+def test_a_bias_has_a_gradient_under_dropout(size):
+    inputs = halves(*[(2, 2, 200, size)] * 3, (1, 2, 200, 200))
+    grad = torch.randn_like(inputs[0])
+    call = {"dropout": 0.3, "seed": 5}
+    with record_backends() as record:
+        found = gradients(flash_attention, inputs, grad, **call)
+    assert record[-1] == ("flash_attention_bias_backward", "hopper")
+    exact = [x.float() for x in inputs]
+    wanted = gradients(flash_attention, exact, grad, backend="reference", **call)
+    for actual, expected in zip(found, wanted, strict=True):
+        agrees(actual, expected)
 
 
 @pytest.mark.gpu

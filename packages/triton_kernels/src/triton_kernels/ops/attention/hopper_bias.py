@@ -11,8 +11,7 @@ nobody sees have not been written and count as zeros.
 
 from __future__ import annotations
 
-import torch
-
+from triton_kernels._compat import Launch
 from triton_kernels._gluon import gl, gluon
 from triton_kernels.ops.attention.features import UNBOUNDED
 from triton_kernels.ops.attention.hopper_parts import tile_of, tiles_seen
@@ -21,6 +20,8 @@ from triton_kernels.ops.attention.hopper_shares import Part
 _COLUMNS = gl.constexpr(128)
 """Keys of a block of threads: two tiles."""
 _TILE = gl.constexpr(64)
+_AT_ONCE, _WARPS = 2, 4
+"""Tiles that are loaded before the first is added."""
 _SIZES = (
     "heads_k", "group", "m", "eighths", "left", "right", "start_head", "heads", "start", "tiles",
     "stretch", "batches", "own_batches", "own_heads", "first_own",
@@ -30,9 +31,9 @@ _SIZES = (
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def _add_up(
     ds, out, heads_k, group, m, eighths, left, right, start_head, heads, start, tiles, stretch,
-    batches, own_batches, own_heads, first_own,
+    batches, own_batches, own_heads, first_own, enlarge,
     BLOCK_M: gl.constexpr, KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr,
-    NEIGHBOURS: gl.constexpr, ADD: gl.constexpr,
+    NEIGHBOURS: gl.constexpr, ADD: gl.constexpr, AT_ONCE: gl.constexpr,
 ):  # fmt: skip
     """``out``: (own_batches, own_heads, m, n) in one piece, n being eight times ``eighths``.
 
@@ -40,8 +41,11 @@ def _add_up(
     The tiles are those of ``heads`` key heads from ``start_head`` on, and of so many keys from tile
     ``start`` on. ADD: to what is there already.
     """
-    READ: gl.constexpr = gl.BlockedLayout([1, 8], [256 // BLOCK_M, BLOCK_M // 8], [4, 1], [1, 0])
-    WRITE: gl.constexpr = gl.BlockedLayout([1, 8], [2, 16], [4, 1], [1, 0])
+    WARPS: gl.constexpr = gl.num_warps()
+    READ: gl.constexpr = gl.BlockedLayout(
+        [1, 8], [256 // BLOCK_M, BLOCK_M // 8], [WARPS, 1], [1, 0]
+    )
+    WRITE: gl.constexpr = gl.BlockedLayout([1, 8], [2, 16], [WARPS, 1], [1, 0])
     n = eighths * 8
     tile = gl.program_id(0) * (_COLUMNS // _TILE)
     block = gl.program_id(1)
@@ -59,21 +63,27 @@ def _add_up(
     shared_batches = gl.where(own_batches == 1, batches, 1)
     shared_heads = gl.where(own_heads == 1, heads_k * group, 1)
     row_blocks = gl.cdiv(m, BLOCK_M)
-    for member in range(shared_batches * shared_heads):
-        batch = own_batch + member // shared_heads
-        head = own_head + member % shared_heads
-        if NEIGHBOURS:
-            number = head // group * batches + batch - start_head
-        else:
-            number = batch * heads_k + head // group - start_head
-        here = (number >= 0) & (number < heads)
-        line = number * group + head % group
-        place = tile_of(
-            (row_blocks, 0, stretch, tiles, start), line, block, key_tile, (m, n, left, right),
-            BLOCK_M, KEYS, LEFT, False,
-        ).to(gl.int64) * (_TILE * BLOCK_M)  # fmt: skip
-        sums += gl.load(ds + place + within, mask=seen & here, other=0.0).to(gl.float32)
-    turned = gl.convert_layout(sums.to(out.dtype.element_ty).permute((1, 0)), WRITE)
+    members = shared_batches * shared_heads
+    for start_member in range(0, members, AT_ONCE):
+        found = gl.zeros([_COLUMNS, BLOCK_M], gl.float32, READ)
+        for i in gl.static_range(AT_ONCE):
+            member = start_member + i
+            batch = own_batch + member // shared_heads
+            head = own_head + member % shared_heads
+            if NEIGHBOURS:
+                number = head // group * batches + batch - start_head
+            else:
+                number = batch * heads_k + head // group - start_head
+            here = (member < members) & (number >= 0) & (number < heads)
+            line = number * group + head % group
+            place = tile_of(
+                (row_blocks, 0, stretch, tiles, start), line, block, key_tile, (m, n, left, right),
+                BLOCK_M, KEYS, LEFT, RIGHT, False,
+            ).to(gl.int64) * (_TILE * BLOCK_M)  # fmt: skip
+            tile_found = gl.load(ds + place + within, mask=seen & here, other=0.0)
+            found += tile_found.to(gl.float32)
+        sums += found
+    turned = gl.convert_layout((sums * enlarge).to(out.dtype.element_ty).permute((1, 0)), WRITE)
     row = block * BLOCK_M + gl.arange(0, BLOCK_M, gl.SliceLayout(1, WRITE))
     column = (start + tile) * _TILE + gl.arange(0, _COLUMNS, gl.SliceLayout(0, WRITE))
     to = out + (own.to(gl.int64) * m + row.to(gl.int64))[:, None] * n + column[None, :]
@@ -83,35 +93,45 @@ def _add_up(
     gl.store(to, turned, mask=inside)
 
 
-def heads_that_share(of_bias: torch.Tensor, batches: int, heads_k: int) -> int:
-    """How many neighbouring key heads, in the order of the work, a matrix is the sum of."""
-    over_batches = batches if len(of_bias) == 1 else 1
-    return over_batches * (heads_k if of_bias.shape[1] == 1 else 1)
+def heads_that_share(of_bias: tuple[int, ...], batches: int, heads_k: int) -> int:
+    """How many neighbouring key heads, in the order of the work, a matrix of a bias of this shape
+    is the sum of."""
+    over_batches = batches if of_bias[0] == 1 else 1
+    return over_batches * (heads_k if of_bias[1] == 1 else 1)
 
 
-def add_tiles(
-    ds: torch.Tensor, target: torch.Tensor, batches: int, sizes: tuple[int, ...], part: Part,
-    tiles: tuple[int, int, int], rows: int, together: int, adds: bool,
-) -> None:  # fmt: skip
-    """Writes, or ``adds``, what a part of the work has left to ``target``, of the bias's shape.
+def launch_of(
+    of_bias: tuple[int, ...], batches: int, sizes: tuple[int, ...], part: Part,
+    tiles: tuple[int, int, int], rows: int, together: int, adds: bool, enlarge: float,
+) -> Launch:  # fmt: skip
+    """Writes, or ``adds``, what a part of the work has left to a tensor of the bias's shape.
 
     Args:
-        ds: its tiles, of so many ``rows``.
+        of_bias: that shape.
+        batches: how many.
         sizes: key heads, query heads of each, m, n, and the window.
+        part: what of the work has been done.
         tiles: of keys: the part's first one, how many, and those of a stretch.
+        rows: of a tile of ds.
         together: key heads that share a matrix. Unless ``adds``, each matrix is whole in a part,
             or at least what it has of the part's keys.
+        adds: to what is there.
+        enlarge: a factor.
     """
     heads_k, group, m, n, left, right = sizes
     start, count, length = tiles
-    own_batches, own_heads = target.shape[:2]
+    own_batches, own_heads = of_bias[:2]
     matrices, first = own_batches * own_heads, 0
     if not adds:
         each = group if own_heads > 1 else 1
         matrices, first = part.heads // together * each, part.start_head // together * each
-    _add_up[(-(-count // 2), -(-m // rows), matrices)](
-        ds, target, heads_k, group, m, n // 8, left, right, part.start_head, part.heads, start,
-        count, length, batches, own_batches, own_heads, first, BLOCK_M=rows, KEYS=128,
-        LEFT=left != UNBOUNDED, RIGHT=right != UNBOUNDED, NEIGHBOURS=own_batches == 1, ADD=adds,
-        num_warps=4,
+    constants = {
+        "BLOCK_M": rows, "KEYS": 128, "LEFT": left != UNBOUNDED, "RIGHT": right != UNBOUNDED,
+        "NEIGHBOURS": own_batches == 1, "ADD": adds, "AT_ONCE": _AT_ONCE,
+    }  # fmt: skip
+    return Launch(
+        _add_up, (-(-count // 2), -(-m // rows), matrices),
+        (heads_k, group, m, n // 8, left, right, part.start_head, part.heads, start, count, length,
+         batches, own_batches, own_heads, first, enlarge),
+        constants, {"num_warps": _WARPS},
     )  # fmt: skip

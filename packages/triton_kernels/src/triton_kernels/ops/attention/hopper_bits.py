@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import torch
 
-from triton_kernels._compat import tl, triton
+from triton_kernels._compat import launch, tl, triton
 
 _TILE = 64
 """Queries and keys of a tile."""
@@ -44,23 +44,31 @@ def words_of(mask: torch.Tensor, keys: int) -> torch.Tensor:
     """(B or 1, H or 1, blocks of 64 rows, tiles of 64 keys, 128), int32; one block for a mask of
     one row."""
     batches, heads, rows, _ = mask.shape
-    key_tiles, blocks = -(-keys // _TILE), -(-rows // _TILE)
-    shape = (batches, heads, blocks, key_tiles, _WORDS)
+    shape = shape_of(mask.shape, keys)
+    _, _, blocks, key_tiles, _ = shape
     words = torch.empty(shape, dtype=torch.int32, device=mask.device)
     if rows == 1:
         rows = _TILE
         mask = mask.expand(-1, -1, rows, -1)
     mask = mask.expand(-1, -1, -1, keys).view(torch.uint8)
-    _pack[(key_tiles, blocks, batches * heads)](
-        mask, words, keys, rows, heads, key_tiles, *mask.stride(), num_warps=4
-    )
+    launch(
+        _pack, (key_tiles, blocks, batches * heads), (mask, words),
+        (keys, rows, heads, key_tiles, *mask.stride()), num_warps=4,
+    )  # fmt: skip
     return words
 
 
-def strides(words: torch.Tensor | None) -> tuple[int, ...]:
-    """Of batch, head and block of rows, in tiles; 0 where the mask is broadcast."""
+def shape_of(mask: tuple[int, ...], keys: int) -> tuple[int, ...]:
+    """Of the words of a mask of this shape."""
+    batches, heads, rows, _ = mask
+    return batches, heads, -(-rows // _TILE), -(-keys // _TILE), _WORDS
+
+
+def strides(words: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Of words of this shape, those of batch, head and block of rows, in tiles; 0 where the mask is
+    broadcast."""
     if words is None:
         return 0, 0, 0
-    batches, heads, blocks, key_tiles, _ = words.shape
+    batches, heads, blocks, key_tiles, _ = words
     sizes = (heads * blocks * key_tiles, blocks * key_tiles, key_tiles)
     return tuple(s if n > 1 else 0 for s, n in zip(sizes, (batches, heads, blocks), strict=True))

@@ -24,7 +24,7 @@ def _product(x, factor: gl.constexpr):
 
 
 @gluon.jit
-def _philox(c0, c1, c2, c3, seed, seed_high):
+def philox(c0, c1, c2, c3, seed, seed_high):
     """Four words a counter: Philox 4x32 with the seed as key (Salmon et al. 2011, section 3.3)."""
     key0 = seed.to(gl.uint32)
     key1 = seed_high.to(gl.uint32)
@@ -53,7 +53,7 @@ def random_words(like, first, row, key, seed, seed_high):
     cell_key = (key // 16 + along(KEYS // 16, 2, 4, CELLS)) * 4 + along(4, 3, 4, CELLS)
     cell_key, cell_row = gl.broadcast(cell_key, cell_row)
     nothing = cell_key.to(gl.uint32) & 0
-    return _philox(
+    return philox(
         cell_key.to(gl.uint32), cell_row.to(gl.uint32), nothing + first.to(gl.uint32),
         nothing + (first >> 32).to(gl.uint32), seed, seed_high,
     )  # fmt: skip

@@ -37,27 +37,23 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
+from triton_kernels.ops.attention.hopper_dropout import dropped
+from triton_kernels.ops.attention.hopper_drops import of_kept, random_words
 from triton_kernels.ops.attention.hopper_parts import (
-    CHUNK,
-    HIDDEN,
-    HIDDEN_CAPPED,
-    LOG2_E,
     SIZES,
     add_squares,
     batch_and_head,
     block_of,
-    chosen,
     clear,
-    distances,
-    leave,
-    masked,
+    leave_rows,
     matrix,
+    multiply_queries,
     packed_place,
     rows_that_see,
-    tanh,
+    square_index,
     tile_of,
-    words_of,
 )
+from triton_kernels.ops.attention.hopper_weights import LOG2_E, read_beside, weigh
 from triton_kernels.ops.attention.hopper_work import Work
 
 KEYS = 128
@@ -113,35 +109,6 @@ def _load(work):
 
 
 @gluon.jit
-def _multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
-    """This warpgroup's 64 by 64 square of ds·k: half of the columns, or half of 128 rows."""
-    BLOCK_M: gl.constexpr = ds_slots.shape[2]
-    WIDTH: gl.constexpr = k_slots.shape[4]
-    layout: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CHUNK, 16])
-    square = gl.zeros([CHUNK, CHUNK], gl.float32, layout)
-    for other in gl.static_range(2):
-        ds = ds_slots.index(2 * buffer + other)
-        k = matrix(k_slots, other)
-        if BLOCK_M == 2 * CHUNK:
-            ds = ds.slice(PARTY * CHUNK, CHUNK, 1)
-        if WIDTH == 2 * CHUNK:
-            k = k.slice(PARTY * CHUNK, CHUNK, 1)
-        square = warpgroup_mma(ds.permute((1, 0)), k, square, use_acc=other > 0, is_async=True)
-    return square
-
-
-@gluon.jit
-def _square_index(step, work, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
-    """Which square of the buffer this warpgroup's part of a step's dq is."""
-    batch, head_k, _, first, count, shift, group, heads_q, _, _ = work.place
-    _, _, first_row, row_blocks = work.starts
-    head = batch * heads_q + head_k * group + step // count
-    block = block_of(step, first, count, shift)
-    # Two squares a block of rows in either case: beside or below each other.
-    return (head * row_blocks + first_row // BLOCK_M + block) * 2 + PARTY
-
-
-@gluon.jit
 def _take_bias(step, slots, full, free, there, layout: gl.constexpr, PARTY: gl.constexpr):
     """The bias of this warpgroup's scores of a step, turned over, if there is one."""
     turn = 2 * (step & 1) + PARTY
@@ -153,24 +120,41 @@ def _take_bias(step, slots, full, free, there, layout: gl.constexpr, PARTY: gl.c
 
 
 @gluon.jit
+def _pass_unseen(my_key, steps, work):
+    """Lets the first rows go by if they see the other warpgroup's keys alone; how many steps."""
+    q_slots = work.slots[0]
+    _kv_full, q_full, q_free, do_full, do_free, _ds_full, _ds_free, _b_full, _b_free = work.signals
+    first = work.place[3]
+    m, n, _, right = work.edges
+    passed = gl.maximum(my_key + m - n - right, 0) // q_slots.shape[3] - first
+    passed = gl.minimum(passed, steps)
+    if passed > 0:
+        mbarrier.wait(q_full.index(0), 0)
+        mbarrier.wait(do_full.index(0), 0)
+        mbarrier.arrive(do_free.index(0), count=1)
+        mbarrier.arrive(q_free.index(0), count=1)
+    return passed
+
+
+@gluon.jit
 def _multiply(work, PARTY: gl.constexpr):
     """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
     q, _k, _v, _do, _rows, dk_out, dv_out, ds_out, _bias = work.descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots = work.slots
     kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free = work.signals
-    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = work.place
-    _, first_k, _, _ = work.starts
-    _, _, slopes_row, mask_batch, mask_head, mask_row = work.features
-    buffer, slopes, mask = work.beside
-    scale, squeeze, plain = work.scales
-    m, n, left, right = work.edges
+    batch, head_k, key, first, count, shift, group, heads_q, _all_heads, tiles = work.place
+    first_q, first_k, _, _ = work.starts
+    buffer, _slopes, _mask = work.beside
+    scale, _squeeze, plain, enlarge = work.scales
+    seed, seed_high, threshold, all_rows = work.drops
+    m, n, _, _ = work.edges
     BLOCK_M: gl.constexpr = q_slots.shape[3]
     WIDTH: gl.constexpr = q_slots.shape[4]
     SLOTS: gl.constexpr = q_slots.shape[0]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_M, 16])
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     A: gl.constexpr = gl.DotOperandLayout(0, G, 2)
-    LOWEST: gl.constexpr = HIDDEN_CAPPED if work.CAPPED else HIDDEN
+    BOUNDED: gl.constexpr = work.LEFT or work.RIGHT
     BEFORE: gl.constexpr = work.BIAS and not work.CAPPED
     zeros = gl.zeros([_KEYS, BLOCK_M], gl.float32, S)
     dk = gl.zeros([_KEYS, WIDTH], gl.float32, G)
@@ -180,68 +164,67 @@ def _multiply(work, PARTY: gl.constexpr):
     my_key = key + PARTY * _KEYS
     steps = group * count
     mbarrier.wait(kv_full, 0)
-    if work.PACKED:  # noqa: SIM102 (known when compiled; the next when run)
-        if my_key + _KEYS > n:
-            clear(k_slots.index(PARTY), n - my_key)
-            clear(v_slots.index(PARTY), n - my_key)
+    if work.PACKED and my_key + _KEYS > n:
+        clear(k_slots.index(PARTY), n - my_key)
+        clear(v_slots.index(PARTY), n - my_key)
     if BEFORE:
         bias = _take_bias(0, b_slots, b_full, b_free, steps > 0, S, PARTY)
-    for step in range(steps):
+    begin = first * 0
+    if work.SPLIT and work.RIGHT and not work.BIAS:
+        begin = _pass_unseen(my_key, steps, work)
+    turn = gl.where(begin == count, 0, begin)
+    member = gl.where(begin == count, 1, 0)
+    for step in range(begin, steps):
         slot = step % SLOTS
         phase = step // SLOTS & 1
         now = step & 1
         queries = matrix(q_slots, slot)
         grads = matrix(do_slots, slot)
-        block = block_of(step, first, count, shift)
+        if BOUNDED:
+            block = first + turn + shift
+            block -= gl.where(turn + shift >= count, count, 0)
+        else:
+            block = block_of(step, first, count, shift)
+            member = step // count
         row = block * BLOCK_M
         mbarrier.wait(q_full.index(slot), phase)
-        if work.PACKED:  # noqa: SIM102
-            if row + BLOCK_M > m:
-                mbarrier.wait(do_full.index(slot), phase)
-                clear(q_slots.index(slot), m - row)
-                clear(do_slots.index(slot), m - row)
+        if work.PACKED and row + BLOCK_M > m:
+            mbarrier.wait(do_full.index(slot), phase)
+            clear(q_slots.index(slot), m - row)
+            clear(do_slots.index(slot), m - row)
         start = zeros
-        if work.SLOPED:
-            slope = gl.load(slopes + slopes_row + head_k * group + step // count) * LOG2_E
-        if work.MASKED:
-            of_mask = batch * mask_batch + (head_k * group + step // count) * mask_head
-            words = words_of(zeros, mask, of_mask + block * mask_row + my_key // _KEYS)
+        extra = 0.0
+        slope, words = read_beside(head_k * group + member, block, my_key, work, S)
         if BEFORE:  # the products are added to it: no register holds it beside them
             start = bias.to(gl.float32) * (LOG2_E / scale)
         if work.BIAS and work.CAPPED:
-            bias = _take_bias(step, b_slots, b_full, b_free, True, S, PARTY)
+            extra = _take_bias(step, b_slots, b_full, b_free, True, S, PARTY)
         scores = warpgroup_mma(my_k, queries.permute((1, 0)), start, use_acc=BEFORE, is_async=True)
         mbarrier.wait(do_full.index(slot), phase)
         products = warpgroup_mma(my_v, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)
         s = warpgroup_mma_wait(1, (scores,))
         lse = lse_slots.index(slot).load(S)
-        if work.CAPPED:
-            s = tanh(s * squeeze)
-        if work.MASKED:
-            s = chosen(words, s, LOWEST)
-        cut = my_key + _KEYS > n
-        if work.RIGHT:
-            cut = cut | (my_key + _KEYS - 1 > row + n - m + right)
-        if work.LEFT:
-            cut = cut | (my_key < row + BLOCK_M - 1 + n - m - left)
-        if cut:
-            s = masked(s, my_key, row, work.edges, work.LEFT, work.RIGHT, LOWEST)
-        powers = s * scale - lse
-        if work.SLOPED:
-            powers -= distances(s, my_key, row, work.edges) * slope
-        if work.BIAS and work.CAPPED:
-            powers += bias.to(gl.float32) * LOG2_E
-        p = gl.exp2(powers)
-        p_left = gl.convert_layout(p.to(q.dtype), A)
+        p, s = weigh(s, lse, row, my_key, words, slope, extra, work)
+        if work.DROPS:
+            line = (batch * heads_q + head_k * group + member).to(gl.int64)
+            draws = random_words(zeros, line * all_rows + first_q, row, my_key, seed, seed_high)
+        weights = p.to(q.dtype)
+        if work.DROPS:
+            weights = dropped(weights, draws, threshold)
+        p_left = gl.convert_layout(weights, A)
         if work.CAPPED:
             p = p * (1 - s * s)
-        if work.SPLIT:
+        if work.SPLIT and not BOUNDED:
             store_wait(1)  # what lay in these tiles has left
-        else:
+        if not work.SPLIT:
             # The branches of this wait keep the assembler from moving the next one up.
             mbarrier.wait(ds_free.index(now), step // 2 & 1 ^ 1)
         adding_v = warpgroup_mma(p_left, grads, dv, is_async=True)
+        if work.SPLIT and BOUNDED:
+            store_wait(1)
         dp = warpgroup_mma_wait(1, (products,))
+        if work.DROPS:
+            dp = of_kept(dp, weights)
         ds = (p * (dp - delta_slots.index(slot).load(S))).to(q.dtype)
         mine = ds_slots.index(2 * now + PARTY)
         mine.store(ds)
@@ -249,8 +232,8 @@ def _multiply(work, PARTY: gl.constexpr):
         if work.SPLIT:
             line, tile, shelf = tiles
             tile = tile_of(
-                shelf, line + step // count, block, tile + PARTY, work.edges, BLOCK_M, 2 * _KEYS,
-                work.LEFT, work.PACKED,
+                shelf, line + member, block, tile + PARTY, work.edges, BLOCK_M, 2 * _KEYS,
+                work.LEFT, work.RIGHT, work.PACKED,
             )  # fmt: skip
             store_async(ds_out, [tile * _KEYS, 0], mine)
         else:
@@ -264,58 +247,52 @@ def _multiply(work, PARTY: gl.constexpr):
             dv, dk, _spent, _spent_s = warpgroup_mma_wait(0, (adding_v, adding_k, p_left, ds_left))
         else:  # dq of the step before
             mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=step > 0)
-            square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
+            square = multiply_queries(ds_slots, k_slots, before & 1, PARTY)
             dv, dk, square, _spent, _spent_s = warpgroup_mma_wait(
                 0, (adding_v, adding_k, square, p_left, ds_left)
             )
+        turn += 1
+        if BOUNDED:
+            member += gl.where(turn == count, 1, 0)
+            turn = gl.where(turn == count, 0, turn)
         mbarrier.arrive(do_free.index(slot), count=1)
         mbarrier.arrive(q_free.index(slot), count=1)
         if not work.SPLIT:
             mbarrier.arrive(ds_free.index(before & 1), count=1, pred=step > 0)
-            index = _square_index(before, work, BLOCK_M, PARTY)
+            index = square_index(before, work, BLOCK_M, PARTY)
             if step > 0:
                 add_squares(buffer, square, index)
     if not work.SPLIT:
         before = steps - 1
         mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=steps > 0)
-        square = _multiply_queries(ds_slots, k_slots, before & 1, PARTY)
+        square = multiply_queries(ds_slots, k_slots, before & 1, PARTY)
         square, _spent_last = warpgroup_mma_wait(0, (square, dk))
-        index = _square_index(before, work, BLOCK_M, PARTY)
+        index = square_index(before, work, BLOCK_M, PARTY)
         if steps > 0:
             add_squares(buffer, square, index)
     # Both leave through the slot of this warpgroup's values, which nobody reads any more.
-    where = [batch, head_k, first_k + my_key, 0]
-    dk = dk * plain
-    buffer_dk, buffer_dv, strides = work.outputs
-    if work.PACKED:
-        if my_key + _KEYS <= n:
-            leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
-            leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
-        else:  # what lies behind a sequence is the next one's
-            line = my_key + gl.arange(0, _KEYS, gl.SliceLayout(1, G))
-            column = gl.arange(0, WIDTH, gl.SliceLayout(0, G))[None, :]
-            dk_head, dk_row, dk_width, dv_head, dv_row, dv_width = strides
-            inside = (line < n)[:, None]
-            line = (first_k + line).to(gl.int64)[:, None]
-            to = buffer_dk + head_k.to(gl.int64) * dk_head + line * dk_row + column
-            gl.store(to, dk.to(q.dtype), mask=inside & (column < dk_width))
-            to = buffer_dv + head_k.to(gl.int64) * dv_head + line * dv_row + column
-            gl.store(to, dv.to(q.dtype), mask=inside & (column < dv_width))
-    else:
-        leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
-        leave(dk_out, dk.to(q.dtype), where, v_slots.index(PARTY))
+    if work.DROPS:
+        dv = dv * enlarge
+    to_dk, to_dv = work.outputs
+    slot = v_slots.index(PARTY)
+    leave_rows(
+        dv_out, dv.to(q.dtype), batch, head_k, first_k, my_key, n, slot, to_dv, work.PACKED
+    )  # fmt: skip
+    dk = (dk * plain).to(q.dtype)
+    leave_rows(dk_out, dk, batch, head_k, first_k, my_key, n, slot, to_dk, work.PACKED)
 
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, ds, bias, slopes, mask, heads_k, group, m, n, left, right,
-    start_head, heads, start_block, blocks, stretch, batches, bias_batches, bias_heads,
-    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, buffer,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, BIAS: gl.constexpr,
-    SLOPED: gl.constexpr, MASKED: gl.constexpr, NEIGHBOURS: gl.constexpr,
-    SLOTS: gl.constexpr, NEAR: gl.constexpr, SPLIT: gl.constexpr, SHIFT: gl.constexpr,
-    PACKED: gl.constexpr = False, places=None, buffer_dk=None, buffer_dv=None, dk_head=0, dk_row=0,
-    dk_width=0, dv_head=0, dv_row=0, dv_width=0, row_blocks=0,
+    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, buffer_dk, buffer_dv, bias, buffer,
+    heads_k, group, m, n, left, right, start_head, heads, start_block, blocks, stretch, batches,
+    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge, threshold,
+    row_blocks, dk_head, dk_row, dk_width, dv_head, dv_row, dv_width, bias_batches, bias_heads,
+    seed, seed_high,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr, NEAR: gl.constexpr,
+    PACKED: gl.constexpr, BIAS: gl.constexpr, NEIGHBOURS: gl.constexpr, SPLIT: gl.constexpr,
+    SHIFT: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and do: blocks (1, 1, rows, width); of k, v, dk, dv: (1, 1, 64, width); of
     rows: (1, rows)."""
@@ -363,6 +340,7 @@ def backward(
     first_q = 0
     first_k = 0
     first_row = 0
+    all_rows = m
     if PACKED:
         first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
         first_row = (first_q // 128 + sequence) * 128
@@ -370,8 +348,6 @@ def backward(
         head_k = start_head + place
         slopes_row = sequence * slopes_batch
     else:
-        buffer_dk = buffer
-        buffer_dv = buffer
         if not NEAR:
             place = gl.program_id(0) % heads
             number = gl.program_id(0) // heads
@@ -387,7 +363,7 @@ def backward(
     all_heads = batches * heads_q
     work = Work(
         (q, k, v, do, rows, dk, dv, ds, bias), (buffer, slopes, mask),
-        (buffer_dk, buffer_dv, (dk_head, dk_row, dk_width, dv_head, dv_row, dv_width)),
+        ((buffer_dk, dk_head, dk_row, dk_width), (buffer_dv, dv_head, dv_row, dv_width)),
         (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots),
         (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free),
         (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
@@ -395,8 +371,9 @@ def backward(
           (row_blocks, first_row // BLOCK_M, stretch, 2 * blocks, 2 * start_block))),
         (first_q, first_k, first_row, row_blocks),
         (bias_batches, bias_heads, slopes_row, mask_batch, mask_head, mask_row),
-        (m, n, left, right), (scale, squeeze, plain),
-        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED,
+        (m, n, left, right), (scale, squeeze, plain, enlarge),
+        (seed, seed_high, threshold, all_rows),
+        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
     )  # fmt: skip
     gl.warp_specialize(
         [(_multiply, (work, 0)), (_multiply, (work, 1)), (_load, (work,))], [4, 1], [240, 24]

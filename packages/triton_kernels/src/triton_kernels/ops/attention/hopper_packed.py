@@ -10,16 +10,20 @@ end belongs to the next one, and is neither read as a number nor written.
 
 from __future__ import annotations
 
-import math
+import functools
+from typing import Any, NamedTuple
 
 import torch
 
-from triton_kernels._compat import tl, triton
-from triton_kernels._gluon import TensorDescriptor
-from triton_kernels.ops.attention import hopper_narrow, hopper_queries, packing
+from triton_kernels._compat import Layout, launch, tl, triton
+from triton_kernels.ops.attention import (
+    hopper_launches,
+    hopper_narrow,
+    hopper_queries,
+    hopper_wide,
+    packing,
+)
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, empty_like_dense
-from triton_kernels.ops.attention.hopper_forward import descriptor
-from triton_kernels.ops.attention.hopper_layouts import rows_layout, tile_layout
 from triton_kernels.ops.attention.hopper_shares import (
     MOST_BYTES,
     Tiling,
@@ -28,11 +32,9 @@ from triton_kernels.ops.attention.hopper_shares import (
 )
 from triton_kernels.ops.attention.layout import block_width
 
-_LOG2E = 1 / math.log(2)
-
 
 @triton.jit
-def _prepare(lse, delta, rows, cu, total, padded, lines, BLOCK: tl.constexpr):
+def _prepare(lse, delta, rows, cu, total, padded, lines, shrink, BLOCK: tl.constexpr):
     """lse in base 2 and delta, a line a head, padded with rows that see nothing."""
     sequence = tl.program_id(0)
     line = tl.program_id(1).to(tl.int64)
@@ -45,7 +47,7 @@ def _prepare(lse, delta, rows, cu, total, padded, lines, BLOCK: tl.constexpr):
         inside = place < m
         x = tl.load(lse + line * total + first + place, mask=inside, other=float("inf"))
         x = tl.where(x == float("-inf"), float("inf"), x * 1.4426950408889634)  # log2(e)
-        d = tl.load(delta + line * total + first + place, mask=inside, other=0.0)
+        d = tl.load(delta + line * total + first + place, mask=inside, other=0.0) * shrink
         tl.store(to + place, x, mask=place < room)
         tl.store(to + lines * padded + place, d, mask=place < room)
 
@@ -83,71 +85,112 @@ def gradients(
     lse: torch.Tensor, delta: torch.Tensor, f: Features, tile: Tiling | None = None,
     most: int = MOST_BYTES,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The gradients of query, key and value; heads of 128 and less."""
+    """The gradients of query, key and value."""
     assert f.cu_q is not None
     assert f.cu_k is not None
     _, heads, total, width = query.shape
-    heads_k, n = key.shape[1:3]
-    group = heads // heads_k
-    wide, causal = block_width(width), f.right != UNBOUNDED
+    layouts = Layout.of(grad), Layout.of(query), Layout.of(key), Layout.of(value)
+    beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
+    plan = _plan(layouts, beside, f._replace(seed=0)[len(beside) :], tile, most)
+    tile, padded = plan.tile, plan.padded
     sequences = len(f.cu_q) - 1
-    padded = (total // 128 + sequences + 1) * 128
-    key_tiles = max(-(-f.max_k // hopper_narrow.KEYS) * 2, 1)
-    of_a_head = packed_bytes(total, sequences, f.max_k, group)
-    tile = tile or packed_tiling(wide, f.max_q * group, causal, of_a_head <= most, f.deterministic)
     dq, dk, dv = map(empty_like_dense, (query, key, value))
     rows = torch.empty((2 * heads, padded), dtype=torch.float32, device=query.device)
-    _prepare[(sequences, heads)](lse, delta, rows, f.cu_q, total, padded, heads, BLOCK=1024)
-    by_keys = packing.places(f.cu_k, f.cu_q, hopper_narrow.KEYS, dk, dv)
-    by_rows = packing.places(f.cu_q, f.cu_k, 128, dq)
-    scale, cap, slopes = f.scale, f.soft_cap, f.alibi_slopes
-    blocks = packing.most_tiles(n, sequences, hopper_narrow.KEYS)
-    row_tiles = packing.most_tiles(total, sequences, 128)
-    keys = descriptor(key, 64, wide)
-    bounds = {"LEFT": f.left != UNBOUNDED, "RIGHT": causal}
-    sums, ds, at_once = rows, keys, heads_k
+    launch(
+        _prepare, (sequences, heads), (lse, delta, rows, f.cu_q),
+        (total, padded, heads, 1.0 - f.dropout), BLOCK=1024, num_warps=4,
+    )  # fmt: skip
+    by_keys = packing.places(f.cu_k, f.cu_q, plan.keys, dk, dv)
+    by_rows = packing.places(f.cu_q, f.cu_k, plan.rows, dq)
+    slopes = rows if f.alibi_slopes is None else f.alibi_slopes.contiguous()
+    sums, ds = rows, key
+    if tile.split:
+        ds = query.new_empty(plan.ds)
+    else:
+        shape = heads * padded * block_width(width)
+        sums = torch.zeros(shape, dtype=torch.float32, device=query.device)
+    seed = (f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32
+    tensors: tuple[torch.Tensor, ...] = (
+        query, key, value, grad, rows, dk, dv, ds, slopes, rows, by_keys, dk, dv,
+    )  # fmt: skip
+    if block_width(width) <= 128:
+        tensors += (key, sums)
+    for step in plan.steps:
+        step.of_keys(*tensors, varying=seed)
+        if step.of_rows is not None:
+            step.of_rows(ds, key, dq, sums, by_rows, dq)
+    if not tile.split:
+        launch(
+            _finish, (packing.most_tiles(total, sequences, plan.rows), heads), (sums, dq, by_rows),
+            (width, padded // tile.rows, *dq.stride()[1:3], hopper_launches.factors(f)[2]),
+            BLOCK_M=tile.rows, WIDTH=block_width(width), FIELDS=packing.FIELDS, num_warps=8,
+        )  # fmt: skip
+    return dq, dk, dv
+
+
+class _Plan(NamedTuple):
+    """What calls with inputs so laid out have in common."""
+
+    tile: Tiling
+    keys: int
+    """Of a block."""
+    rows: int
+    """Of a block of dq."""
+    padded: int
+    """Rows of the buffers of lse, delta and dq."""
+    ds: tuple[int, int]
+    """The shape of what is kept of ds."""
+    steps: tuple[hopper_launches.Step, ...]
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    layouts: tuple[Layout, ...], beside: tuple[Layout | None, ...], options: tuple[Any, ...],
+    tile: Tiling | None, most: int,
+) -> _Plan:  # fmt: skip
+    f = Features(*(None,) * len(beside), *options)  # type: ignore[arg-type]
+    _, query, key, value = layouts
+    _, _, _, slopes, cu_q, _ = beside
+    assert cu_q is not None
+    _, heads, total, width = query.shape
+    heads_k, n = key.shape[1:3]
+    group, sequences, wide = heads // heads_k, cu_q.shape[0] - 1, block_width(width)
+    padded = (total // 128 + sequences + 1) * 128
+    keys = hopper_wide.KEYS if wide == 256 else hopper_narrow.KEYS
+    key_tiles = max(-(-f.max_k // keys) * (keys // 64), 1)
+    of_a_head = packed_bytes(total, sequences, f.max_k, group)
+    causal = f.right != UNBOUNDED
+    ordered = f.deterministic or f.dropout > 0  # fused, dropout leaves too few registers
+    tile = tile or packed_tiling(wide, f.max_q * group, causal, of_a_head <= most, ordered)
+    at_once = heads_k
     if tile.split:
         at_once = max(min(most // of_a_head, heads_k), 1)
         at_once = -(-heads_k // -(-heads_k // at_once))
-        kept = dq.new_empty((at_once * of_a_head // (tile.rows * dq.element_size()), tile.rows))
-        ds = TensorDescriptor(
-            kept, list(kept.shape), [tile.rows, 1], [64, tile.rows],
-            tile_layout(tile.rows, dq.dtype),
-        )  # fmt: skip
-    else:
-        sums = torch.zeros(heads * padded * wide, dtype=torch.float32, device=query.device)
+    blocks = packing.most_tiles(n, sequences, keys)
+    rows = hopper_queries.ROWS[wide] if tile.split else 128
+    row_tiles = packing.most_tiles(total, sequences, rows)
+    row_blocks = padded // tile.rows
+    sizes = (heads_k, group, total, n, f.left, f.right)
+    of_slopes = heads if slopes is not None and len(slopes.shape) == 2 else 0
+    _, dq_head, dq_row, _ = empty_like_dense(query.example()).stride()
+    more = [row_blocks]
+    for x in (key, value):
+        more += [*empty_like_dense(x.example()).stride()[1:3], x.shape[3]]
+    steps = []
     for start in range(0, heads_k, at_once):
         count = min(at_once, heads_k - start)
-        hopper_narrow.backward[(blocks * count,)](
-            descriptor(query, tile.rows, wide), keys, descriptor(value, 64, wide),
-            descriptor(grad, tile.rows, wide),
-            TensorDescriptor(rows, list(rows.shape), [padded, 1], [1, tile.rows], rows_layout()),
-            descriptor(dk, 64, wide), descriptor(dv, 64, wide), ds,
-            keys, rows if slopes is None else slopes.contiguous(), rows,
-            heads_k, group, total, n, f.left, f.right, start, count, 0, blocks, key_tiles, 1,
-            0, 0,
-            heads if slopes is not None and slopes.ndim == 2 else 0, 0, 0, 0,
-            (cap or scale) * _LOG2E, scale / cap if cap else 0.0, scale, sums,
-            **bounds, CAPPED=bool(cap), BIAS=False, SLOPED=slopes is not None,
-            MASKED=False, NEIGHBOURS=False,
-            SLOTS=tile.slots, NEAR=tile.near, SPLIT=tile.split, SHIFT=tile.shift,
-            PACKED=True, places=by_keys, buffer_dk=dk, buffer_dv=dv,
-            dk_head=dk.stride(1), dk_row=dk.stride(2), dk_width=width,
-            dv_head=dv.stride(1), dv_row=dv.stride(2), dv_width=dv.shape[3],
-            row_blocks=padded // tile.rows, num_warps=4, maxnreg=168,
+        of_keys = hopper_launches.keys_launch(
+            tile, wide, blocks * count,
+            (*sizes, start, count, 0, blocks, key_tiles, 1, of_slopes, 0, 0, 0), tuple(more), f,
+            beside, NEIGHBOURS=False, PACKED=True,
         )  # fmt: skip
+        of_rows = None
         if tile.split:
-            hopper_queries.multiply[(row_tiles * count * group,)](
-                ds, keys, descriptor(dq, 64, wide), rows, heads_k, group, total, n, f.left, f.right,
-                start * group, key_tiles, 0, key_tiles, 1, scale, **bounds,
-                KEYS=hopper_narrow.KEYS, ADD=False, KEEP=False, NEIGHBOURS=False, PACKED=True,
-                SLOTS=hopper_queries.SLOTS[wide], places=by_rows, buffer=dq, heads=count * group,
-                row_blocks=padded // tile.rows, dq_head=dq.stride(1), dq_row=dq.stride(2),
-                dq_width=width, num_warps=4, maxnreg=168,
+            of_rows = hopper_launches.rows_launch(
+                tile, wide, row_tiles * count * group,
+                (*sizes, start * group, key_tiles, 0, key_tiles, 1, count * group, row_blocks,
+                 dq_head, dq_row, width), f, ADD=False, KEEP=False, NEIGHBOURS=False, PACKED=True,
             )  # fmt: skip
-    if not tile.split:
-        _finish[(row_tiles, heads)](
-            sums, dq, by_rows, width, padded // tile.rows, *dq.stride()[1:3], scale,
-            BLOCK_M=tile.rows, WIDTH=wide, FIELDS=packing.FIELDS, num_warps=8,
-        )  # fmt: skip
-    return dq, dk, dv
+        steps.append(hopper_launches.Step(of_keys, of_rows, None))
+    ds = (at_once * of_a_head // (tile.rows * query.dtype.itemsize), tile.rows)
+    return _Plan(tile, keys, rows, padded, ds, tuple(steps))

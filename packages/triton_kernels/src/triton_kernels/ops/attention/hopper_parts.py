@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
-from triton_kernels._gluon import fence_async_shared, gl, gluon, store_async, store_wait
+from triton_kernels._gluon import (
+    fence_async_shared,
+    gl,
+    gluon,
+    store_async,
+    store_wait,
+    warpgroup_mma,
+)
 from triton_kernels.ops.attention import packing
-from triton_kernels.ops.attention.hopper_axes import along
 
 SIZES = (
     "heads_k", "group", "m", "n", "left", "right",
     "heads", "start_head", "blocks", "start_block", "batches",
     "dk_head", "dk_row", "dk_width", "dv_head", "dv_row", "dv_width", "row_blocks",
     "stretch", "bias_batches", "bias_heads", "slopes_batch",
-    "mask_batch", "mask_head", "mask_row",
+    "mask_batch", "mask_head", "mask_row", "seed", "seed_high", "threshold",
 )  # fmt: skip
 """Parameters that a kernel is not compiled anew for."""
 FIELDS = gl.constexpr(packing.FIELDS)
@@ -101,20 +107,21 @@ def leave(out, x, where, slot):
 
 
 @gluon.jit
-def masked(
-    s, key, row, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr, LOWEST: gl.constexpr
+def leave_rows(
+    out, x, batch, head, first, row, rows, slot, packed_out, PACKED: gl.constexpr
 ):  # fmt: skip
-    """Of scores whose rows are keys and whose columns are queries: LOWEST where nothing is seen."""
-    layout: gl.constexpr = s.type.layout
-    m, n, left, right = edges
-    keys = (key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout)))[:, None]
-    rows = (row + n - m + gl.arange(0, s.shape[1], gl.SliceLayout(0, layout)))[None, :]
-    keep = (keys < n) & (rows == rows)
-    if RIGHT:
-        keep = keep & (rows + right >= keys)
-    if LEFT:
-        keep = keep & (rows - left <= keys)
-    return gl.where(keep, s, LOWEST)
+    """The same of rows from ``row`` on of a sequence that begins at ``first`` and has so many; what
+    lies behind it is the next one's. ``packed_out``: pointer, strides of head and row, width."""
+    if PACKED and row + x.shape[0] > rows:
+        pointer, of_head, of_row, width = packed_out
+        layout: gl.constexpr = x.type.layout
+        line = row + gl.arange(0, x.shape[0], gl.SliceLayout(1, layout))
+        column = gl.arange(0, x.shape[1], gl.SliceLayout(0, layout))[None, :]
+        to = pointer + head.to(gl.int64) * of_head
+        to += (first + line).to(gl.int64)[:, None] * of_row + column
+        gl.store(to, x, mask=(line < rows)[:, None] & (column < width))
+    else:
+        leave(out, x, [batch, head, first + row, 0], slot)
 
 
 @gluon.jit
@@ -125,42 +132,6 @@ def batch_and_head(number, batches, heads_k, NEIGHBOURS: gl.constexpr):
         return number % batches, number // batches
     else:
         return number // heads_k, number % heads_k
-
-
-@gluon.jit
-def distances(s, key, row, edges):
-    """Of scores whose rows are keys and whose columns are queries: how far apart they stand."""
-    layout: gl.constexpr = s.type.layout
-    m, n, _, _ = edges
-    keys = key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout))
-    rows = row + n - m + gl.arange(0, s.shape[1], gl.SliceLayout(0, layout))
-    return gl.abs(rows.to(gl.float32)[None, :] - keys.to(gl.float32)[:, None])
-
-
-@gluon.jit
-def words_of(s, words, tile):
-    """Of a tile of scores (64 keys, 64 queries) each thread's word of ``hopper_bits``."""
-    layout: gl.constexpr = s.reshape([4, 2, 8, 8, 4, 2]).type.layout
-    WORDS: gl.constexpr = gl.SliceLayout(1, gl.SliceLayout(3, gl.SliceLayout(5, layout)))
-    thread = along(4, 0, 3, WORDS) * 32 + along(8, 1, 3, WORDS) * 4 + along(4, 2, 3, WORDS)
-    return gl.load(words + tile.to(gl.int64) * 128 + thread)
-
-
-@gluon.jit
-def chosen(words, s, other):
-    """The scores where a bit is 1, another number where it is 0."""
-    parts = s.reshape([4, 2, 8, 8, 4, 2])  # keys: warp, half, line; queries: chunk, thread, one
-    layout: gl.constexpr = parts.type.layout
-    bit = along(2, 1, 6, layout) * 16 + along(8, 3, 6, layout) * 2 + along(2, 5, 6, layout)
-    words = gl.expand_dims(gl.expand_dims(gl.expand_dims(words, 1), 3), 5)
-    parts = gl.where((words >> bit) & 1 != 0, parts, other)
-    return gl.convert_layout(parts.reshape(s.shape), s.type.layout)
-
-
-LOG2_E = gl.constexpr(1.4426950408889634)
-HIDDEN = gl.constexpr(-float("inf"))
-HIDDEN_CAPPED = gl.constexpr(-(2.0**60))
-"""What a score becomes whose key is not seen; capped one whose square is still a number."""
 
 
 @gluon.jit
@@ -185,7 +156,7 @@ def tiles_seen(
     last = gl.cdiv(n, CHUNK)
     if RIGHT:
         seen = gl.maximum(above + BLOCK_M + right, 0)
-        last = gl.minimum(last, gl.cdiv(seen, KEYS) * PER_BLOCK)
+        last = gl.minimum(last, gl.cdiv(seen, CHUNK))
     if LEFT:
         first = gl.maximum(above - left, 0) // KEYS * PER_BLOCK
     first = gl.minimum(gl.maximum(first - start, 0), tiles)
@@ -195,24 +166,56 @@ def tiles_seen(
 @gluon.jit
 def tile_of(
     shelf, line, block, tile, edges, BLOCK_M: gl.constexpr, KEYS: gl.constexpr, LEFT: gl.constexpr,
-    PACKED: gl.constexpr,
+    RIGHT: gl.constexpr, PACKED: gl.constexpr,
 ):  # fmt: skip
     """Where ds of a block of rows and a tile of keys is kept, in tiles.
 
-    The tiles of one block of rows follow each other. The first block of rows shares its stretch
-    with the last one, the second with the last but one, and so on: one from the front, the other
-    from the back, as together they see the same number of keys, causal or in a window.
+    The tiles of one block of rows follow each other. Where rows do not see all keys, the first
+    block of rows shares its stretch with the last one, the second with the last but one, and so on:
+    one from the front, the other from the back, as together they see the same number of keys,
+    causal or in a window.
     """
     row_blocks, first_block, stretch, tiles, start = shelf
     if PACKED:
         return (line * row_blocks + first_block + block) * stretch + tile
-    else:
+    elif LEFT or RIGHT:
         if LEFT:
             first, _ = tiles_seen(block * BLOCK_M, tiles, start, edges, BLOCK_M, KEYS, LEFT, False)
             tile -= first
         other = row_blocks - 1 - block
         place = (line * gl.cdiv(row_blocks, 2) + gl.minimum(block, other)) * stretch
         return place + gl.where(block > other, stretch - 1 - tile, tile)
+    else:
+        return (line * row_blocks + block) * tiles + tile
+
+
+@gluon.jit
+def multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
+    """This warpgroup's 64 by 64 square of ds·k: half of the columns, or half of 128 rows."""
+    BLOCK_M: gl.constexpr = ds_slots.shape[2]
+    WIDTH: gl.constexpr = k_slots.shape[4]
+    layout: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CHUNK, 16])
+    square = gl.zeros([CHUNK, CHUNK], gl.float32, layout)
+    for other in gl.static_range(2):
+        ds = ds_slots.index(2 * buffer + other)
+        k = matrix(k_slots, other)
+        if BLOCK_M == 2 * CHUNK:
+            ds = ds.slice(PARTY * CHUNK, CHUNK, 1)
+        if WIDTH == 2 * CHUNK:
+            k = k.slice(PARTY * CHUNK, CHUNK, 1)
+        square = warpgroup_mma(ds.permute((1, 0)), k, square, use_acc=other > 0, is_async=True)
+    return square
+
+
+@gluon.jit
+def square_index(step, work, BLOCK_M: gl.constexpr, PARTY: gl.constexpr):
+    """Which square of the buffer this warpgroup's part of a step's dq is."""
+    batch, head_k, _, first, count, shift, group, heads_q, _, _ = work.place
+    _, _, first_row, row_blocks = work.starts
+    head = batch * heads_q + head_k * group + step // count
+    block = block_of(step, first, count, shift)
+    # Two squares a block of rows in either case: beside or below each other.
+    return (head * row_blocks + first_row // BLOCK_M + block) * 2 + PARTY
 
 
 @gluon.jit

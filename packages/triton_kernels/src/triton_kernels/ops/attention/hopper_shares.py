@@ -100,6 +100,8 @@ def packed_tiling(
 ) -> Tiling:
     """The same of packed sequences, of which the longest has so many rows that a key meets;
     ``fits``: whether there is room for a head's ds."""
+    if width == 256:
+        return Tiling(rows=64, near=not causal or rows <= 2048, split=True)
     if width == 64 and not deterministic:
         return Tiling(rows=128, shift=1)
     if fits:

@@ -31,16 +31,18 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
+from triton_kernels.ops.attention.hopper_dropout import dropped
+from triton_kernels.ops.attention.hopper_drops import random_words, with_sign
 from triton_kernels.ops.attention.hopper_parts import (
-    HIDDEN,
-    HIDDEN_CAPPED,
     SIZES,
-    masked,
+    clear,
+    leave_rows,
     matrix,
+    packed_place,
     rows_that_see,
-    tanh,
     tile_of,
 )
+from triton_kernels.ops.attention.hopper_weights import read_beside, weigh
 from triton_kernels.ops.attention.hopper_work import Work
 
 KEYS = 64
@@ -56,8 +58,9 @@ def _load(work):
     q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, _, _ = work.slots
     k_full, v_full, q_full, q_free, do_full, do_free, _, _ = work.signals
     batch, head_k, key, first, count, group, heads_q, all_heads, _ = work.place
+    first_q, first_k, first_row, _ = work.starts
     SLOTS: gl.constexpr = q_slots.shape[0]
-    where = [batch, head_k, key, 0]
+    where = [batch, head_k, first_k + key, 0]
     mbarrier.expect(k_full, k.block_type.nbytes)
     load_async(k, where, k_full, k_slot.index(0))
     mbarrier.expect(v_full, v.block_type.nbytes)
@@ -71,44 +74,47 @@ def _load(work):
         there = q_full.index(slot)
         mbarrier.wait(q_free.index(slot), phase)
         mbarrier.expect(there, q.block_type.nbytes + rows.block_type.nbytes)
-        load_async(q, [batch, head, row, 0], there, q_slots.index(slot))
-        load_async(rows, [line, row], there, lse_slots.index(slot))
+        load_async(q, [batch, head, first_q + row, 0], there, q_slots.index(slot))
+        load_async(rows, [line, first_row + row], there, lse_slots.index(slot))
         there = do_full.index(slot)
         mbarrier.wait(do_free.index(slot), phase)
         mbarrier.expect(there, do.block_type.nbytes + rows.block_type.nbytes)
-        load_async(do, [batch, head, row, 0], there, do_slots.index(slot))
-        load_async(rows, [all_heads + line, row], there, delta_slots.index(slot))
+        load_async(do, [batch, head, first_q + row, 0], there, do_slots.index(slot))
+        load_async(rows, [all_heads + line, first_row + row], there, delta_slots.index(slot))
 
 
 @gluon.jit
-def _weigh(s, step, work, A: gl.constexpr):
-    """p of a step's scores, in the registers where a product wants it; party 1 gets it, too."""
+def _clear(slot, rows, work):
+    """Of packed sequences, zeros in place of what lies behind one of so many rows from here on."""
+    if work.PACKED and rows < _BLOCK:
+        clear(slot, rows)
+
+
+@gluon.jit
+def _weigh(s, step, slope, words, work, A: gl.constexpr):
+    """p of a step's scores, in the registers where a product wants it; party 1 gets it, too, below
+    0 where it is dropped."""
     q_slots, _k_slot, _v_slot, _do_slots, lse_slots, _delta_slots, p_slots, _ds_slots = work.slots
     _k_full, _v_full, _q_full, q_free, _do_full, _do_free, p_full, p_free = work.signals
-    _batch, _head_k, key, first, count, _group, _heads_q, _all_heads, _tiles = work.place
-    scale, squeeze, _plain = work.scales
-    m, n, left, right = work.edges
+    batch, head_k, key, first, count, group, heads_q, _all_heads, _tiles = work.place
+    seed, seed_high, threshold, all_rows = work.drops
+    first_q, _, _, _ = work.starts
     S: gl.constexpr = s.type.layout
     SLOTS: gl.constexpr = q_slots.shape[0]
     row = (first + step % count) * _BLOCK
     now = step & 1
     lse = lse_slots.index(step % SLOTS).load(S)
     mbarrier.arrive(q_free.index(step % SLOTS), count=1)
-    if work.CAPPED:
-        s = tanh(s * squeeze)
-    cut = key + _BLOCK > n
-    if work.RIGHT:
-        cut = cut | (key + _BLOCK - 1 > row + n - m + right)
-    if work.LEFT:
-        cut = cut | (key < row + _BLOCK - 1 + n - m - left)
-    if cut:
-        LOWEST: gl.constexpr = HIDDEN_CAPPED if work.CAPPED else HIDDEN
-        s = masked(s, key, row, work.edges, work.LEFT, work.RIGHT, LOWEST)
-    p = gl.exp2(s * scale - lse)
+    p, s = weigh(s, lse, row, key, words, slope, 0.0, work)
     p_left = p.to(q_slots.dtype)
     given = p_left
     if work.CAPPED:
         given = (p * (1 - s * s)).to(q_slots.dtype)
+    if work.DROPS:
+        line = (batch * heads_q + head_k * group + step // count).to(gl.int64)
+        draws = random_words(s, line * all_rows + first_q, row, key, seed, seed_high)
+        p_left = dropped(p_left, draws, threshold)
+        given = with_sign(given, p_left)
     mbarrier.wait(p_free.index(now), step // 2 & 1 ^ 1)
     p_slots.index(now).store(given)
     mbarrier.arrive(p_full.index(now), count=1)
@@ -121,7 +127,9 @@ def _add_values(work):
     q, _k, _v, _do, _rows, _dk, dv_out, _ds = work.descriptors
     q_slots, k_slot, _v_slot, do_slots, _lse_slots, _delta_slots, _p_slots, _ds_slots = work.slots
     k_full, _v_full, q_full, _q_free, do_full, do_free, _p_full, _p_free = work.signals
-    batch, head_k, key, _first, count, group, _heads_q, _all_heads, _tiles = work.place
+    batch, head_k, key, first, count, group, _heads_q, _all_heads, _tiles = work.place
+    _, first_k, _, _ = work.starts
+    m, n, _, _ = work.edges
     SLOTS: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = q_slots.shape[4]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
@@ -132,35 +140,45 @@ def _add_values(work):
     keys = matrix(k_slot, 0)
     steps = group * count
     mbarrier.wait(k_full, 0)  # also where nobody sees the keys: dv leaves by their slot
+    _clear(k_slot.index(0), n - key, work)
     if steps > 0:
         mbarrier.wait(q_full.index(0), 0)
+        _clear(q_slots.index(0), m - first * _BLOCK, work)
         queries = matrix(q_slots, 0)
         scores = warpgroup_mma(keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
+        slope, words = read_beside(head_k * group, first, key, work, S)
         s = warpgroup_mma_wait(0, (scores,))
-        p = _weigh(s, 0, work, A)
+        p = _weigh(s, 0, slope, words, work, A)
         for step in range(1, steps):
             slot = step % SLOTS
             mbarrier.wait(q_full.index(slot), step // SLOTS & 1)
+            _clear(q_slots.index(slot), m - (first + step % count) * _BLOCK, work)
             queries = matrix(q_slots, slot)
             scores = warpgroup_mma(
                 keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True
             )
             before = (step - 1) % SLOTS
             mbarrier.wait(do_full.index(before), (step - 1) // SLOTS & 1)
+            _clear(do_slots.index(before), m - (first + (step - 1) % count) * _BLOCK, work)
             adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
+            head, block = head_k * group + step // count, first + step % count
+            slope, words = read_beside(head, block, key, work, S)
             s = warpgroup_mma_wait(1, (scores,))
-            next_p = _weigh(s, step, work, A)
+            next_p = _weigh(s, step, slope, words, work, A)
             dv, _spent = warpgroup_mma_wait(0, (adding, p))
             mbarrier.arrive(do_free.index(before), count=1)
             p = next_p
         before = (steps - 1) % SLOTS
         mbarrier.wait(do_full.index(before), (steps - 1) // SLOTS & 1)
+        _clear(do_slots.index(before), m - (first + (steps - 1) % count) * _BLOCK, work)
         adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
         dv, _spent = warpgroup_mma_wait(0, (adding, p))
-    keys.store(dv.to(q.dtype))  # the keys are this party's alone
-    fence_async_shared()
-    store_async(dv_out, [batch, head_k, key, 0], k_slot.index(0))
-    store_wait(0)
+    if work.DROPS:
+        _scale, _squeeze, _plain, enlarge = work.scales
+        dv = dv * enlarge
+    _, to_dv = work.outputs  # the keys are this party's alone
+    dv = dv.to(q.dtype)
+    leave_rows(dv_out, dv, batch, head_k, first_k, key, n, k_slot.index(0), to_dv, work.PACKED)
 
 
 @gluon.jit
@@ -170,7 +188,9 @@ def _add_keys(work):
     q_slots, _k_slot, v_slot, do_slots, _lse_slots, delta_slots, p_slots, ds_slots = work.slots
     _k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free = work.signals
     batch, head_k, key, first, count, group, _heads_q, _all_heads, tiles = work.place
-    _scale, _squeeze, plain = work.scales
+    _, first_k, _, _ = work.starts
+    m, n, _, _ = work.edges
+    _scale, _squeeze, plain, _enlarge = work.scales
     SLOTS: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = q_slots.shape[4]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
@@ -180,11 +200,14 @@ def _add_keys(work):
     dk = gl.zeros([_BLOCK, WIDTH], gl.float32, G)
     values = matrix(v_slot, 0)
     mbarrier.wait(v_full, 0)  # also where nobody sees the keys: dk leaves by the values' slot
+    _clear(v_slot.index(0), n - key, work)
     for step in range(group * count):
         slot = step % SLOTS
         phase = step // SLOTS & 1
         now = step & 1
+        row = (first + step % count) * _BLOCK
         mbarrier.wait(do_full.index(slot), phase)
+        _clear(do_slots.index(slot), m - row, work)
         grads = matrix(do_slots, slot)
         products = warpgroup_mma(values, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)
         dp = warpgroup_mma_wait(0, (products,))
@@ -192,34 +215,40 @@ def _add_keys(work):
         mbarrier.wait(p_full.index(now), step // 2 & 1)
         p = p_slots.index(now).load(S).to(gl.float32)
         mbarrier.arrive(p_free.index(now), count=1)
+        if work.DROPS:
+            dp = gl.where(p > 0, dp, 0.0)
+            p = gl.abs(p)
         ds = (p * (dp - delta)).to(q.dtype)
         ds_left = gl.convert_layout(ds, A)
         mbarrier.wait(q_full.index(slot), phase)
+        _clear(q_slots.index(slot), m - row, work)
         adding = warpgroup_mma(ds_left, matrix(q_slots, slot), dk, is_async=True)
         store_wait(1)
         ds_slots.index(now).store(ds)
         fence_async_shared()
-        block = first + step % count
         line, tile, shelf = tiles
         tile = tile_of(
-            shelf, line + step // count, block, tile, work.edges, _BLOCK, _BLOCK, work.LEFT, False
-        )
+            shelf, line + step // count, row // _BLOCK, tile, work.edges, _BLOCK, _BLOCK, work.LEFT,
+            work.RIGHT, work.PACKED,
+        )  # fmt: skip
         store_async(ds_out, [tile * _BLOCK, 0], ds_slots.index(now))
         dk, _spent = warpgroup_mma_wait(0, (adding, ds_left))
         mbarrier.arrive(do_free.index(slot), count=1)
         mbarrier.arrive(q_free.index(slot), count=1)
-    values.store((dk * plain).to(q.dtype))  # the values are this party's alone
-    fence_async_shared()
-    store_async(dk_out, [batch, head_k, key, 0], v_slot.index(0))
-    store_wait(0)
+    to_dk, _ = work.outputs  # the values are this party's alone
+    dk = (dk * plain).to(q.dtype)
+    leave_rows(dk_out, dk, batch, head_k, first_k, key, n, v_slot.index(0), to_dk, work.PACKED)
 
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, ds, heads_k, group, m, n, left, right,
-    start_head, heads, start_block, blocks, stretch, batches, scale, squeeze, plain,
-    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr,
-    SLOTS: gl.constexpr, NEAR: gl.constexpr,
+    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, buffer_dk, buffer_dv,
+    heads_k, group, m, n, left, right, start_head, heads, start_block, blocks, stretch, batches,
+    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge, threshold,
+    row_blocks, dk_head, dk_row, dk_width, dv_head, dv_row, dv_width, seed, seed_high,
+    LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
+    MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr, NEAR: gl.constexpr,
+    PACKED: gl.constexpr,
 ):  # fmt: skip
     """Descriptors in blocks of (1, 1, 64, 256); of rows: (1, 64); of ds: (64, 64)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -251,29 +280,43 @@ def backward(
     for slot in gl.static_range(2):
         mbarrier.init(p_full.index(slot), count=1)
         mbarrier.init(p_free.index(slot), count=1)
-    if not NEAR:
-        place = gl.program_id(0) % heads
-        number = gl.program_id(0) // heads
+    first_q = 0
+    first_k = 0
+    first_row = 0
+    all_rows = m
+    if PACKED:
+        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
+        first_row = (first_q // 128 + sequence) * 128
+        batch = 0
+        head_k = start_head + place
+        slopes_row = sequence * slopes_batch
     else:
-        place = gl.program_id(0) // blocks
-        number = gl.program_id(0) % blocks
-    head = start_head + place
+        if not NEAR:
+            place = gl.program_id(0) % heads
+            number = gl.program_id(0) // heads
+        else:
+            place = gl.program_id(0) // blocks
+            number = gl.program_id(0) % blocks
+        batch = (start_head + place) // heads_k
+        head_k = (start_head + place) % heads_k
+        slopes_row = batch * slopes_batch
+        row_blocks = gl.cdiv(m, _BLOCK)
     key = (start_block + number) * _BLOCK
     first, count = rows_that_see(key, _BLOCK, (m, n, left, right), _BLOCK, LEFT, RIGHT)
-    batch = head // heads_k
-    head_k = head % heads_k
     heads_q = heads_k * group
     all_heads = batches * heads_q
-    row_blocks = gl.cdiv(m, _BLOCK)
-    first_block = 0
     work = Work(
-        (q, k, v, do, rows, dk, dv, ds), (), (),
+        (q, k, v, do, rows, dk, dv, ds), (slopes, slopes, mask),
+        ((buffer_dk, dk_head, dk_row, dk_width), (buffer_dv, dv_head, dv_row, dv_width)),
         (q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, p_slots, ds_slots),
         (k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free),
         (batch, head_k, key, first, count, group, heads_q, all_heads,
-         (place * group, number, (row_blocks, first_block, stretch, blocks, start_block))),
-        (), (), (m, n, left, right), (scale, squeeze, plain),
-        LEFT, RIGHT, CAPPED, False, True, False, False, False,
+         (place * group, number,
+          (row_blocks, first_row // _BLOCK, stretch, blocks, start_block))),
+        (first_q, first_k, first_row, row_blocks),
+        (batches, heads_q, slopes_row, mask_batch, mask_head, mask_row), (m, n, left, right),
+        (scale, squeeze, plain, enlarge), (seed, seed_high, threshold, all_rows),
+        LEFT, RIGHT, CAPPED, PACKED, True, False, SLOPED, MASKED, DROPS,
     )  # fmt: skip
     gl.warp_specialize(
         [(_add_values, (work,)), (_add_keys, (work,)), (_load, (work,))], [4, 1], [240, 24]

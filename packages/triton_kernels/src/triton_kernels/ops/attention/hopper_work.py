@@ -18,7 +18,7 @@ class Work:
     beside: gl.tuple
     """Pointers: the buffer of dq, ALiBi's slopes, the bits of a mask."""
     outputs: gl.tuple
-    """Of packed sequences: pointers to dk and dv, and their strides of head and row, and widths."""
+    """Of packed sequences, for dk and dv each: pointer, strides of head and row, and width."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple
@@ -33,7 +33,9 @@ class Work:
     edges: gl.tuple
     """Rows and keys, and how far a row sees to the left and to the right."""
     scales: gl.tuple
-    """The factor of scores for exp2, that before tanh, and that of dk."""
+    """The factor of scores for exp2, that before tanh, and those of dk and dv."""
+    drops: gl.tuple
+    """Of dropout: the seed's halves, the threshold, the number of rows of a head."""
     LEFT: gl.constexpr
     RIGHT: gl.constexpr
     CAPPED: gl.constexpr
@@ -42,11 +44,12 @@ class Work:
     BIAS: gl.constexpr
     SLOPED: gl.constexpr
     MASKED: gl.constexpr
+    DROPS: gl.constexpr
 
     @gluon.constexpr_function
     def __init__(
         self, descriptors, beside, outputs, slots, signals, place, starts, features, edges, scales,
-        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED,
+        drops, LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -58,6 +61,7 @@ class Work:
         self.features = features
         self.edges = edges
         self.scales = scales
+        self.drops = drops
         self.LEFT = gl.constexpr(LEFT)
         self.RIGHT = gl.constexpr(RIGHT)
         self.CAPPED = gl.constexpr(CAPPED)
@@ -66,6 +70,7 @@ class Work:
         self.BIAS = gl.constexpr(BIAS)
         self.SLOPED = gl.constexpr(SLOPED)
         self.MASKED = gl.constexpr(MASKED)
+        self.DROPS = gl.constexpr(DROPS)
 
 
 @aggregate
@@ -75,7 +80,7 @@ class RowsWork:
     descriptors: gl.tuple
     """Of ds, k and dq."""
     outputs: gl.tuple
-    """The buffer of sums; packed, a pointer to dq, its strides of head and row, and its width."""
+    """The buffer of sums; for dq what ``Work.outputs`` has for dk and dv."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple

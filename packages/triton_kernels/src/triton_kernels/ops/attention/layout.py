@@ -59,15 +59,12 @@ def backward_refuses(
     if reason := _gluon_refuses(query) or _features_refuse(f._replace(mask=None)):
         return reason
     narrow = query.shape[-1] <= 128
-    extras = (f.bias, f.mask, f.alibi_slopes)
-    if not narrow and not all(x is None for x in extras):
-        return "for heads of more than 128 it has no bias, mask or ALiBi"
+    if not narrow and f.bias is not None:
+        return "for heads of more than 128 it has no bias"
     if f.bias is not None and (reason := _bias_refuses(f.bias, query, key)):
         return reason
     if f.cu_q is not None and (reason := _packs_refuse(f, query, key, narrow)):
         return reason
-    if f.dropout:
-        return "it has no dropout"
     if block_width(query.shape[-1]) != block_width(value.shape[-1]):
         return "its values are as wide as its keys"
     return _layouts_refuse(*map(Layout.of, (query, key, value, grad)))
@@ -118,12 +115,10 @@ def _packs_refuse(f: Features, query: torch.Tensor, key: torch.Tensor, narrow: b
     assert f.cu_q is not None
     if len(f.cu_q) < 2:
         return "there are no sequences"
-    if not narrow:
-        return "of packed sequences it takes heads of 128 and less"
     group = query.shape[1] // key.shape[1]
     room = hopper_shares.packed_bytes(query.shape[2], len(f.cu_q) - 1, f.max_k, group)
-    if f.deterministic and room > hopper_shares.MOST_BYTES:
-        return "its deterministic sums of sequences so long take too much memory"
+    if (f.deterministic or not narrow) and room > hopper_shares.MOST_BYTES:
+        return "its sums of sequences so long in one order take too much memory"
     return None
 
 

@@ -1,0 +1,232 @@
+"""The launches of attention's backward on Hopper, kept for the next call with inputs so laid out.
+
+A call is a few *steps*: some heads at a time, or some keys of all heads, as much of ds as may be
+held. Each makes the gradients of keys and values and, where ds is kept, of the queries and of the
+bias from it. What a launch depends on besides addresses is settled here once.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import torch
+
+from triton_kernels._compat import Launch, Layout
+from triton_kernels._gluon import TensorDescriptor
+from triton_kernels.ops.attention import (
+    hopper_bias,
+    hopper_bits,
+    hopper_narrow,
+    hopper_queries,
+    hopper_wide,
+)
+from triton_kernels.ops.attention.features import UNBOUNDED, Features, threshold
+from triton_kernels.ops.attention.hopper_forward import descriptor
+from triton_kernels.ops.attention.hopper_layouts import rows_layout, tile_layout
+from triton_kernels.ops.attention.hopper_shares import (
+    Part,
+    Tiling,
+    bytes_of_a_head,
+    fits,
+    parts,
+    stretch,
+    tiling,
+)
+from triton_kernels.ops.attention.layout import block_width
+
+_OPTIONS = {"num_warps": 4, "maxnreg": 168}
+
+
+class Step(NamedTuple):
+    """A part of the work."""
+
+    of_keys: Launch
+    """Of query, key, value, grad, rows, dk, dv, ds, slopes, mask's words, the list of packed
+    sequences or anything, dk, dv, and of narrow heads bias or key and the buffer of dq."""
+    of_rows: Launch | None
+    """Of ds, key, dq, sums, the list or anything, dq."""
+    of_bias: Launch | None
+    """Of ds and the bias's gradient."""
+
+
+class Plan(NamedTuple):
+    """What calls with inputs so laid out have in common."""
+
+    tile: Tiling
+    narrow: bool
+    """Whether ``hopper_narrow`` makes the gradients of keys and values."""
+    ds: tuple[int, ...]
+    """The shape of what is kept of ds."""
+    sums: tuple[int, ...]
+    """Of the buffer of dq, or of its sums between steps; () if there is none."""
+    adds: bool
+    """Whether steps add to the bias's gradient, in float32."""
+    steps: tuple[Step, ...]
+
+
+def factors(f: Features) -> tuple[float, ...]:
+    """Of scores for exp2, of scores before tanh, of dk and dq, of dv; dropout's threshold.
+
+    Kept weights are enlarged at the end, and delta is made smaller instead: see ``hopper_drops``.
+    """
+    cap, enlarge = f.soft_cap, 1 / (1 - f.dropout)
+    of_scores = (cap or f.scale) / math.log(2), f.scale / cap if cap else 0.0
+    return (*of_scores, f.scale * enlarge, enlarge, threshold(f.dropout))
+
+
+def keys_launch(
+    tile: Tiling, wide: int, programs: int, sizes: tuple[int, ...], more: tuple[int, ...],
+    f: Features, beside: tuple[Layout | None, ...], **own: bool,
+) -> Launch:  # fmt: skip
+    """The launch that makes the gradients of keys and values.
+
+    Args:
+        tile: how work is divided.
+        wide: heads' width, as ``block_width`` gives it.
+        programs: how many.
+        sizes: the kernel's parameters from ``heads_k`` to ``mask_row``.
+        more: those from ``row_blocks`` to ``dv_width``.
+        f: the features, their tensors left out.
+        beside: the layouts of their tensors.
+        own: NEIGHBOURS, of narrow heads, and PACKED.
+    """
+    bias, _, mask, slopes, _, _ = beside
+    constants: dict[str, Any] = {
+        "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": f.soft_cap > 0,
+        "SLOPED": slopes is not None, "MASKED": mask is not None, "DROPS": f.dropout > 0,
+        "SLOTS": tile.slots, "NEAR": tile.near, "PACKED": own["PACKED"],
+    }  # fmt: skip
+    narrow = wide <= 128
+    if narrow:
+        constants |= {
+            "BIAS": bias is not None, "NEIGHBOURS": own["NEIGHBOURS"], "SPLIT": tile.split,
+            "SHIFT": tile.shift,
+        }  # fmt: skip
+    of_bias = (bias.shape[:2] if bias else (0, 0)) if narrow else ()
+    rows, keys = (functools.partial(descriptor, rows=n, width=wide) for n in (tile.rows, 64))
+    described = dict(enumerate((rows, keys, keys, rows, None, keys, keys, keys)))
+    described[4] = functools.partial(_of_rows, rows=tile.rows)
+    if tile.split:
+        described[7] = tiles_of(tile)
+    if narrow:
+        described[13] = functools.partial(descriptor, rows=tile.rows, width=64) if bias else keys
+    return Launch(
+        (hopper_narrow if narrow else hopper_wide).backward, programs,
+        (*sizes, *factors(f), *more, *of_bias), constants, _OPTIONS, described,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def rows_launch(
+    tile: Tiling, wide: int, programs: int, sizes: tuple[int, ...], f: Features, **own: bool
+) -> Launch:
+    """The launch that makes the queries' gradient of ds.
+
+    Args:
+        tile: how work is divided.
+        wide: heads' width, as ``block_width`` gives it.
+        programs: how many.
+        sizes: the kernel's parameters from ``heads_k`` to ``dq_width``.
+        f: the features.
+        own: ADD, KEEP, NEIGHBOURS and PACKED.
+    """
+    constants = {
+        "KEYS": hopper_wide.KEYS if wide == 256 else hopper_narrow.KEYS,
+        "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "ADD": own["ADD"],
+        "KEEP": own["KEEP"], "SLOTS": hopper_queries.SLOTS[wide], "NEIGHBOURS": own["NEIGHBOURS"],
+        "PACKED": own["PACKED"],
+    }  # fmt: skip
+    keys = functools.partial(descriptor, rows=64, width=wide)
+    described = {0: tiles_of(tile), 1: keys, 2: keys}
+    scalars = (*sizes, factors(f)[2])
+    return Launch(hopper_queries.multiply, programs, scalars, constants, _OPTIONS, described)
+
+
+def _of_rows(x: torch.Tensor, rows: int) -> Any:
+    """The descriptor of lse and delta, a line a head."""
+    return TensorDescriptor(x, list(x.shape), list(x.stride()), [1, rows], rows_layout())
+
+
+def tiles_of(tile: Tiling) -> Any:
+    """What makes the descriptor of ds."""
+    return functools.partial(_of_tiles, rows=tile.rows)
+
+
+def _of_tiles(x: torch.Tensor, rows: int) -> Any:
+    return TensorDescriptor(
+        x, list(x.shape), [rows, 1], [64, rows], tile_layout(rows, x.dtype)
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def plan(
+    layouts: tuple[Layout, ...], beside: tuple[Layout | None, ...], options: tuple[Any, ...],
+    tile: Tiling | None, most: int, of_bias: Layout | None,
+) -> Plan:  # fmt: skip
+    """Of sequences of one length.
+
+    Args:
+        layouts: of grad, query, key, value.
+        beside: of the features' tensors.
+        options: the other features, with any seed.
+        tile: None: as ``hopper_shares`` says.
+        most: bytes for ds.
+        of_bias: of the bias's gradient, if that is wanted.
+    """
+    f = Features(*(None,) * len(beside), *options)  # type: ignore[arg-type]
+    _, query, key, _ = layouts
+    bias, _, mask, slopes, _, _ = beside
+    (batches, heads, m, width), (heads_k, n) = query.shape, key.shape[1:3]
+    group, wide, lines = heads // heads_k, block_width(width), batches * heads
+    edges = (m, n, f.left, f.right)
+    if tile is None:
+        keeps = of_bias is not None or mask is not None or f.dropout > 0
+        room = fits(bytes_of_a_head(edges, group, 64, 128), -(-n // 128), batches * heads_k)
+        tile = tiling(wide, m * group, f.right != UNBOUNDED, f.deterministic, keeps, room)
+    keys_of_a_block = hopper_wide.KEYS if wide == 256 else hopper_narrow.KEYS
+    blocks, row_blocks = -(-n // keys_of_a_block), -(-m // tile.rows)
+    together = 1
+    if of_bias:
+        together = hopper_bias.heads_that_share(of_bias.shape, batches, heads_k)
+    of_a_head = bytes_of_a_head(edges, group, tile.rows, keys_of_a_block)
+    work = [Part(0, batches * heads_k, 0, blocks)]
+    if tile.split:
+        work = parts(batches * heads_k, blocks, of_a_head, most, together)
+    adds = work[0].blocks == blocks and work[0].heads % together > 0
+    neighbours = bias is not None and bias.shape[0] == 1
+    sizes = (heads_k, group, m, n, f.left, f.right)
+    of_batches = (
+        batches, heads if slopes is not None and len(slopes.shape) == 2 else 0,
+        *hopper_bits.strides(None if mask is None else hopper_bits.shape_of(mask.shape, n)),
+    )  # fmt: skip
+    steps, held = [], 0
+    for part in work:
+        tiles, start = (i * keys_of_a_block // 64 for i in (part.blocks, part.start_block))
+        length = stretch(*edges, tile.rows, keys_of_a_block, start, tiles) if tile.split else 0
+        held = max(held, part.heads * length)
+        of_keys = keys_launch(
+            tile, wide, part.heads * part.blocks, (*sizes, *part, length, *of_batches), (0,) * 7, f,
+            beside, NEIGHBOURS=neighbours, PACKED=False,
+        )  # fmt: skip
+        of_rows = target = None
+        if tile.split:
+            of_rows = rows_launch(
+                tile, wide, part.heads * group * -(-m // hopper_queries.ROWS[wide]),
+                (*sizes, part.start_head * group, tiles, start, length, batches, 0, 0, 0, 0, 0), f,
+                ADD=start > 0, KEEP=part.start_block + part.blocks < blocks,
+                NEIGHBOURS=neighbours, PACKED=False,
+            )  # fmt: skip
+        if of_bias:
+            target = hopper_bias.launch_of(
+                of_bias.shape, batches, sizes, part, (start, tiles, length), tile.rows, together,
+                adds, factors(f)[3],
+            )  # fmt: skip
+        steps.append(Step(of_keys, of_rows, target))
+    sums: tuple[int, ...] = ()
+    if not tile.split:
+        sums = (lines * row_blocks * tile.rows * wide,)
+    elif work[0].blocks < blocks:
+        sums = (lines, -(-m // 128) * 128, wide)
+    ds = (held * group * -(-row_blocks // 2) * 64, tile.rows)
+    return Plan(tile, wide != 256, ds, sums, adds, tuple(steps))
