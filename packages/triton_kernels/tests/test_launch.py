@@ -1,6 +1,7 @@
 """Kept launches: which calls share one, and what the compiled kernel's own launcher is given."""
 
 import inspect
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -169,6 +170,70 @@ def test_only_so_many_maps_are_kept(mapped, monkeypatch):
     ]  # fmt: skip
 
 
+class Parameter:
+    """Of a jitted function, as triton has them."""
+
+    def __init__(self, name, default=inspect.Parameter.empty, is_constexpr=False):
+        self.name, self.default, self.is_constexpr = name, default, is_constexpr
+
+
+def described(x, block=(4,), layout="rows"):
+    return SimpleNamespace(
+        base=x, shape=list(x.shape), strides=list(x.stride()), block_shape=list(block),
+        layout=layout,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def named(mapped):
+    """A kernel of two descriptors, a tensor, a number and two that are given by name."""
+    mapped.kernel.params = [
+        *map(Parameter, "abxn"), Parameter("BLOCK", is_constexpr=True), Parameter("y", None),
+        Parameter("LAST", 9, is_constexpr=True),
+    ]  # fmt: skip
+    mapped.kept = _compat.Kept(mapped.kernel)
+    return mapped
+
+
+def test_a_kernel_of_descriptors_is_given_maps(named):
+    x, y, z = torch.zeros(8), torch.zeros(8), torch.zeros(8)
+    fixed = (1234, False, True, None, None, (4, 1, 0), None, None, None)
+    for tensors, n, grid in (((x, y, z), 6, (5,)), ((x, y, z), 7, (2, 3)), ((z, y, x), 6, (5,))):
+        a, b, c = tensors
+        named.kept[grid](described(a), described(b), c, n, BLOCK=16, num_warps=4, y=c)
+    assert len(named.kernel.calls) == 1
+    assert named.direct == [
+        (2, 3, 1, 77, *fixed, "first", 2, "second", 1, z.data_ptr(), 7, 16, z.data_ptr(), 9),
+        (5, 1, 1, 77, *fixed, "first", 3, "second", 1, x.data_ptr(), 6, 16, x.data_ptr(), 9),
+    ]
+    named.hooks[0].calls.append("a profiler's")
+    named.kept[(1,)](described(x), described(y), z, 6, BLOCK=16, num_warps=4, y=z)
+    assert len(named.kernel.calls) == 2
+    assert len(named.direct) == 2
+
+
+def test_what_a_kernel_of_descriptors_is_compiled_anew_for(named):
+    x = torch.zeros(16)
+    usual = {
+        "a": described(x), "b": described(x), "x": x, "n": 6, "BLOCK": 16, "y": x, "num_warps": 4
+    }  # fmt: skip
+
+    def call(**change):
+        given = {**usual, **change}
+        named.kept[(1,)](*(given.pop(name) for name in "abxn"), **given)
+        return len(named.kernel.calls)
+
+    assert call() == call(n=7) == call(a=described(x[:8])) == call(x=torch.zeros(4)) == 1
+    different = (
+        {"a": described(x, (8,))}, {"b": described(x, layout="columns")}, {"x": None},
+        {"a": described(x.half())}, {"x": x[1:]}, {"x": x.half()}, {"y": None}, {"n": 16},
+        {"n": 1}, {"n": 2**40 + 1}, {"n": 0.5}, {"BLOCK": 8}, {"num_warps": 8},
+    )  # fmt: skip
+    for count, change in enumerate(different, 2):
+        assert call(**change) == count, change
+        assert call(**change) == count, change
+
+
 def test_a_product_of_another_dtype_takes_another_launch(monkeypatch):
     from triton_kernels.ops.gemm import portable
 
@@ -178,3 +243,27 @@ def test_a_product_of_another_dtype_takes_another_launch(monkeypatch):
     for dtype in (torch.bfloat16, torch.float16, torch.bfloat16):
         portable.matmul_fp8(a, a.t(), torch.ones(1), torch.ones(1), dtype)
     assert taken[0] is taken[2] is not taken[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_thread_that_has_asked_nothing_of_cuda_yet(backward):
+    """It has no context, and new addresses take new maps."""
+    from triton_kernels import flash_attention
+
+    shape = (2, 4, 100, 64)
+    x = torch.randn(shape, device="cuda", dtype=torch.bfloat16, requires_grad=backward)
+
+    def call():
+        y = flash_attention(x, x, x, deterministic=True)
+        return torch.autograd.grad(y, x, torch.ones_like(y))[0] if backward else y
+
+    wanted, found = call(), []
+    room = [torch.empty_like(wanted) for _ in range(64)]
+    del room  # which torch keeps, and so does not ask CUDA for more
+    torch.cuda.synchronize()
+    thread = threading.Thread(target=lambda: found.extend(call() for _ in range(8)))
+    thread.start()
+    thread.join()
+    assert len(found) == 8
+    assert all(torch.equal(x, wanted) for x in found)

@@ -223,6 +223,7 @@ class Launch:
         make = self._described
         if not make:
             return tensors
+        _bind_context()
         return tuple([make[i](x) if i in make else x for i, x in enumerate(tensors)])
 
     def _by_look_up(self, tensors: tuple[Any, ...], varying: tuple[float, ...]) -> Any:
@@ -254,22 +255,14 @@ class Launch:
             else:
                 self._by_look_up(tensors, varying)
 
-        launcher = compiled.run
-        if not _is_known(launcher):
+        if not _is_known(compiled.run):
             return slowly
         from triton import knobs
 
         enter, leave = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
         device = torch.cuda.current_device()
         stream_of = torch._C._cuda_getCurrentRawStream
-        fixed = (
-            compiled.function, launcher.launch_cooperative_grid, launcher.launch_pdl, None, None,
-            compiled.packed_metadata, None, None, None,
-        )  # fmt: skip
-        launch, facts = launcher.launch, ()
-        if inspect.isfunction(launch):  # around that in C: it makes maps of descriptors
-            captured = inspect.getclosurevars(launch).nonlocals
-            launch, facts = captured["launcher"], captured["tensordesc_meta"]
+        launch, fixed, facts = _in_c(compiled)
         if None in facts:
             return slowly
         if facts:
@@ -325,6 +318,123 @@ class _KeptArguments:
         return found
 
 
+class Kept:
+    """A jitted function, called as such, ``kernel[grid](*arguments, **named)``, whose compiled
+    kernels are launched as by ``Launch`` from the second call on with arguments of such kinds.
+
+    For kernels whose arguments are new in every call: descriptors, and sizes that vary. What triton
+    compiles for (dtypes, alignments, blocks; constants; of an int 1, multiples of 16, its bits) is
+    looked up here.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self._known: dict[Any, Callable[..., None]] = {}
+        self._parameters = [(p.name, p.default) for p in kernel.params]
+        self._constant = [p.is_constexpr for p in kernel.params]
+        self._given = {p.name for p in kernel.params if not p.is_constexpr}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        return functools.partial(self._launch, grid)
+
+    def _launch(self, grid: tuple[int, ...], *arguments: Any, **named: Any) -> None:
+        kinds: list[Any] = [torch.cuda.current_device(), *map(_kind, arguments)]
+        for name, x in named.items():
+            kinds += name, _kind(x) if name in self._given else x
+        key = tuple(kinds)
+        found = self._known.get(key)
+        if found is not None:
+            found(grid, arguments, named)
+            return
+        _bind_context()
+        compiled = self._kernel[grid](*arguments, **named)
+        # A constant given by its place would have to be told apart by its value.
+        if _is_known(compiled.run) and not any(self._constant[: len(arguments)]):
+            self._known[key] = self._direct(compiled, arguments, named)
+
+    def _direct(
+        self, compiled: Any, arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> Callable[..., None]:
+        """Runs the compiled kernel on arguments of these kinds."""
+        from triton import knobs
+
+        enter, leave = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
+        launch, fixed, facts = _in_c(compiled)
+        device, stream_of = torch.cuda.current_device(), torch._C._cuda_getCurrentRawStream
+        rest = self._parameters[len(arguments) :]
+        first = [*arguments, *[named.get(*parameter) for parameter in rest]]
+        pointers = [i for i, x in enumerate(first) if isinstance(x, torch.Tensor)]
+        places = [i for i, x in enumerate(first) if hasattr(x, "block_shape")]
+        # From the last one on: a map and its sizes take more places than their descriptor.
+        maps = [(i, _DescriptorMaps(f)) for i, f in zip(places, facts, strict=True)][::-1]
+
+        def directly(
+            grid: tuple[int, ...], arguments: tuple[Any, ...], named: dict[str, Any]
+        ) -> None:
+            if enter.calls or leave.calls:  # a profiler's
+                _bind_context()
+                self._kernel[grid](*arguments, **named)
+                return
+            values = [*arguments, *[named.get(*parameter) for parameter in rest]]
+            for i in pointers:
+                values[i] = values[i].data_ptr()
+            for i, known in maps:
+                values[i : i + 1] = known.of(values[i])
+            x, y, z = (*grid, 1, 1)[:3]
+            launch(x, y, z, stream_of(device), *fixed, *values)
+
+        return directly
+
+
+def _kind(x: Any) -> Any:
+    """What triton compiles for of a run-time argument."""
+    if isinstance(x, torch.Tensor):
+        return x.dtype, x.data_ptr() & 15 == 0
+    if x is None or isinstance(x, int | float):
+        return None if x is None else _specialised(x)
+    return x.base.dtype, tuple(x.block_shape), x.layout
+
+
+class _DescriptorMaps:
+    """The tensor maps of descriptors of one block, by address, sizes and strides."""
+
+    def __init__(self, facts: Any) -> None:
+        self._facts = facts
+        self._known: dict[Any, list[Any]] = {}
+
+    def of(self, descriptor: Any) -> list[Any]:
+        """The map, the sizes and the strides."""
+        key = (descriptor.base.data_ptr(), *descriptor.shape, *descriptor.strides)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _MOST_MAPS:
+                self._known.clear()
+            found = self._known[key] = _map_of(descriptor, self._facts)
+        return found
+
+
+def _in_c(compiled: Any) -> tuple[Any, tuple[Any, ...], Sequence[Any]]:
+    """A compiled kernel's launcher, what it is given behind the stream, facts of its maps."""
+    launcher = compiled.run
+    fixed = (
+        compiled.function, launcher.launch_cooperative_grid, launcher.launch_pdl, None, None,
+        compiled.packed_metadata, None, None, None,
+    )  # fmt: skip
+    if not inspect.isfunction(launcher.launch):
+        return launcher.launch, fixed, ()
+    captured = inspect.getclosurevars(launcher.launch).nonlocals  # around that in C
+    return captured["launcher"], fixed, captured["tensordesc_meta"]
+
+
+def kept_launches(kernel: Any) -> Any:
+    """A jitted function as ``Kept``, where that is known to work."""
+    known = not _INTERPRETED and _version(TRITON_VERSION or "0")[:2] == (3, 6)
+    return Kept(kernel) if known else kernel
+
+
 def _is_known(launcher: Any) -> bool:
     """Whether this is the launcher that ``_direct`` knows, and the kernel asks for no memory."""
     return (
@@ -333,6 +443,23 @@ def _is_known(launcher: Any) -> bool:
         and launcher.global_scratch_size == 0
         and launcher.profile_scratch_size == 0
     )
+
+
+def _bind_context() -> None:
+    """Makes the GPU's context this thread's: the driver makes tensor maps in it, and a thread is
+    without until it first asks CUDA's runtime for something, as here whether it captures a graph.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.is_current_stream_capturing()
+
+
+def _map_of(descriptor: Any, facts: Any) -> list[Any]:
+    """What a launcher in C takes for a descriptor: the map, the sizes and the strides."""
+    from triton.backends.nvidia.driver import make_tensordesc_arg  # type: ignore[import-untyped]
+
+    _bind_context()
+    made: list[Any] = make_tensordesc_arg(descriptor, facts)
+    return made
 
 
 class _TensorMaps:
@@ -348,13 +475,9 @@ class _TensorMaps:
         address = x.data_ptr()
         found = self._known.get(address)
         if found is None:
-            from triton.backends.nvidia.driver import (  # type: ignore[import-untyped]
-                make_tensordesc_arg,
-            )
-
             if len(self._known) >= _MOST_MAPS:
                 self._known.clear()
-            found = self._known[address] = make_tensordesc_arg(self._describe(x), self._facts)
+            found = self._known[address] = _map_of(self._describe(x), self._facts)
         return found
 
 
