@@ -50,6 +50,12 @@ def triton_refuses(x: torch.Tensor, *others: Any) -> str | None:
     return None
 
 
+def _found(where: str) -> Callable[..., Any]:
+    module, _, function = where.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
 @dataclass(frozen=True)
 class Backend:
     """One implementation of a kernel."""
@@ -60,13 +66,22 @@ class Backend:
     """``module:function``, imported when first taken."""
     refuses: Callable[..., str | None] = takes_anything
     """Given the kernel's inputs, the reason why it cannot take them, or None."""
+    settled: str = ""
+    """As ``where``, of a function of the same inputs: it returns one of the leading tensors alone,
+    for calls that differ in nothing else."""
 
     @functools.cached_property
     def run(self) -> Callable[..., Any]:
         """The implementation itself."""
-        module, _, function = self.where.partition(":")
-        run: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        return run
+        return _found(self.where)
+
+    def settle(self, inputs: Sequence[Any], leading: int) -> Callable[..., Any]:
+        """The implementation, of the leading inputs alone; the others remain as they are."""
+        if self.settled:
+            function: Callable[..., Any] = _found(self.settled)(*inputs)
+            return function
+        others = tuple(inputs[leading:])
+        return lambda *first: self.run(*first, *others)
 
 
 @dataclass(frozen=True)

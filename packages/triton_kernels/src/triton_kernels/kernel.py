@@ -113,10 +113,9 @@ class Kernel:
         tuple."""
         asked = backend or backends.asked_for(self.op)
         taken = backends.choose(self.name, self.backends, inputs, asked)
-        others = inputs[self._leading :]
-        return Settled(
-            (*others, asked), taken.name, lambda *leading: taken.run(*leading, *others), shown
-        )
+        assert self._leading is not None
+        others = (*inputs[self._leading :], asked)
+        return Settled(others, taken.name, taken.settle(inputs, self._leading), shown)
 
     def repeat(self, settled: Settled, *leading: Any) -> tuple[torch.Tensor, ...]:
         """As ``outputs`` of an eager call, of tensors like those of one that was settled."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -29,6 +28,8 @@ from triton_kernels.ops.attention.layout import block_width
 
 _TILES_TO_FOLD = 6
 """Tiles a program from which pairs of packed ones are small enough to be dealt out."""
+_STEPS_TO_ANCHOR = 64
+"""Blocks of keys a program from which looking for their maxima costs more than a second launch."""
 _LOG2E = 1 / math.log(2)
 _LARGEST_CAP = 52.0
 """Up to which e^cap, times as many keys and as large values as there may be, is a float32."""
@@ -58,6 +59,9 @@ class Tiling(NamedTuple):
     """Columns of queries that stay in registers through a tile."""
     ahead: bool = False
     """Whether the maximum of a block's scores is known before p·v of the last one is waited for."""
+    anchored: bool = False
+    """Whether the maximum of a tile's first block serves for all of its blocks. Where scores grow
+    beyond it by more than bfloat16 can hold, a second launch does them again."""
 
 
 def tiling(width: int, rows: int, causal: bool) -> Tiling:
@@ -67,11 +71,13 @@ def tiling(width: int, rows: int, causal: bool) -> Tiling:
     """
     if width == 64:
         if rows >= (8192 if causal else 2048):
-            return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6)
-        return Tiling(keys=128, slots=4, v_slots=4)
+            return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6, anchored=True)
+        return Tiling(keys=128, slots=4, v_slots=4, anchored=True)
     if width == 128:
-        return Tiling(keys=128, v_slots=3, ahead=causal)
-    return Tiling(keys=64, queries=2, halves=True, kept=64, ahead=causal)
+        return Tiling(keys=128, v_slots=3, ahead=causal, anchored=True)
+    if causal:
+        return Tiling(keys=64, queries=2, halves=True, ahead=True, anchored=True)
+    return Tiling(keys=64, queries=2, halves=True, kept=64)
 
 
 def forward(
@@ -81,61 +87,42 @@ def forward(
     return attend(query, key, value, Features(*features))
 
 
-def settled(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
-) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
-    """``forward`` of tensors laid out as these, with features that are no tensors."""
-    f = Features(*features)
-    assert f.tensors == _NOTHING
-    plan = _planned(query, key, value, f, None)
-
-    def run(
-        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *nothing: None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        return _launched(plan, query, key, value, f)
-
-    return run
-
-
 def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, features: Features,
     tile: Tiling | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """``forward`` in a tiling of one's own."""
-    plan = _planned(query, key, value, features, tile)
-    return _launched(plan, query, key, value, features)
-
-
-def _planned(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features, tile: Tiling | None
-) -> _Plan:
+    f = features
     layouts = Layout.of(query), Layout.of(key), Layout.of(value)
     beside = _NOTHING
     if f.tensors != _NOTHING:  # a tensor does not equal None
         beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
     # Then a query's own key is its last: the places of sequences need not be known for that.
     level = f.cu_q is not None and f.cu_k is not None and f.cu_q.data_ptr() == f.cu_k.data_ptr()
-    return _plan(layouts, beside, f._replace(seed=0)[len(beside) :], level, tile)
-
-
-def _launched(
-    plan: _Plan, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features
-) -> tuple[torch.Tensor, torch.Tensor]:
+    plan = _plan(layouts, beside, f._replace(seed=0)[len(beside) :], level, tile)
     out = empty_output(query, value.shape[-1])
     lse = empty_lse(query)
-    places = words = visits = lse
+    places = lse
     if f.cu_q is not None and f.cu_k is not None:
         places = packing.places(f.cu_q, f.cu_k, plan.rows, out, lse=lse)
+    words = visits = lse
     if f.mask is not None:
         m, n = query.shape[2], key.shape[2]
         words = bit_masks.words_of(f.mask, n)
         visits = bit_masks.visits(words, m, n, f.left, f.right, plan.rows, plan.keys)
-    plan.launch(
+    strays = lse
+    if plan.mend is not None:
+        strays = torch.empty(plan.strays, dtype=torch.int32, device=query.device)
+    tensors = (
         query, key, value, out, out if f.bias is None else f.bias, out, lse,
         lse if f.sinks is None else f.sinks.contiguous(),
         lse if f.alibi_slopes is None else f.alibi_slopes.contiguous(), places,
-        words, visits, varying=((f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32),
+        words, visits, strays,
     )  # fmt: skip
+    seed = ((f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32)
+    plan.launch(*tensors, varying=seed)
+    if plan.mend is not None:
+        plan.mend(*tensors, varying=seed)
     return out, lse
 
 
@@ -143,6 +130,10 @@ class _Plan(NamedTuple):
     """What calls with inputs so laid out have in common."""
 
     launch: Launch
+    mend: Launch | None
+    """Does again what programs of the first launch did whose scores strayed from their anchor."""
+    strays: int
+    """Words for that: one for each warpgroup that attends."""
     rows: int
     """Queries of a tile."""
     keys: int
@@ -161,7 +152,13 @@ def _plan(
     batches, heads, m, width = query.shape
     _, heads_k, n, width_v = value.shape
     wide, wide_v = block_width(width), block_width(width_v)
-    tile = tile or tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
+    processors = _compat.device_of(query.device).processors
+    if tile is None:
+        tile = tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
+        seen = hopper_order.keys_seen(f.max_k if cu_q else n, f.left, f.right)
+        steps = batches * heads * m * seen / (64 * tile.parties * tile.keys)
+        if steps < _STEPS_TO_ANCHOR * processors:
+            tile = tile._replace(anchored=False)
     if any(beside) or f.soft_cap or f.dropout or f.left != UNBOUNDED:  # measured without them
         tile = tile._replace(kept=0, ahead=False)
     if bias:  # its blocks take the room of a third slot of values, or of outputs
@@ -170,7 +167,6 @@ def _plan(
     tiles = batches * heads * -(-m // rows)
     if cu_q:
         tiles = packing.most_tiles(m, cu_q.shape[0] - 1, rows) * heads
-    processors = _compat.device_of(query.device).processors
     wide_o = wide_v // 2 if tile.halves and wide_v == wide else wide_v
     # Without room for the next queries, a block of threads has one tile.
     persistent = wide_o != wide or tile.queries >= 2 * tile.parties
@@ -194,38 +190,45 @@ def _plan(
     bounded = 0 < cap <= _LARGEST_CAP and query.dtype is torch.bfloat16
     bounded = bounded and not (bias or sinks or slopes)
     strides = empty_output(query.example(), width_v).stride()
-    launch = Launch(
-        _kernel, programs,
-        (
-            batches, heads, heads // heads_k, m, n, f.left, f.right, section,
-            strides[1], strides[2],
-            width_v, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
-            scale / cap if cap else 0.0, *(mask.shape[:3] if mask else (0, 0, 0)),
-            threshold(f.dropout), 1 / (1 - f.dropout),
-        ),
-        {
-            "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
-            "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
-            "SINKS": sinks is not None, "PACKED": cu_q is not None,
-            "PING_PONG": tile.ping_pong, "ORDER": order,
-            "ONCE": once,
-            "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
-            "QUERIES": tile.queries, "KEPT": tile.kept, "AHEAD": tile.ahead,
-            "REGISTERS": 240 if tile.parties == 2 else 160,
-            "AFTER": f.right != 0, "BOUNDED": bounded,
-            "SHARED": bounded and wide == 64 and not mask, "MASKED": mask is not None,
-            "DROPS": f.dropout > 0,
-        },
-        {"num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128},
-        {
-            place: functools.partial(descriptor, rows=high, width=across)
-            for place, (high, across) in enumerate((
-                (64, wide), (tile.keys, wide), (tile.keys, wide_v), (64, wide_o),
-                (64, tile.keys if bias else wide_o),
-            ))
-        },
-    )  # fmt: skip
-    return _Plan(launch, rows, tile.keys)
+    anchored = tile.anchored and persistent and query.dtype is torch.bfloat16
+    anchored = anchored and not (bias or mask or slopes or cap)
+    anchored = anchored and (level or not cu_q or f.right == UNBOUNDED)
+    anchored = anchored and hopper_order.sees_first(*(0, 0) if cu_q else (m, n), f.right)
+    constants = {
+        "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
+        "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
+        "SINKS": sinks is not None, "PACKED": cu_q is not None,
+        "PING_PONG": tile.ping_pong, "ONCE": once, "ORDER": order,
+        "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
+        "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
+        "KEPT": tile.kept, "AHEAD": tile.ahead or anchored, "AFTER": f.right != 0,
+        "BOUNDED": bounded, "SHARED": bounded and wide == 64 and not mask, "ANCHORED": anchored,
+        "MASKED": mask is not None, "DROPS": f.dropout > 0,
+    }  # fmt: skip
+
+    def launch(mends: bool) -> Launch:
+        return Launch(
+            _kernel, programs,
+            (
+                batches, heads, heads // heads_k, m, n, f.left, f.right, section,
+                strides[1], strides[2],
+                width_v, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
+                scale / cap if cap else 0.0, int(mends), *(mask.shape[:3] if mask else (0, 0, 0)),
+                threshold(f.dropout), 1 / (1 - f.dropout),
+            ),
+            {**constants, "ANCHORED": anchored and not mends},
+            {"num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128},
+            {
+                place: functools.partial(descriptor, rows=high, width=across)
+                for place, (high, across) in enumerate((
+                    (64, wide), (tile.keys, wide), (tile.keys, wide_v), (64, wide_o),
+                    (64, tile.keys if bias else wide_o),
+                ))
+            },
+        )  # fmt: skip
+
+    mend = launch(True) if anchored else None
+    return _Plan(launch(False), mend, programs * tile.parties, rows, tile.keys)
 
 
 def descriptor(x: torch.Tensor, rows: int, width: int) -> Any:

@@ -129,7 +129,12 @@ forward_kernel = Kernel(
     inputs=f"{_INPUTS}, {SCHEMA}",
     outputs="(Tensor, Tensor)",
     backends=(
-        Backend("hopper", f"{_ROOM}.hopper_forward:forward", layout.forward_refuses),
+        Backend(
+            "hopper",
+            f"{_ROOM}.hopper_forward:forward",
+            layout.forward_refuses,
+            settled=f"{_ROOM}.hopper_forward:settled",
+        ),
         Backend("portable", f"{_ROOM}.portable:forward", launching.refuses),
         Backend("reference", f"{_ROOM}.reference:forward"),
     ),
