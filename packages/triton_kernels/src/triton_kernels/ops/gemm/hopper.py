@@ -238,6 +238,7 @@ def _product(
         mbarrier.init(empty.index(slot), count=2)
     for half in gl.static_range(2):
         mbarrier.init(landed.index(half), count=1)
+    fence_async_shared()  # the loads find the barriers as they were made
     tiles_m = gl.cdiv(m, 2 * _ROWS)
     tiles_n = gl.cdiv(n, c.block_type.shape[2])
     tiles = batches * tiles_m * tiles_n

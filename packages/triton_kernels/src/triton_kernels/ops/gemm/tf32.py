@@ -19,6 +19,7 @@ from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels._gluon import (
     Barrier,
     TensorDescriptor,
+    fence_async_shared,
     gl,
     gluon,
     load_async,
@@ -135,6 +136,7 @@ def _product(a, b, c, batches, m, n, k, group, SLOTS: gl.constexpr):
     for slot in gl.static_range(SLOTS):
         mbarrier.init(full.index(slot), count=1)
         mbarrier.init(empty.index(slot), count=2)
+    fence_async_shared()  # the loads find the barriers as they were made
     tiles_m = gl.cdiv(m, 2 * _ROWS)
     tiles_n = gl.cdiv(n, b.block_type.shape[1])
     tiles = batches * tiles_m * tiles_n

@@ -160,6 +160,7 @@ def _two_products(
     for slot in gl.static_range(SLOTS):
         mbarrier.init(full.index(slot), count=1)
         mbarrier.init(empty.index(slot), count=2)
+    fence_async_shared()  # the loads find the barriers as they were made
     tiles_m = gl.cdiv(m, 2 * _ROWS)
     tiles_n = gl.cdiv(n, y.block_type.shape[1])
     # Written out three times: a tuple held in a variable loses its constants.
