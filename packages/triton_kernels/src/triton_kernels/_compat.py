@@ -318,104 +318,6 @@ class _KeptArguments:
         return found
 
 
-class Kept:
-    """A jitted function, called as such, ``kernel[grid](*arguments, **named)``, whose compiled
-    kernels are launched as by ``Launch`` from the second call on with arguments of such kinds.
-
-    For kernels whose arguments are new in every call: descriptors, and sizes that vary. What triton
-    compiles for (dtypes, alignments, blocks; constants; of an int 1, multiples of 16, its bits) is
-    looked up here.
-    """
-
-    def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
-        self._known: dict[Any, Callable[..., None]] = {}
-        self._parameters = [(p.name, p.default) for p in kernel.params]
-        self._constant = [p.is_constexpr for p in kernel.params]
-        self._given = {p.name for p in kernel.params if not p.is_constexpr}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._kernel, name)
-
-    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
-        return functools.partial(self._launch, grid)
-
-    def _launch(self, grid: tuple[int, ...], *arguments: Any, **named: Any) -> None:
-        kinds: list[Any] = [torch.cuda.current_device(), *map(_kind, arguments)]
-        for name, x in named.items():
-            kinds += name, _kind(x) if name in self._given else x
-        key = tuple(kinds)
-        found = self._known.get(key)
-        if found is not None:
-            found(grid, arguments, named)
-            return
-        _bind_context()
-        compiled = self._kernel[grid](*arguments, **named)
-        # A constant given by its place would have to be told apart by its value.
-        if _is_known(compiled.run) and not any(self._constant[: len(arguments)]):
-            self._known[key] = self._direct(compiled, arguments, named)
-
-    def _direct(
-        self, compiled: Any, arguments: tuple[Any, ...], named: dict[str, Any]
-    ) -> Callable[..., None]:
-        """Runs the compiled kernel on arguments of these kinds."""
-        from triton import knobs
-
-        enter, leave = knobs.runtime.launch_enter_hook, knobs.runtime.launch_exit_hook
-        launch, fixed, facts = _in_c(compiled)
-        device, stream_of = torch.cuda.current_device(), torch._C._cuda_getCurrentRawStream
-        rest = self._parameters[len(arguments) :]
-        first = [*arguments, *[named.get(*parameter) for parameter in rest]]
-        pointers = [i for i, x in enumerate(first) if isinstance(x, torch.Tensor)]
-        places = [i for i, x in enumerate(first) if hasattr(x, "block_shape")]
-        # From the last one on: a map and its sizes take more places than their descriptor.
-        maps = [(i, _DescriptorMaps(f)) for i, f in zip(places, facts, strict=True)][::-1]
-
-        def directly(
-            grid: tuple[int, ...], arguments: tuple[Any, ...], named: dict[str, Any]
-        ) -> None:
-            if enter.calls or leave.calls:  # a profiler's
-                _bind_context()
-                self._kernel[grid](*arguments, **named)
-                return
-            values = [*arguments, *[named.get(*parameter) for parameter in rest]]
-            for i in pointers:
-                values[i] = values[i].data_ptr()
-            for i, known in maps:
-                values[i : i + 1] = known.of(values[i])
-            x, y, z = (*grid, 1, 1)[:3]
-            launch(x, y, z, stream_of(device), *fixed, *values)
-
-        return directly
-
-
-def _kind(x: Any) -> Any:
-    """What triton compiles for of a run-time argument."""
-    if isinstance(x, torch.Tensor):
-        return x.dtype, x.data_ptr() & 15 == 0
-    if x is None or isinstance(x, int | float):
-        return None if x is None else _specialised(x)
-    return x.base.dtype, tuple(x.block_shape), x.layout
-
-
-class _DescriptorMaps:
-    """The tensor maps of descriptors of one block, by address, sizes and strides."""
-
-    def __init__(self, facts: Any) -> None:
-        self._facts = facts
-        self._known: dict[Any, list[Any]] = {}
-
-    def of(self, descriptor: Any) -> list[Any]:
-        """The map, the sizes and the strides."""
-        key = (descriptor.base.data_ptr(), *descriptor.shape, *descriptor.strides)
-        found = self._known.get(key)
-        if found is None:
-            if len(self._known) >= _MOST_MAPS:
-                self._known.clear()
-            found = self._known[key] = _map_of(descriptor, self._facts)
-        return found
-
-
 def _in_c(compiled: Any) -> tuple[Any, tuple[Any, ...], Sequence[Any]]:
     """A compiled kernel's launcher, what it is given behind the stream, facts of its maps."""
     launcher = compiled.run
@@ -427,12 +329,6 @@ def _in_c(compiled: Any) -> tuple[Any, tuple[Any, ...], Sequence[Any]]:
         return launcher.launch, fixed, ()
     captured = inspect.getclosurevars(launcher.launch).nonlocals  # around that in C
     return captured["launcher"], fixed, captured["tensordesc_meta"]
-
-
-def kept_launches(kernel: Any) -> Any:
-    """A jitted function as ``Kept``, where that is known to work."""
-    known = not _INTERPRETED and _version(TRITON_VERSION or "0")[:2] == (3, 6)
-    return Kept(kernel) if known else kernel
 
 
 def _is_known(launcher: Any) -> bool:
