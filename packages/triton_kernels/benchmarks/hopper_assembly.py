@@ -112,15 +112,17 @@ def forward(size: int, causal: bool) -> None:
         "LEFT": False, "RIGHT": causal, "CAPPED": False, "SLOPED": 0, "BIAS": False,
         "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "ONCE": True,
         "ORDER": "sections" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
-        "V_SLOTS": t.v_slots, "QUERIES": t.queries, "KEPT": t.kept, "AHEAD": t.ahead,
+        "V_SLOTS": t.v_slots, "QUERIES": t.queries, "KEPT": t.kept,
+        "AHEAD": t.ahead or t.anchored, "ANCHORED": t.anchored,
         "REGISTERS": 240 if t.parties == 2 else 160,
         "AFTER": not causal, "BOUNDED": False, "SHARED": False, "MASKED": False, "DROPS": False,
         "maxnreg": 168 if t.parties == 2 else 128,
     }  # fmt: skip
     rows, places = torch.empty(16), torch.empty(16, dtype=torch.int32)
-    sizes = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0, 0.1, 0.0, 0, 0, 0, 0, 1.0, 0, 0)
+    heads = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0)
+    sizes = (*heads, 0.1, 0.0, 0, 0, 0, 0, 0, 1.0, 0, 0)
     name = f"forward d{size} {'causal' if causal else 'full'}"
-    arguments = (q, k, k, o, q, x, rows, rows, rows, places, places, places, *sizes)
+    arguments = (q, k, k, o, q, x, rows, rows, rows, places, places, places, places, *sizes)
     report(name, hopper_attend.forward, arguments, options)
 
 
@@ -137,23 +139,22 @@ def backward(size: int, causal: bool, deterministic: bool) -> None:
         ds = TensorDescriptor(tiles, [640, t.rows], [t.rows, 1], [64, t.rows], layout)
     name = f"d{size} {'causal' if causal else 'full'}{' split' if t.split else ''}"
     bounds = {"LEFT": False, "RIGHT": causal, "maxnreg": 168}
-    options = {"CAPPED": False, "SLOPED": False, "MASKED": False, "DROPS": False, **bounds}
-    options |= {"SLOTS": t.slots, "NEAR": t.near, "PACKED": False}
-    tensors = (q, k, k, q, rows, k, k, ds, lines, lines, lines, x, x)
-    sizes = (4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 66, 2, 0, 0, 0, 0)
-    scales, rest = (0.1, 0.0, 0.1, 1.0, 0), (0,) * 7
+    options = {"CAPPED": False, "SLOTS": t.slots, "NEAR": t.near, **bounds}
+    descriptors = (q, k, k, q, rows, k, k, ds)
+    sizes = (4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 66, 2)
+    scales = (0.1, 0.0, 0.1)
     if size == 256:
-        arguments = (*tensors, *sizes, *scales, *rest, 0, 0)
+        arguments = (*descriptors, *sizes, *scales)
         report(f"backward {name}", hopper_wide.backward, arguments, options)
     else:
-        options |= {"BIAS": False, "NEIGHBOURS": False, "SPLIT": t.split, "SHIFT": t.shift}
-        arguments = (*tensors, k, lines, *sizes, *scales, *rest, 0, 0, 0, 0)
+        options |= {"SPLIT": t.split, "SHIFT": t.shift, "BIAS": False, "SLOPED": False}
+        options |= {"MASKED": False, "NEIGHBOURS": False}
+        arguments = (*descriptors, k, lines, lines, *sizes, 0, 0, 0, 0, 0, 0, *scales, lines)
         report(f"backward {name}", hopper_narrow.backward, arguments, options)
     if t.split:
         options = {"KEYS": 64 if size == 256 else 128, "ADD": False, "KEEP": False, **bounds}
-        options |= {"SLOTS": hopper_queries.SLOTS[size], "NEIGHBOURS": False, "PACKED": False}
-        sizes = (4, 2, 4096, 4096, 0, 0, 0, 64, 0, 66, 2)
-        arguments = (ds, k, k, lines, lines, x, *sizes, *rest[:5], 0.1)
+        options |= {"SLOTS": hopper_queries.SLOTS[size], "NEIGHBOURS": False}
+        arguments = (ds, k, k, lines, 4, 2, 4096, 4096, 0, 0, 0, 64, 0, 66, 2, 0.1)
         report(f"queries' gradient {name}", hopper_queries.multiply, arguments, options)
 
 

@@ -27,6 +27,30 @@ def test_where_blocks_are_cut_once_only_the_last_one_is(keys):
     assert not hopper_order.cut_once(200, 200, 10, 0)
 
 
+@pytest.mark.parametrize("keys", [64, 128])
+@pytest.mark.parametrize("left", [UNBOUNDED, 0, 40, 200])
+def test_where_rows_see_their_first_block_none_begins_blind(keys, left):
+    said = 0
+    for m, n, right in ((200, 200, 0), (130, 322, 0), (64, 320, 64), (300, 107, 0), (300, 108, 0),
+                        (200, 201, 0), (90, 400, 63), (200, 77, UNBOUNDED), (100, 100, 128),
+                        (64, 400, 47)):  # fmt: skip
+        row = torch.arange(m)[:, None] + n - m
+        key = torch.arange(n)[None, :]
+        seen = (key >= row - left) if left != UNBOUNDED else key >= 0
+        if right != UNBOUNDED:
+            seen = seen & (key <= row + right)
+        blind = 0
+        for start in range(0, m, 64):
+            rows = seen.expand(m, n)[start : start + 64]
+            last = int(rows.any(0).nonzero().max()) // keys if rows.any() else 0
+            first = rows[:, last * keys : (last + 1) * keys].any(1)
+            blind += int((rows.any(1) & ~first).sum())
+        sees = hopper_order.sees_first(m, n, right)
+        assert not sees or not blind, (m, n, right)
+        said += sees
+    assert said == 6
+
+
 def test_a_tile_visits_the_blocks_that_its_rows_see():
     assert hopper_order.blocks(300, 300, UNBOUNDED, 0, 128, 128) == (1, 2, 3)
     assert hopper_order.blocks(300, 500, UNBOUNDED, 0, 128, 128) == (3, 4, 4)

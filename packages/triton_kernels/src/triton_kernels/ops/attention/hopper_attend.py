@@ -20,6 +20,10 @@ Only the blocks that the diagonal, the window's edge or the end of the keys cuts
 A bias comes block by block as keys do, into a slot for each warpgroup. Packed sequences are tiles
 of one long tensor, which ``packing`` lists: the next one's rows are not written, its keys masked.
 
+The maximum of a tile's first block may serve for all of its blocks, as its weights' *anchor*: then
+nothing else stands between a product and its exponentials. bfloat16 has room for weights of 2^100;
+beyond that a party leaves word that it has strayed, and a second launch works with running maxima.
+
 The pipeline is FlashAttention-3's (Shah et al. 2024, algorithm 2), the running maximum and sum
 are those of Dao 2023 (FlashAttention-2, algorithm 1).
 """
@@ -68,8 +72,8 @@ from triton_kernels.ops.attention.hopper_tiles import (
 
 _SIZES = (
     "batches", "heads_q", "group", "m", "n", "left", "right", "section", "o_head", "o_row", "width",
-    "bias_batches", "bias_heads", "mask_batches", "mask_heads", "mask_rows", "threshold", "seed",
-    "seed_high",
+    "bias_batches", "bias_heads", "mends", "mask_batches", "mask_heads", "mask_rows", "threshold",
+    "seed", "seed_high",
 )  # fmt: skip
 
 
@@ -141,13 +145,23 @@ def _begin(turn, there, where, step, slots, zeros, call, PARTY: gl.constexpr):
 
 
 @gluon.jit
+def _wanted(strays, mends, PARTIES: gl.constexpr):
+    """Whether this program has work: always, or if it ``mends`` where its forerunner strayed."""
+    wanted = mends == 0
+    for party in gl.static_range(PARTIES):
+        stray = gl.load(strays + gl.program_id(0) * PARTIES + party, mask=mends != 0, other=0)
+        wanted = wanted | (stray != 0)
+    return wanted
+
+
+@gluon.jit
 def _lowest(head, slope, call, ALONG_ROWS: gl.constexpr):
     """The maxima that a tile begins with, before it has seen any score."""
     top = gl.full([ROWS], -float("inf"), gl.float32, ALONG_ROWS)
     if call.BOUNDED:
         top = gl.zeros_like(top)
     if call.SINKS:
-        _, _, sinks, _, _, _, _ = call.beside
+        _, _, sinks, _, _, _, _, _ = call.beside
         _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
         top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
         if call.SLOPED and not call.AFTER:
@@ -163,7 +177,7 @@ def _attend(call, PARTY: gl.constexpr):
     q_slots, k_slots, v_slots, o_slots, _ = call.slots
     _, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
     tiles, _, _, heads_q, _, _, _, _, _, _, _ = call.work
-    _, _, _, slopes, _, _, _ = call.beside
+    _, _, _, slopes, _, _, _, strays = call.beside
     _, _, left, right = call.edges
     LEFT: gl.constexpr = call.LEFT
     RIGHT: gl.constexpr = call.RIGHT
@@ -175,6 +189,7 @@ def _attend(call, PARTY: gl.constexpr):
     CAPPED: gl.constexpr = call.CAPPED
     KEPT: gl.constexpr = call.KEPT
     BOUNDED: gl.constexpr = call.BOUNDED
+    ANCHORED: gl.constexpr = call.ANCHORED
     # Rows that see no key have no maximum.
     BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or call.BIAS or call.MASKED
     BLOCK_N: gl.constexpr = k_slots.shape[3]
@@ -188,6 +203,7 @@ def _attend(call, PARTY: gl.constexpr):
     OUT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     P: gl.constexpr = gl.DotOperandLayout(0, OUT, 2)
     zeros = gl.zeros([ROWS, BLOCK_N], gl.float32, S)
+    strayed = gl.zeros([ROWS], gl.int32, gl.SliceLayout(1, S))
     rounds = rounds_of(tiles, call.ORDER)
     # Packed, a block of threads may be left without a tile.
     some = rounds > 0
@@ -226,9 +242,11 @@ def _attend(call, PARTY: gl.constexpr):
         inside, whole = uncut(row, row + ROWS, own, BLOCK_N, LEFT, RIGHT)
         top = _lowest(head, slope, call, gl.SliceLayout(1, S))
         cut = (block >= whole) | (block < inside)
-        s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY)
-        weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
+        s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, True)
+        weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, True)
         top = new
+        if ANCHORED:  # a row that sees no key in its last block sees none
+            top = gl.where(new == -float("inf"), 0.0, new)
         total = sums_by_thread(weights)
         if SINKS:  # the sink's own weight of 1, a quarter in each
             total += 0.25 * by_thread(fade, total)
@@ -272,9 +290,9 @@ def _attend(call, PARTY: gl.constexpr):
                 cut = block >= whole
             if LEFT:
                 cut = cut | (block < inside)
-            s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY)
+            s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, False)
             if CAPPED:  # two special functions a score take longer than the other's products
-                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
+                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
             if LEFT or (RIGHT and not ONCE) or CAPPED:
                 # The branches of a wait keep the assembler from moving the next one up before them.
                 mbarrier.wait(v_full.index(v_next), v_next_phase)
@@ -292,9 +310,9 @@ def _attend(call, PARTY: gl.constexpr):
             k_slot = k_next
             k_phase = k_next_phase
             if not CAPPED:
-                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND)
+                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
             top = new
-            if BOUNDED:
+            if BOUNDED or ANCHORED:
                 total += sums_by_thread(weights)
             else:
                 total = total * by_thread(fade, total) + sums_by_thread(weights)
@@ -302,7 +320,7 @@ def _attend(call, PARTY: gl.constexpr):
             if call.DROPS:
                 halves = after_dropout(halves, place, call)
             p = gl.convert_layout(halves, P)
-            if not BOUNDED:
+            if not (BOUNDED or ANCHORED):
                 sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
             step += 1
         # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
@@ -322,7 +340,8 @@ def _attend(call, PARTY: gl.constexpr):
         sums = warpgroup_mma_wait(1, (adding,))
         mbarrier.arrive(v_free.index(before), count=1)
         total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
-        leave(sums, top, total, (head, row, first_q, m, slope), q_slot, call, PARTY)
+        tile_of = (head, row, first_q, m, slope)
+        strayed |= leave(sums, top, total, tile_of, q_slot, call, PARTY)
         row_tile = next_tile
         head = next_head
         row = next_row
@@ -331,6 +350,8 @@ def _attend(call, PARTY: gl.constexpr):
         n = next_n
     warpgroup_mma_wait(0, (scores,))
     store_wait(0)
+    if ANCHORED:
+        gl.store(strays + gl.program_id(0) * PARTIES + PARTY, gl.max(strayed, 0))
 
 
 @gluon.jit
@@ -344,17 +365,17 @@ def _barriers(SLOTS: gl.constexpr, ARRIVALS: gl.constexpr):
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def forward(
-    q, k, v, o, bias, out, lse, sinks, slopes, places, words, visits,
+    q, k, v, o, bias, out, lse, sinks, slopes, places, words, visits, strays,
     batches, heads_q, group, m, n, left, right, section, o_head, o_row, width,
-    bias_batches, bias_heads, scale, squeeze,
+    bias_batches, bias_heads, scale, squeeze, mends,
     mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
     ONCE: gl.constexpr, ORDER: gl.constexpr, PARTIES: gl.constexpr, SLOTS: gl.constexpr,
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
     KEPT: gl.constexpr, AHEAD: gl.constexpr,
-    AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr, MASKED: gl.constexpr,
-    DROPS: gl.constexpr,
+    AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr,
+    ANCHORED: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -387,9 +408,11 @@ def forward(
     tiles = row_tiles * heads
     if PACKED:
         tiles = gl.load(places) * heads_q
+    if not ANCHORED:
+        tiles = gl.where(_wanted(strays, mends, PARTIES), tiles, 0)
     call = Call(
         (q, k, v, o, bias),
-        (out, lse, sinks, slopes, places, words, visits),
+        (out, lse, sinks, slopes, places, words, visits, strays),
         (q_slots, k_slots, v_slots, o_slots, b_slots),
         (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
         (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width, bias_batches,
@@ -397,7 +420,7 @@ def forward(
         (m, n, left, right), (scale, squeeze),
         (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD, AFTER, BOUNDED, SHARED, MASKED, DROPS,
+        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS,
     )  # fmt: skip
     if PARTIES == 2:
         gl.warp_specialize(

@@ -16,7 +16,8 @@ class Call:
     descriptors: gl.tuple
     """Of q, k, v, o and the bias."""
     beside: gl.tuple
-    """Pointers: output, lse, sinks, slopes, packed sequences' tiles, a mask's words and visits."""
+    """Pointers: output, lse, sinks, slopes, packed sequences' tiles, a mask's words and visits,
+    and which warpgroups have strayed."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple
@@ -48,6 +49,8 @@ class Call:
     """Whether scores are so small that exp2 needs no maximum."""
     SHARED: gl.constexpr
     """Whether half of the exponentials are multiplied out."""
+    ANCHORED: gl.constexpr
+    """Whether the maximum of a tile's first block serves for all of its blocks."""
     MASKED: gl.constexpr
     DROPS: gl.constexpr
 
@@ -55,7 +58,7 @@ class Call:
     def __init__(
         self, descriptors, beside, slots, signals, work, edges, scales, extras,
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD, AFTER, BOUNDED, SHARED, MASKED, DROPS,
+        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -81,5 +84,6 @@ class Call:
         self.AFTER = gl.constexpr(AFTER)
         self.BOUNDED = gl.constexpr(BOUNDED)
         self.SHARED = gl.constexpr(SHARED)
+        self.ANCHORED = gl.constexpr(ANCHORED)
         self.MASKED = gl.constexpr(MASKED)
         self.DROPS = gl.constexpr(DROPS)

@@ -11,6 +11,7 @@ from triton_kernels._gluon import fence_async_shared, gl, gluon, mbarrier, store
 from triton_kernels.ops.attention.hopper_scores import ROWS
 
 _LN2 = gl.constexpr(math.log(2))
+_MOST = gl.constexpr(2.0**100)
 
 
 @gluon.jit
@@ -35,7 +36,7 @@ def _in_pieces(x, o, slot, batch, head, row):
 
 @gluon.jit
 def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
-    """The output, sums over their total, and the lse of a warpgroup's rows.
+    """The output, sums over their total, and the lse of a warpgroup's rows; which of them strayed.
 
     ``place`` is head, first row, where the sequence begins and how many rows it has, the slope.
     """
@@ -44,7 +45,7 @@ def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
     q_slots, _, _, o_slots, _ = call.slots
     _, q_free, _, _, _, _, _, _, _ = call.signals
     _, _, _, heads_q, _, _, o_head, o_row, width, _, _ = call.work
-    out, lse, _, _, _, _, _ = call.beside
+    out, lse, _, _, _, _, _, _ = call.beside
     rows_q, _, _, _ = call.edges
     PACKED: gl.constexpr = call.PACKED
     QUERIES: gl.constexpr = q_slots.shape[0]
@@ -80,3 +81,8 @@ def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
     value *= _LN2
     line = head_q if PACKED else head
     gl.store(lse + line.to(gl.int64) * rows_q + first_q + rows, value, mask=rows < m)
+    if call.ANCHORED:  # the first block's maximum was too small: sums beyond bounds, or no numbers
+        finite = gl.convert_layout(gl.sum(sums * 0.0, 1), S) == 0.0
+        return (rows < m).to(gl.int32) & (((total < _MOST) & finite).to(gl.int32) ^ 1)
+    else:
+        return gl.zeros([ROWS], gl.int32, S)

@@ -35,6 +35,21 @@ def cut_once(m: int, n: int, left: int, right: int) -> bool:
     return right == UNBOUNDED or (n - m + right + 1) % 64 in (0, 1)
 
 
+def sees_first(m: int, n: int, right: int) -> bool:
+    """Whether a row that sees any key sees one in the first block that its 64 rows visit.
+
+    As in ``cut_once``; the first visited is the last that any of the rows sees.
+    """
+    return right == UNBOUNDED or (n - m + right) % 64 == 0
+
+
+def keys_seen(n: int, left: int, right: int) -> float:
+    """About how many keys a row sees."""
+    if left == UNBOUNDED:
+        return n if right == UNBOUNDED else n / 2
+    return min(n, left + 1 + max(right, 0))
+
+
 def blocks(m: int, n: int, left: int, right: int, rows: int, keys: int) -> tuple[int, ...]:
     """Blocks of ``keys`` that each tile of ``rows`` visits."""
     seen = []

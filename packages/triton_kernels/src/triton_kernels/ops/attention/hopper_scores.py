@@ -159,7 +159,9 @@ def mask_words(like, place, call):
 
 
 @gluon.jit
-def peak(s, words, top, hidden, cut, place, call, PARTY: gl.constexpr):
+def peak(
+    s, words, top, hidden, cut, place, call, PARTY: gl.constexpr, FIRST: gl.constexpr
+):  # fmt: skip
     """Scores with what belongs to them, their new maximum (scaled), what they are scaled by."""
     _, row, key, edges, _, slope, step = place
     scale, squeeze = call.scales
@@ -180,7 +182,7 @@ def peak(s, words, top, hidden, cut, place, call, PARTY: gl.constexpr):
             s = _hidden(s, words)
     if cut:
         s = _masked(s, row, key, edges, call.LEFT, call.RIGHT)
-    if call.BOUNDED:
+    if call.BOUNDED or (call.ANCHORED and not FIRST):
         return s, top, scale
     highest = _highest(s, top) if call.AHEAD else gl.max(s, 1)
     return s, gl.maximum(top, highest * scale), scale
@@ -199,7 +201,7 @@ def _multiplied_exp2(x):
 
 
 @gluon.jit
-def weights_of(s, top, new, scale, cut, call, BLIND: gl.constexpr):
+def weights_of(s, top, new, scale, cut, call, BLIND: gl.constexpr, FIRST: gl.constexpr):
     """exp2(scale·s - new maximum), and the factor of what was summed before."""
     if call.BOUNDED:
         x = s * scale
@@ -213,6 +215,8 @@ def weights_of(s, top, new, scale, cut, call, BLIND: gl.constexpr):
                 )
                 weights = gl.convert_layout(both.reshape(x.shape), x.type.layout)
         return weights, top
+    if call.ANCHORED and not FIRST:
+        return gl.exp2(s * scale - top[:, None]), top
     base = new
     if BLIND:  # a row that has seen no key yet has no maximum
         base = gl.where(new == -float("inf"), 0.0, new)

@@ -1,0 +1,90 @@
+"""The forward on Hopper by the maximum of each tile's first block."""
+
+import pytest
+import torch
+from triton_kernels import _compat
+from triton_kernels.ops.attention import samples
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
+
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("poisoned")]
+
+
+def halves(*shapes):
+    return [torch.randn(shape, device="cuda", dtype=torch.bfloat16) for shape in shapes]
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Whether each of the forward's launches was anchored; those by number that are left out."""
+    run = _compat.Launch.__call__
+    seen, omitted = [], set()
+
+    def launched(self, *tensors, varying=()):
+        seen.append(self._constants.get("ANCHORED"))
+        if len(seen) - 1 not in omitted:
+            run(self, *tensors, varying=varying)
+
+    monkeypatch.setattr(_compat.Launch, "__call__", launched)
+    return seen, omitted
+
+
+def anchored(q, k, v, features):
+    """Output and lse by the maximum of the first blocks, however little work there is."""
+    from triton_kernels.ops.attention import hopper_forward
+
+    tile = hopper_forward.tiling(q.shape[-1], q.shape[2], features.right != UNBOUNDED)
+    return hopper_forward.attend(q, k, v, features, tile._replace(anchored=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "keys", "options"),
+    [
+        (64, 1777, {"causal": True}), (128, 1777, {"causal": True}), (256, 1777, {"causal": True}),
+        (128, 1777, {}), (128, 1777, {"window": (200, 0)}), (128, 1777, {"window": (100, None)}),
+        (128, 1777, {"window": (None, 64)}), (128, 1777, {"causal": True, "sinks": True}),
+        (128, 1777 - 64 * 9, {"causal": True}), (128, 300, {"causal": True}),
+    ], ids=str,
+)  # fmt: skip
+def test_the_first_blocks_maximum_serves_all(size, keys, options, launches):
+    q, k, v = halves((2, 4, 1777, size), (2, 2, keys, size), (2, 2, keys, size))
+    options = dict(options)
+    if "sinks" in options:
+        options["sinks"] = torch.rand(4, device="cuda")
+    expected = samples.torch_attention(
+        q.float(), *(x.float().repeat_interleave(2, 1) for x in (k, v)), **options
+    )
+    left, right = options.get("window", (None, None))
+    features = Features(
+        sinks=options.get("sinks"), scale=size**-0.5,
+        left=UNBOUNDED if left is None else left,
+        right=0 if options.get("causal") else UNBOUNDED if right is None else right,
+    )  # fmt: skip
+    output, _ = anchored(q, k, v, features)
+    # 300 keys: the first rows of 64 see none of the block that the last ones see.
+    assert launches[0] == ([False] if keys == 300 else [True, False])
+    assert (output - expected).norm() <= 0.01 * expected.norm() + 2e-3 * expected.numel() ** 0.5
+
+
+@pytest.mark.parametrize("size", [128, 256])
+@pytest.mark.parametrize("stray", ["scores", "values", "nan"])
+def test_what_strays_from_the_first_maximum_is_done_again(size, stray, launches):
+    q, k, v = halves(*[(1, 40, 1500, size)] * 3)
+    if stray == "scores":
+        k[:, ::5, 3] *= 60  # to 2^100 times the weights before and more
+    elif stray == "values":
+        k[:, ::5, 3] *= 10
+        v[:, ::5, 3] = 1e38
+    else:
+        k[0, 1, 7, 3] = torch.nan
+    features = Features(scale=size**-0.5, right=0)
+    expected = samples.torch_attention(*(x.double() for x in (q, k, v)), causal=True)
+    output, lse = anchored(q, k, v, features)
+    known = expected.isfinite()
+    assert known.all() == (stray != "nan")
+    assert torch.equal(output.isfinite(), known)
+    assert (output - expected)[known].norm() <= 0.01 * expected[known].norm()
+    assert lse.isfinite().all() == (stray != "nan")
+    assert launches[0] == [True, False]
+    launches[1].add(3)
+    alone, _ = anchored(q, k, v, features)
+    assert torch.equal(alone.isfinite(), known) == (stray == "nan")
