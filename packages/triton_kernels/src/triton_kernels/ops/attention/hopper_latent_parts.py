@@ -1,0 +1,84 @@
+"""What the two Gluon kernels that decode over latents share: pages, loads, the ends of sequences.
+
+A tile of latents lies in shared memory in three parts: two halves of the rank's columns, which are
+keys and values, and the rotated part. Each has slots and barriers of its own.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
+# (gluon.jit is untyped, and what it decorates cannot be annotated)
+
+from __future__ import annotations
+
+from triton_kernels._gluon import fence_async_shared, gl, gluon, load_async, mbarrier
+from triton_kernels.ops.attention import layout
+
+KEYS, HALF, ROTATED = (
+    gl.constexpr(x) for x in (layout.LATENT_KEYS, layout.LATENT_RANK // 2, layout.LATENT_ROTATED)
+)
+SIZES = ("group", "tokens", "page", "capacity", "row_tiles", "splits", "batches")
+"""Parameters that a kernel is not compiled anew for."""
+
+
+@gluon.jit
+def share_of(lengths, capacity, row_tiles, splits, ROWS: gl.constexpr):
+    """A program's first row, split, batch, keys of the sequence, the first of its own, its tiles.
+
+    Row tiles of the same latents run side by side, so that all but one read them from L2.
+    """
+    place = gl.program_id(0)
+    row = place % row_tiles * ROWS
+    split = place // row_tiles % splits
+    batch = place // row_tiles // splits
+    keys = capacity
+    if lengths is not None:
+        keys = gl.load(lengths + batch)
+    share = gl.cdiv(gl.cdiv(keys, splits), KEYS) * KEYS
+    start = split * share
+    tiles = gl.cdiv(gl.maximum(gl.minimum(keys - start, share), 0), KEYS)
+    return row, split, batch, keys, start, tiles
+
+
+@gluon.jit
+def place_of(table, batch, key, page, table_batch):
+    """The block of the cache that holds a key, and its place there."""
+    block = batch
+    if table is not None:
+        block = gl.load(table + batch.to(gl.int64) * table_batch + key // page)
+        key = key % page
+    return block, key
+
+
+@gluon.jit
+def ask(latents, full, slots, slot, block, key, FIRST: gl.constexpr):
+    """Starts the load of one part of a tile, from column FIRST on."""
+    mbarrier.expect(full.index(slot), latents.block_type.nbytes)
+    load_async(latents, [block, 0, key, FIRST], full.index(slot), slots.index(slot))
+
+
+@gluon.jit
+def fetch_query(
+    q, q_head, q_token, row, tokens, group, ROWS: gl.constexpr, FIRST: gl.constexpr,
+    WIDTH: gl.constexpr, WARPS: gl.constexpr,
+):  # fmt: skip
+    """Columns of the rows, in shared memory; heads and tokens lie in any strides."""
+    LANES: gl.constexpr = WIDTH // 8
+    layout: gl.constexpr = gl.BlockedLayout([1, 8], [32 // LANES, LANES], [WARPS, 1], [1, 0])
+    rows = row + gl.arange(0, ROWS, gl.SliceLayout(1, layout))
+    columns = FIRST + gl.arange(0, WIDTH, gl.SliceLayout(0, layout))
+    at = q + (rows // tokens).to(gl.int64) * q_head + (rows % tokens).to(gl.int64) * q_token
+    x = gl.load(at[:, None] + columns[None, :], mask=(rows < group * tokens)[:, None], other=0.0)
+    shared: gl.constexpr = gl.NVMMASharedLayout.get_default_for([ROWS, WIDTH], x.dtype)
+    return gl.allocate_shared_memory(x.dtype, [ROWS, WIDTH], shared, x)
+
+
+@gluon.jit
+def clear_half(slot, valid, WARPS: gl.constexpr):
+    """Zeros for a half's rows from ``valid`` on: beyond a sequence the cache may hold anything."""
+    layout: gl.constexpr = gl.BlockedLayout([1, 8], [1, 32], [WARPS, 1], [1, 0])
+    row = gl.arange(0, 8, gl.SliceLayout(1, layout))[:, None]
+    for first in gl.static_range(0, KEYS, 8):
+        if valid < first + 8:
+            eight = slot.slice(first, 8, 0)
+            x = eight.load(layout)
+            eight.store(gl.where(row + first < valid, x, 0.0).to(x.dtype))
+    fence_async_shared()
