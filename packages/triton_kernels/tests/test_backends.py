@@ -76,7 +76,7 @@ def test_use_backend_ends_with_an_error():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(BackendError, match="one of portable, reference"):
+    with pytest.raises(BackendError, match="one of hopper, portable, reference"):
         triton_kernels.softmax(torch.zeros(3), backend="cuda")
     with pytest.raises(BackendError, match="'fast'"), use_backend("softmax", "fast"):
         pass

@@ -151,7 +151,7 @@ def test_a_wrong_environment_is_told():
     code = "import torch, triton_kernels as t; t.softmax(torch.zeros(3))"
     result = process("-c", code, TRITON_KERNELS_BACKEND="best")
     assert result.returncode != 0
-    assert "backend 'best'; expected one of portable, reference" in result.stderr
+    assert "backend 'best'; expected one of hopper, portable, reference" in result.stderr
 
 
 def test_an_op_first_used_inside_a_compiled_function():

@@ -1,7 +1,8 @@
-"""What is streamed through shared memory fits into it, by the tables alone."""
+"""Groups fit into shared memory, rows into the registers of clusters, by the tables alone."""
 
 import pytest
 from triton_kernels.ops.norms import streams
+from triton_kernels.ops.softmax import shapes
 
 PROCESSOR, PROGRAM, SYSTEM, SUMS = 228 * 1024, 227 * 1024, 1024, 512
 """Bytes of shared memory: a processor's, the most a program has, what each program costs beside,
@@ -14,23 +15,30 @@ def fits(nbytes, resident):
 
 
 @pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("centered", [False, True])
-def test_rows_fit(centered, backward):
+@pytest.mark.parametrize("op", ["rms_norm", "layer_norm", "softmax"])
+def test_rows_fit(op, backward):
+    def cluster_for(columns, itemsize=2):
+        if op == "softmax":
+            return shapes.cluster_for(columns, itemsize, backward)
+        return streams.row_cluster(columns, itemsize, op == "layer_norm", backward)
+
     found = 0
-    for columns in (2**power for power in range(18)):
-        stream = streams.row_stream(columns, 2, centered, backward)
-        if stream is None:
+    for columns in (2**power for power in range(19)):
+        cluster = cluster_for(columns)
+        if cluster is None:
             continue
         found += 1
-        assert stream.parts * stream.nbytes == 2 * columns
-        tensors = 2 if backward else 1
-        assert fits(stream.nbytes * (tensors * stream.slots + stream.stored), stream.resident)
-        # With parts a row is finished while the next is read and the one after it is on its way.
-        assert stream.slots >= (3 if stream.parts > 1 else 2)
-        threads = 32 * stream.warps * stream.resident
-        assert streams.options(stream)["maxnreg"] * threads <= 65536
-        assert streams.row_stream(3 * columns // 4, 2, centered, backward) is None
-        assert streams.row_stream(columns, 4, centered, backward) is None
+        assert cluster.columns(columns, 2) == columns  # no thread without columns
+        assert cluster.columns(columns - 16, 2) == columns
+        options = cluster.options()
+        threads = 32 * options["num_warps"] * cluster.resident
+        assert options["maxnreg"] * threads <= 65536
+        assert threads <= 2048
+        assert options["num_ctas"] in (1, 2, 4, 8)  # more are not portable
+        # An H200's: at most 16 of 18 multiprocessors of a group, if a cluster takes 4 or 8.
+        assert cluster.at_once(132) * cluster.parts <= 132 * cluster.resident
+        assert cluster_for(3 * columns // 4) is None
+        assert cluster_for(columns, 4) is None
     assert found
 
 

@@ -18,6 +18,7 @@ from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.masked_softmax import reference, samples
+from triton_kernels.ops.softmax import shapes as unmasked
 from triton_kernels.registry import Op
 
 _ROOM = "triton_kernels.ops.masked_softmax"
@@ -83,6 +84,12 @@ def _checked_log(
     return x.movedim(dim, -1), mask, causal, log
 
 
+def _refuses(x: torch.Tensor, mask: torch.Tensor | None, causal: bool, log: bool) -> str | None:
+    if mask is not None or causal:
+        return "it takes no mask"
+    return unmasked.clusters_refuse(x, x.dim() - 1, backward=False)
+
+
 def _kernels(op: str) -> tuple[Kernel, Kernel]:
     """The forward kernel of an op and that of its gradient."""
 
@@ -120,6 +127,7 @@ def _kernels(op: str) -> tuple[Kernel, Kernel]:
         op=op,
         inputs="Tensor x, Tensor? mask, bool causal, bool log",
         backends=(
+            Backend("hopper", "triton_kernels.ops.softmax.hopper:without_mask", _refuses),
             Backend("portable", f"{_ROOM}.portable:softmax", triton_refuses),
             Backend("reference", f"{_ROOM}.reference:softmax"),
         ),

@@ -12,13 +12,12 @@ from typing import Any
 import torch
 
 from triton_kernels import definition
-from triton_kernels._compat import starts_aligned
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.norms import reference, streams
-from triton_kernels.ops.streams import LINE, streaming_refuses
+from triton_kernels.ops.streams import rows_refuse
 
 ROOM = "triton_kernels.ops.norms"
 CASTINGS = ("float32", "llama")
@@ -139,27 +138,23 @@ def _forward_refuses(
 
 
 def _gradient_refuses(
-    grad: torch.Tensor, grad_sum: Any, z: torch.Tensor, weight: Any, statistics: Any,
-    offset: float, casting: str, centered: bool, *wanted: bool,
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor, weight: Any,
+    statistics: Any, offset: float, casting: str, centered: bool, *wanted: bool,
 ) -> str | None:  # fmt: skip
+    if reason := _not_streamed(z, "x", centered, backward=True):
+        return reason
     if grad_sum is not None:
-        return "it adds no gradient of a sum"
-    return _not_streamed(z, "x", centered, True) or _not_streamed(grad, "grad", centered, True)
+        if z.shape[-1] <= 8192:
+            return "beside a gradient of the sum the portable kernel is as fast"
+        if reason := rows_refuse(grad_sum, "the gradient of the sum"):
+            return reason
+    return rows_refuse(grad, "grad")
 
 
 def _not_streamed(x: torch.Tensor, name: str, centered: bool, backward: bool) -> str | None:
-    n_columns, itemsize = x.shape[-1], x.element_size()
-    if streams.row_stream(n_columns, itemsize, centered, backward) is None:
+    if streams.row_cluster(x.shape[-1], x.element_size(), centered, backward) is None:
         return "for rows so long the portable kernel is as fast"
-    if reason := streaming_refuses(x):
-        return reason
-    if n_columns * itemsize % LINE:
-        return f"rows are not a multiple of {LINE} bytes long"
-    if not x.numel():
-        return "an empty tensor has no descriptor"
-    if not (x.is_contiguous() and starts_aligned(x)):
-        return f"{name} is not contiguous from a multiple of 16 bytes on"
-    return None
+    return rows_refuse(x, name)
 
 
 def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
@@ -184,12 +179,8 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
         dbias = parameters[-1] if bias_wanted else None
         return dz, dz if ctx.fused else None, dweight, dbias, *nothing
 
-    streamed: tuple[Backend, ...] = (
-        Backend("hopper", f"{ROOM}.hopper:norm_backward", _gradient_refuses),
-        Backend("hopper", f"{ROOM}.hopper:norm", _forward_refuses),
-    )
-    if fused:  # with a third tensor to read, portable rows are as fast
-        streamed = ()
+    # With a second tensor to read and one to write, portable rows are as fast.
+    alone = () if fused else (Backend("hopper", f"{ROOM}.hopper:norm", _forward_refuses),)
     gradient = Kernel(
         f"{op}_backward",
         op=op,
@@ -197,7 +188,7 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
         "float offset, str casting, bool centered, bool weight_wanted, bool bias_wanted",
         outputs="(Tensor, Tensor)",
         backends=(
-            *streamed[:1],
+            Backend("hopper", f"{ROOM}.hopper:norm_backward", _gradient_refuses),
             Backend("portable", f"{ROOM}.backward:norm_backward", triton_refuses),
             Backend("reference", f"{ROOM}.reference:norm_backward"),
         ),
@@ -210,7 +201,7 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
         "float eps, float offset, str casting, bool centered",
         outputs="(Tensor, Tensor, Tensor)" if fused else "(Tensor, Tensor)",
         backends=(
-            *streamed[1:],
+            *alone,
             Backend("portable", f"{ROOM}.forward:norm", triton_refuses),
             Backend("reference", f"{ROOM}.reference:norm"),
         ),

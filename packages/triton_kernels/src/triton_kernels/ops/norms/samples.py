@@ -92,6 +92,8 @@ def _inputs(make: Make) -> Iterator[tuple[str, torch.Tensor]]:
     on_gpu = make(1).is_cuda
     yield "sums apart", make(3, forward_columns(on_gpu) // 2 + 1)
     yield "two passes", make(2, forward_columns(on_gpu) + 3)
+    if on_gpu:
+        yield "a cluster's", make(3, 50000)
 
 
 def _columns(x: torch.Tensor) -> int:
@@ -100,7 +102,7 @@ def _columns(x: torch.Tensor) -> int:
 
 _FUSED = (
     "5x7", "5x65", "5x300", "vector", "0x4", "transposed", "sums apart", "two passes",
-    "no weight", "no weight, no bias", "Gemma", "Llama, two passes", "large values",
+    "a cluster's", "no weight", "no weight, no bias", "Gemma", "Llama, two passes", "large values",
 )  # fmt: skip
 """Those samples of a norm that its fusion with an addition is tried on too."""
 

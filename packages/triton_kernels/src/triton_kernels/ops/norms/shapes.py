@@ -70,7 +70,8 @@ def forward_tile(
     rows = max(1, 1024 // columns)
     warps = min(16, max(4, rows * columns // (512 if columns < 8192 else 1024)))
     if device.capability == (9, 0):
-        warps = _FORWARD_WARPS.get((columns, centered), warps)
+        wide = columns == 4096 and dtype.itemsize == 4
+        warps = 16 if wide else _FORWARD_WARPS.get((columns, centered), warps)
     return Tile(rows, columns, warps, math.ceil(n_rows / rows))
 
 

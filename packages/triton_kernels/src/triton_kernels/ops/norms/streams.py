@@ -9,20 +9,8 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
-
-class Stream(NamedTuple):
-    """How programs stream rows."""
-
-    nbytes: int
-    """Of a row, or of a part, that a slot holds; a power of two."""
-    warps: int
-    slots: int
-    parts: int = 1
-    """Programs that share a row."""
-    resident: int = 1
-    """Programs a multiprocessor."""
-    stored: bool = False
-    """Whether the backward keeps the weight in shared memory."""
+from triton_kernels._compat import next_power_of_2
+from triton_kernels.ops.streams import Cluster
 
 
 class GroupStream(NamedTuple):
@@ -43,35 +31,36 @@ class GroupStream(NamedTuple):
         return -(-lines // self.lines)
 
 
-def options(stream: Stream | GroupStream) -> dict[str, int]:
+def options(stream: GroupStream) -> dict[str, int]:
     """Those of the launch: as many registers a thread as leave room for all residents."""
     registers = 65536 // (32 * stream.warps * stream.resident) // 8 * 8
     return {"num_warps": stream.warps, "maxnreg": min(255, registers)}
 
 
-# By a row's bytes, up to a power of two, and whether rows are centered.
+# Rows of just so many columns of 16 bits, read twice by one program.
+_FORWARD_TWICE = {16384: Cluster(1, 16, 4), 32768: Cluster(1, 32, 2)}
+# By a row's columns of 16 bits, up to a power of two, and whether rows are centered.
 _FORWARD = {
-    (65536, False): Stream(65536, 16, 3),
-    (65536, True): Stream(16384, 8, 6, parts=4, resident=2),
-    (131072, False): Stream(32768, 8, 3, parts=4, resident=2),
-    (131072, True): Stream(16384, 8, 6, parts=8, resident=2),
-}
+    (32768, False): Cluster(4, 8, 2), (32768, True): Cluster(4, 8, 2),
+    (65536, False): Cluster(8, 8, 2), (65536, True): Cluster(8, 8, 2),
+}  # fmt: skip
 _BACKWARD = {
-    (8192, True): Stream(8192, 8, 6, resident=2),
-    (32768, False): Stream(16384, 8, 3, parts=2, resident=2),
-    (65536, False): Stream(16384, 8, 3, parts=4, resident=2),
-    (131072, False): Stream(16384, 8, 3, parts=8, resident=2),
-    (131072, True): Stream(16384, 8, 3, parts=8, resident=2, stored=True),
-}
+    (4096, True): Cluster(1, 8, 2),
+    (16384, False): Cluster(2, 16, 1), (16384, True): Cluster(2, 16, 1),
+    (32768, False): Cluster(8, 8, 2), (32768, True): Cluster(8, 8, 2),
+    (65536, False): Cluster(8, 16, 1), (65536, True): Cluster(8, 16, 1),
+}  # fmt: skip
 
 
-def row_stream(n_columns: int, itemsize: int, centered: bool, backward: bool) -> Stream | None:
+@functools.lru_cache(maxsize=1024)
+def row_cluster(n_columns: int, itemsize: int, centered: bool, backward: bool) -> Cluster | None:
     """For rows so long, or None."""
-    nbytes = n_columns * itemsize
-    power = 1 << max(nbytes - 1, 0).bit_length()
-    # Rows that leave slots empty, and of other than 16 bits, were not measured.
-    if itemsize != 2 or 4 * nbytes <= 3 * power:
+    power = next_power_of_2(max(n_columns, 1))
+    # Rows that leave many threads without columns, and of other than 16 bits, were not measured.
+    if itemsize != 2 or 4 * n_columns <= 3 * power:
         return None
+    if not backward and n_columns in _FORWARD_TWICE:
+        return _FORWARD_TWICE[n_columns]
     return (_BACKWARD if backward else _FORWARD).get((power, centered))
 
 

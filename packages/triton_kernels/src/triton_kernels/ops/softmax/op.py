@@ -16,7 +16,8 @@ from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.softmax import samples
+from triton_kernels.ops.softmax import samples, shapes
+from triton_kernels.ops.streams import rows_refuse
 from triton_kernels.registry import Op
 
 _ROOM = "triton_kernels.ops.softmax"
@@ -33,6 +34,14 @@ def _checked(x: torch.Tensor, dim: int = -1) -> tuple[torch.Tensor, int]:
             "name a dimension of x" if x.dim() else "unsqueeze it",
         )  # fmt: skip
     return x, dim % x.dim()
+
+
+def _forward_refuses(x: torch.Tensor, dim: int) -> str | None:
+    return shapes.clusters_refuse(x, dim, backward=False)
+
+
+def _gradient_refuses(grad: torch.Tensor, y: torch.Tensor, dim: int) -> str | None:
+    return shapes.clusters_refuse(y, dim, backward=True) or rows_refuse(grad, "grad")
 
 
 def _setup_forward(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -63,6 +72,7 @@ _kernel = Kernel(
     op="softmax",
     inputs="Tensor x, int dim",
     backends=(
+        Backend("hopper", f"{_ROOM}.hopper:softmax", _forward_refuses),
         Backend("portable", f"{_ROOM}.portable:softmax", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:softmax"),
     ),
@@ -76,6 +86,7 @@ _gradient = Kernel(
     op="softmax",
     inputs="Tensor grad, Tensor y, int dim",
     backends=(
+        Backend("hopper", f"{_ROOM}.hopper:softmax_backward", _gradient_refuses),
         Backend("portable", f"{_ROOM}.portable:softmax_backward", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:softmax_backward"),
     ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
 import torch
 
-from triton_kernels._compat import Device
+from triton_kernels._compat import Device, next_power_of_2
+from triton_kernels.ops.streams import Cluster, rows_refuse
 
 ONE_PASS_COLUMNS = 65536
 """The longest row that one program may hold in registers: 64 values a thread at 32 warps."""
@@ -100,3 +102,31 @@ def _strided_tile(columns: int, n_rows: int, dtype: torch.dtype, device: Device)
         rows //= 2
     columns = min(columns, _STRIDED_TILE // rows)
     return Tile(rows, columns, warps=8 if rows * columns < _STRIDED_TILE else 16)
+
+
+# Rows that clusters take on Hopper, by the power of two of their columns of 16 bits.
+_CLUSTERS_FORWARD = {
+    8192: Cluster(1, 16, 4), 16384: Cluster(1, 32, 2), 32768: Cluster(8, 8, 4),
+    65536: Cluster(8, 8, 4),
+}  # fmt: skip
+_CLUSTERS_BACKWARD = {
+    16384: Cluster(1, 16, 2), 32768: Cluster(4, 8, 4), 65536: Cluster(8, 8, 4),
+    131072: Cluster(8, 16, 2),
+}  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1024)
+def cluster_for(n_columns: int, itemsize: int, backward: bool) -> Cluster | None:
+    """How the programs of a cluster take rows so long; None where portable ones are as fast."""
+    power = next_power_of_2(max(n_columns, 1))
+    # Rows that leave many threads without columns, and of other than 16 bits, were not measured.
+    if itemsize != 2 or 4 * n_columns <= 3 * power:
+        return None
+    return (_CLUSTERS_BACKWARD if backward else _CLUSTERS_FORWARD).get(power)
+
+
+def clusters_refuse(x: torch.Tensor, dim: int, backward: bool) -> str | None:
+    """Why clusters do not take the rows of x along that dimension, or None."""
+    if dim != x.dim() - 1 or cluster_for(x.shape[dim], x.element_size(), backward) is None:
+        return "for such rows the portable kernel is as fast"
+    return rows_refuse(x, "x")

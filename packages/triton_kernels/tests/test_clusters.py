@@ -1,0 +1,161 @@
+"""Rows divided among the programs of a cluster on Hopper: every kind of cluster and row."""
+
+import pytest
+import torch
+from triton_kernels import explain, layer_norm, log_softmax, record_backends, rms_norm, softmax
+from triton_kernels.ops.norms import backward, forward
+from triton_kernels.ops.softmax import portable
+from triton_kernels.ops.streams import Cluster
+
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("poisoned")]
+
+# A program alone and several; fewer warps' numbers than a warp has lanes, as many, and more.
+CLUSTERS = [
+    Cluster(1, 4, 4),
+    Cluster(1, 32, 2),
+    Cluster(2, 16, 1),
+    Cluster(4, 4, 4),
+    Cluster(8, 16, 1),
+]
+
+
+def distance(actual, exact):
+    """In units in the last place of the largest number, of the dtype that ``actual`` has."""
+    assert actual.isfinite().all()
+    unit = torch.finfo(actual.dtype).eps * exact.abs().max()
+    return ((actual.double() - exact).abs().max() / unit).item()
+
+
+def gradients(function, *inputs, dy):
+    leaves = [x.detach().requires_grad_() for x in inputs]
+    y = function(*leaves)
+    return y.detach(), *torch.autograd.grad(y, leaves, dy)
+
+
+def rows_for(cluster, dtype):
+    """A row that fills the threads once, rows that leave some empty, rows of several turns."""
+    fill = cluster.parts * cluster.warps * 512 // dtype.itemsize
+    for n_rows, columns in ((1, fill), (500, fill - 48), (3, 3 * fill - 16), (2, 4 * fill)):
+        x, dy = torch.randn(2, n_rows, columns, device="cuda", dtype=dtype).unbind()
+        yield x + 3, dy
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("cluster", CLUSTERS, ids=str)
+def test_norms(cluster, centered, dtype):
+    from triton_kernels.ops.norms import hopper
+
+    units = 2 if dtype is not torch.float32 else 16
+    for x, dy in rows_for(cluster, dtype):
+        weight, bias = torch.randn(2, x.shape[1], device="cuda", dtype=dtype).unbind()
+        options = (0.0, "float32", centered)
+        found = hopper.norm(
+            x, None, weight, bias if centered else None, 1e-5, *options, cluster=cluster
+        )
+        dz, parameters = hopper.norm_backward(
+            dy, None, x, weight, found[1], *options, True, centered, cluster=cluster
+        )
+
+        def of_torch(x, w, b):
+            norm = torch.nn.functional
+            if centered:
+                return norm.layer_norm(x, x.shape[1:], w, b, 1e-5)
+            return norm.rms_norm(x, x.shape[1:], w, 1e-5) + 0 * b
+
+        exact = gradients(of_torch, *(t.double() for t in (x, weight, bias)), dy=dy.double())
+        for actual, wanted in zip((found[0], dz, *parameters), exact, strict=False):
+            assert distance(actual, wanted) < units
+
+
+def test_a_mean_far_from_zero_costs_no_digits():
+    from triton_kernels.ops.norms import hopper
+
+    x = torch.randn(5, 32768, device="cuda") + 1000
+    x[:, :64] += 50  # nor do first columns unlike the others
+    for columns, cluster in ((32768, CLUSTERS[1]), (32768, CLUSTERS[2]), (32752, CLUSTERS[2])):
+        part = x[:, :columns].contiguous()
+        exact = torch.stack((1 / part.double().std(1, correction=0), part.double().mean(1)))
+        found = hopper.norm(part, None, None, None, 0.0, 0.0, "float32", True, cluster=cluster)
+        torch.testing.assert_close(found[1].double(), exact, rtol=4e-6, atol=0)
+
+
+@pytest.mark.parametrize(("offset", "casting"), [(1.0, "float32"), (0.0, "llama")])
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32, None])
+@pytest.mark.parametrize("cluster", CLUSTERS[1:3], ids=str)
+def test_norms_of_every_kind_as_the_portable_ones(cluster, weights, offset, casting):
+    from triton_kernels.ops.norms import hopper
+
+    x, dy, dsum = torch.randn(3, 300, 8192, device="cuda", dtype=torch.bfloat16).unbind()
+    weight = None if weights is None else torch.randn(8192, device="cuda", dtype=weights)
+    options = (offset, casting, False)
+    y, statistics = forward.norm(x, None, weight, None, 1e-5, *options)
+    inputs = (dy, dsum, x, weight, statistics, *options, weight is not None, False)
+    expected = (y, statistics, *backward.norm_backward(*inputs))
+    actual = hopper.norm(x, None, weight, None, 1e-5, *options, cluster=cluster)
+    actual += hopper.norm_backward(*inputs, cluster=cluster)
+    for found, wanted in zip(actual, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=2**-7, atol=2**-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("cluster", CLUSTERS, ids=str)
+def test_softmax(cluster, dtype):
+    from triton_kernels.ops.softmax import hopper
+
+    units = 2 if dtype is not torch.float32 else 16
+    for x, dy in rows_for(cluster, dtype):
+        y = hopper.softmax(x, 1, cluster=cluster)
+        dx = hopper.softmax_backward(dy, y, 1, cluster=cluster)
+        log = hopper.softmax(x, 1, log=True, cluster=cluster)
+        exact = gradients(lambda x: x.softmax(1), x.double(), dy=dy.double())
+        assert distance(y, exact[0]) < units
+        assert distance(dx, exact[1]) < units
+        assert distance(log, x.double().log_softmax(1)) < units
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("cluster", CLUSTERS[1:4], ids=str)
+def test_softmax_of_what_is_not_finite(cluster, log):
+    from triton_kernels.ops.softmax import hopper
+
+    x = torch.randn(8, 8192, device="cuda") * 50
+    x[0] = -torch.inf
+    x[1, 5:] = -torch.inf
+    x[2, :8000] = -torch.inf
+    x[3, 77] = torch.inf
+    x[4, 4000] = torch.nan
+    x[5] = 88
+    actual = hopper.softmax(x, 1, log, cluster=cluster)
+    torch.testing.assert_close(actual, portable.softmax(x, 1, None, log), equal_nan=True)
+
+
+@pytest.mark.parametrize("function", [rms_norm, layer_norm, softmax, log_softmax])
+def test_two_runs_agree_and_clusters_are_taken(function):
+    x = torch.randn(300, 32768, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    weight = [] if "softmax" in function.__name__ else [torch.randn_like(x[0]).requires_grad_()]
+    runs = []
+    for _ in range(2):
+        with record_backends() as record:
+            y = function(x, *weight)
+            runs.append((y, *torch.autograd.grad(y, [x, *weight], x)))
+    assert "hopper" in {backend for _, backend in record}
+    assert all(map(torch.equal, *runs))
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (torch.empty(2, 32760), "multiple of 16"),
+        (torch.empty(2, 65536)[:, ::2], "not contiguous"),
+        (torch.empty(2 * 32768 + 1)[1:].view(2, 32768), "16 bytes"),
+        (torch.empty(0, 32768), "empty"),
+        (torch.empty(2, 32768), None),
+    ],
+)
+def test_what_clusters_refuse(x, reason):
+    like = torch.empty(x.untyped_storage().nbytes() // 4, device="cuda", dtype=torch.bfloat16)
+    x = like.as_strided(x.shape, x.stride(), x.storage_offset())
+    for op in ("rms_norm", "softmax"):
+        found = explain(op, x).reasons["hopper"]
+        assert found is None if reason is None else reason in found
