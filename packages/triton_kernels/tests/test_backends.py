@@ -105,3 +105,24 @@ def test_the_interpreter_says_which_numpy_it_needs(monkeypatch, triton, numpy_ve
     monkeypatch.setattr(numpy, "__version__", numpy_version)
     reason = _compat.interpreter_fault.__wrapped__()
     assert reason is None if fault is None else fault in reason
+
+
+def test_every_settled_backend_is_there():
+    """Named by text, it would be missed at its first call only."""
+    import ast
+    from importlib.util import find_spec
+
+    from triton_kernels import registry
+
+    found = 0
+    for name in registry.op_names():
+        op = registry.get(name)
+        for backend in (b for kernel in (op.kernel, *op.gradients) for b in kernel.backends):
+            if backend.settled:
+                module, _, function = backend.settled.partition(":")
+                spec = find_spec(module)
+                with open(spec.origin, encoding="utf-8") as source:
+                    tree = ast.parse(source.read())
+                assert function in {x.name for x in tree.body if isinstance(x, ast.FunctionDef)}
+                found += 1
+    assert found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -87,30 +88,55 @@ def forward(
     return attend(query, key, value, Features(*features))
 
 
+def settled(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *features: Any
+) -> Callable[..., tuple[torch.Tensor, torch.Tensor]]:
+    """``forward`` of tensors laid out as these, with features that are no tensors."""
+    f = Features(*features)
+    assert f.tensors == _NOTHING
+    plan = _planned(query, key, value, f, None)
+
+    def run(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *nothing: None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return _launched(plan, query, key, value, f)
+
+    return run
+
+
 def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, features: Features,
     tile: Tiling | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """``forward`` in a tiling of one's own."""
-    f = features
+    plan = _planned(query, key, value, features, tile)
+    return _launched(plan, query, key, value, features)
+
+
+def _planned(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features, tile: Tiling | None
+) -> _Plan:
     layouts = Layout.of(query), Layout.of(key), Layout.of(value)
     beside = _NOTHING
     if f.tensors != _NOTHING:  # a tensor does not equal None
         beside = tuple(None if x is None else Layout.of(x) for x in f.tensors)
     # Then a query's own key is its last: the places of sequences need not be known for that.
     level = f.cu_q is not None and f.cu_k is not None and f.cu_q.data_ptr() == f.cu_k.data_ptr()
-    plan = _plan(layouts, beside, f._replace(seed=0)[len(beside) :], level, tile)
+    return _plan(layouts, beside, f._replace(seed=0)[len(beside) :], level, tile)
+
+
+def _launched(
+    plan: _Plan, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features
+) -> tuple[torch.Tensor, torch.Tensor]:
     out = empty_output(query, value.shape[-1])
     lse = empty_lse(query)
-    places = lse
+    places = words = visits = strays = lse
     if f.cu_q is not None and f.cu_k is not None:
         places = packing.places(f.cu_q, f.cu_k, plan.rows, out, lse=lse)
-    words = visits = lse
     if f.mask is not None:
         m, n = query.shape[2], key.shape[2]
         words = bit_masks.words_of(f.mask, n)
         visits = bit_masks.visits(words, m, n, f.left, f.right, plan.rows, plan.keys)
-    strays = lse
     if plan.mend is not None:
         strays = torch.empty(plan.strays, dtype=torch.int32, device=query.device)
     tensors = (
