@@ -28,7 +28,7 @@ EXPECTED = {
     },
     ("matmul", "portable"): {"_matmul"},
     ("matmul", "tma"): {"_matmul_tma"},
-    ("matmul", "split_k"): {"_partial", "_sum_parts"},
+    ("matmul", "split_k"): {"_partial", "_join"},
 }  # fmt: skip
 
 

@@ -334,6 +334,16 @@ def test_of_equal_maxima_argmax_takes_the_first(dim, device):
     assert triton_kernels.argmax(x, dim).tolist() == [0, 100, 4099]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_what_comes_before_an_infinity_in_cumsum_is_finite(dim, reverse):
+    x = torch.ones(300, 300, device="cuda")
+    x[130, 131] = torch.inf
+    exact = x.flip(dim).cumsum(dim).flip(dim) if reverse else x.cumsum(dim)
+    assert torch.equal(triton_kernels.cumsum(x, dim, reverse), exact)
+
+
 def test_embedding_refuses_ids_out_of_range_where_that_is_free():
     weight = torch.zeros(4, 3)
     for ids in (torch.tensor([0, 4]), torch.tensor([-1])):
@@ -378,18 +388,18 @@ INTERPRETED = {
     "rope_qk": {"_rope_qk"},
     "masked_softmax": {"_forward", "_backward"},
     "log_softmax": {"_forward", "_backward", "_forward_one_pass"},
-    "embedding": {"_gather", "_add_up"},
+    "embedding": {"_gather", "_number", "_begin", "_add_up"},
     "multiply_add": {"_multiply_add"},
     "strided_copy": {"_copy"},
     "transpose": {"_copy"},
-    "reduce_sum": {"_reduce"},
-    "reduce_mean": {"_reduce"},
-    "reduce_max": {"_reduce"},
-    "argmax": {"_find"},
-    "matvec": {"_matvec", "_outer"},
-    "outer": {"_matvec", "_outer"},
+    "reduce_sum": {"_reduce", "_join"},
+    "reduce_mean": {"_reduce", "_join"},
+    "reduce_max": {"_reduce", "_join"},
+    "argmax": {"_find", "_look"},
+    "matvec": {"_matvec", "_outer", "_join"},
+    "outer": {"_outer", "_both_products", "_join"},
     "dropout": {"_dropout"},
-    "cumsum": {"_cumsum"},
+    "cumsum": {"_cumsum", "_cumsum_across"},
     "linear": {"_matmul", "_activation_backward"},
     "linear_cross_entropy": {*CROSS_ENTROPY, "sum_weights", "_scale"},
     "matmul_fp8": {"_matmul"},

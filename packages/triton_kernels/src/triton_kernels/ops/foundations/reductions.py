@@ -1,11 +1,11 @@
 """reduce_sum, reduce_mean, reduce_max and argmax along any dimension.
 
-A tensor is seen as (outer, columns, inner). A program takes a tile of rows, which are neighbours
-in memory where inner is not 1, and walks along a part of their columns; every lane of the tile
-keeps a result of its own until the end, so that threads exchange once, and a long sum is one of
-many short ones. argmax looks for the maximum first: of what a thread has loaded it keeps the
-largest and the chunk that held it, and only at the end reads there once more for the place. Where
-rows are few, several programs share the columns, and their results are joined in a fixed order.
+A tensor is seen as (outer, columns, inner). A warp takes a row or, where inner is not 1, as many
+neighbouring rows as it can load at once, and walks along a part of their columns (ops/parts.py says
+which); every lane keeps a result of its own until the end, so that threads exchange once, and a
+long sum is one of many short ones. argmax looks for the maximum first: of each group of columns
+that a thread has loaded it keeps the largest, if it is the largest so far, and where the group
+begins; only at the end it reads there once more for the place.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -20,11 +20,21 @@ from typing import Any, NamedTuple
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, Layout, tl, triton
+from triton_kernels._compat import Launch, Layout, cdiv, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
+from triton_kernels.ops.parts import (
+    after_the_kernel_before,
+    early_options,
+    join,
+    larger,
+    next_may_start,
+    sortable,
+    tile_for,
+    unsorted,
+)
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
 
 INTERPRETED = tl.constexpr(_compat.interpreting())
@@ -46,124 +56,129 @@ def reference(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
 
 
 @triton.jit
-def _sortable(x):
-    """An int32 for each float32, in the same order; NaN above all, as torch has it."""
-    bits = (x + 0.0).to(tl.int32, bitcast=True)
-    key = tl.where(bits >= 0, bits, bits ^ 0x7FFFFFFF)
-    return tl.where(x == x, key, 0x7FC00000)
-
-
-@triton.jit
-def _unsorted(key):
-    """The float32 of such an int32."""
-    return tl.where(key >= 0, key, key ^ 0x7FFFFFFF).to(tl.float32, bitcast=True)
-
-
-@triton.jit
 def _reduce(
     x_ptr, value_ptr, n_rows, n_columns, part, x_outer, x_row, x_column, scale,
-    WHAT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    MAXIMUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, LOADS: tl.constexpr,
+    EARLY: tl.constexpr,
 ):  # fmt: skip
+    next_may_start(EARLY)
     row_tiles = tl.cdiv(n_rows, ROWS)
     outer = (tl.program_id(0) // row_tiles).to(tl.int64)
     rows = ((tl.program_id(0) % row_tiles) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
     x_rows = x_ptr + outer * x_outer + rows * x_row
     first = tl.program_id(1) * part
     last = tl.minimum(first + part, n_columns)
-    nothing = 0.0 if WHAT == "sum" else -float("inf")
+    nothing = -float("inf") if MAXIMUM else 0.0
     values = tl.full((ROWS, COLUMNS), nothing, tl.float32)
-    for start in tl.range(first, last, COLUMNS, num_stages=STAGES):
-        columns = start + tl.arange(0, COLUMNS)[None, :]
-        mask = (rows < n_rows) & (columns < last)
-        at = x_rows + columns.to(tl.int64) * x_column
-        x = tl.load(at, mask=mask, other=nothing).to(tl.float32)
-        if WHAT == "sum":
-            values += x
-        else:
-            values = tl.maximum(values, x, propagate_nan=tl.PropagateNan.ALL)
+    for start in range(first, last, COLUMNS * LOADS):
+        for i in tl.static_range(LOADS):  # all on their way before the first is used
+            columns = start + i * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+            mask = (rows < n_rows) & (columns < last)
+            at = x_rows + columns.to(tl.int64) * x_column
+            x = tl.load(at, mask=mask, other=nothing).to(tl.float32)
+            values = larger(values, x) if MAXIMUM else values + x
     at = (tl.program_id(1) * (tl.num_programs(0) // row_tiles) + outer) * n_rows + rows
-    if WHAT == "sum":
-        total = tl.sum(values, axis=1, keep_dims=True) * scale
-        tl.store(value_ptr + at, total, mask=rows < n_rows)
+    if MAXIMUM:
+        value = unsorted(tl.max(sortable(values), axis=1, keep_dims=True))
     else:
-        best = tl.max(_sortable(values), axis=1, keep_dims=True)
-        tl.store(value_ptr + at, _unsorted(best), mask=rows < n_rows)
+        value = tl.sum(values, axis=1, keep_dims=True) * scale
+    tl.store(value_ptr + at, value, mask=rows < n_rows)
 
 
 @triton.jit
-def _larger(a, b):
-    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+def _largest(x, ROWS: tl.constexpr, GROUPS: tl.constexpr, GROUP: tl.constexpr):
+    """(ROWS, GROUPS · GROUP) to the largest of each GROUP of neighbours, NaN above all."""
+    x = tl.reshape(x, (ROWS, GROUPS, GROUP))
+    if INTERPRETED:  # it would call `larger` for every element
+        return unsorted(tl.max(sortable(x), axis=2))
+    else:
+        return tl.reduce(x, 2, larger)
 
 
 @triton.jit
-def _largest(x, ROWS: tl.constexpr, COLUMNS: tl.constexpr, GROUP: tl.constexpr, NEAR: tl.constexpr):
-    """(ROWS, COLUMNS) to the (ROWS, COLUMNS // GROUP) largest of each GROUP, NaN above all.
-
-    A group is what one thread holds: neighbours where columns are, else every n-th column.
-    """
-    if NEAR:
-        x = tl.reshape(x, (ROWS, COLUMNS // GROUP, GROUP))
-    else:
-        x = tl.permute(tl.reshape(x, (ROWS, GROUP, COLUMNS // GROUP)), (0, 2, 1))
-    if INTERPRETED:  # it would call _larger for every element
-        return _unsorted(tl.max(_sortable(x), axis=2))
-    else:
-        return tl.reduce(x, 2, _larger)
+def _place(x_rows, best, start, n_columns, x_column, there, GROUP: tl.constexpr):
+    """Where in the GROUP of columns from ``start`` on each row's largest, known by its key, is."""
+    columns = start + tl.arange(0, GROUP)[None, :]
+    mask = there & (columns < n_columns)
+    x = tl.load(x_rows + columns.to(tl.int64) * x_column, mask=mask, other=0.0).to(tl.float32)
+    found = mask & (sortable(x) == best)
+    return tl.min(tl.where(found, columns, 0x7FFFFFFF), axis=1, keep_dims=True)
 
 
 @triton.jit
 def _find(
-    x_ptr, value_ptr, index_ptr, n_rows, n_columns, part, x_outer, x_row, x_column,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr, GROUP: tl.constexpr, NEAR: tl.constexpr,
+    x_ptr, key_ptr, place_ptr, n_rows, n_columns, part, x_outer, x_row, x_column,
+    ROWS: tl.constexpr, GROUPS: tl.constexpr, GROUP: tl.constexpr, LOADS: tl.constexpr,
+    NEAR: tl.constexpr, WHOLE: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    """The place of WHOLE rows' largest; of a part its key, and where the GROUP with it begins."""
+    next_may_start(EARLY)
     row_tiles = tl.cdiv(n_rows, ROWS)
     outer = (tl.program_id(0) // row_tiles).to(tl.int64)
     rows = ((tl.program_id(0) % row_tiles) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
     x_rows = x_ptr + outer * x_outer + rows * x_row
     first = tl.program_id(1) * part
     last = tl.minimum(first + part, n_columns)
-    values = tl.full((ROWS, COLUMNS // GROUP), -float("inf"), tl.float32)
-    starts = tl.zeros((ROWS, COLUMNS // GROUP), tl.int32) + first
-    for start in tl.range(first, last, COLUMNS):
-        columns = start + tl.arange(0, COLUMNS)[None, :]
-        mask = (rows < n_rows) & (columns < last)
-        at = x_rows + columns.to(tl.int64) * x_column
-        x = tl.load(at, mask=mask, other=-float("inf")).to(tl.float32)
-        largest = _largest(x, ROWS, COLUMNS, GROUP, NEAR)
-        better = ((largest <= values) == 0) & (values == values)  # larger, or the first NaN
-        values = tl.where(better, largest, values)
-        starts = tl.where(better, start, starts)
-    keys = _sortable(values)
+    values = tl.full((ROWS, GROUPS), -float("inf"), tl.float32)
+    starts = tl.zeros((ROWS, GROUPS), tl.int32) + first
+    for chunk in range(first, last, GROUPS * GROUP * LOADS):
+        for i in tl.static_range(LOADS):
+            start = chunk + i * GROUPS * GROUP
+            if NEAR:  # a thread's 16 bytes
+                columns = start + tl.arange(0, GROUPS * GROUP)[None, :]
+                mask = (rows < n_rows) & (columns < last)
+                at = x_rows + columns.to(tl.int64) * x_column
+                x = tl.load(at, mask=mask, other=-float("inf")).to(tl.float32)
+                largest = _largest(x, ROWS, GROUPS, GROUP)
+            else:  # a thread has 16 bytes of neighbouring rows in each of these columns
+                largest = tl.full((ROWS, GROUPS), -float("inf"), tl.float32)
+                for j in tl.static_range(GROUP):
+                    columns = start + tl.arange(0, GROUPS)[None, :] * GROUP + j
+                    mask = (rows < n_rows) & (columns < last)
+                    at = x_rows + columns.to(tl.int64) * x_column
+                    x = tl.load(at, mask=mask, other=-float("inf"))
+                    largest = larger(largest, x.to(tl.float32))
+            better = ((largest <= values) == 0) & (values == values)  # larger, or the first NaN
+            values = tl.where(better, largest, values)
+            starts = tl.where(better, start, starts)
+    starts += tl.arange(0, GROUPS)[None, :] * GROUP
+    keys = sortable(values)
     best = tl.max(keys, axis=1, keep_dims=True)
-    if NEAR:  # the first of the groups that hold it
-        starts += tl.arange(0, COLUMNS // GROUP)[None, :] * GROUP
-        columns = tl.arange(0, GROUP)[None, :]
-    else:  # groups lie across each other: the first chunk
-        columns = tl.arange(0, COLUMNS)[None, :]
-    columns += tl.min(tl.where(keys == best, starts, 0x7FFFFFFF), axis=1, keep_dims=True)
-    mask = (rows < n_rows) & (columns < last)
-    x = tl.load(x_rows + columns.to(tl.int64) * x_column, mask=mask, other=0.0).to(tl.float32)
-    found = mask & (_sortable(x) == best)
-    place = tl.min(tl.where(found, columns, 0x7FFFFFFF), axis=1, keep_dims=True)
+    place = tl.min(tl.where(keys == best, starts, 0x7FFFFFFF), axis=1, keep_dims=True)
     at = (tl.program_id(1) * (tl.num_programs(0) // row_tiles) + outer) * n_rows + rows
-    tl.store(value_ptr + at, best, mask=rows < n_rows)
-    tl.store(index_ptr + at, place, mask=rows < n_rows)
+    if WHOLE:
+        place = _place(x_rows, best, place, n_columns, x_column, rows < n_rows, GROUP)
+    else:
+        tl.store(key_ptr + at, best, mask=rows < n_rows)
+    tl.store(place_ptr + at, place.to(place_ptr.dtype.element_ty), mask=rows < n_rows)
 
 
-_WARPS = 4
-
-
-def _group(rows: int, columns: int, dtype: torch.dtype, near: bool) -> int:
-    """Columns that one thread holds of a row: it loads 16 bytes of neighbours at a time."""
-    at_once = 16 // dtype.itemsize
-    loads = rows * columns // (32 * _WARPS * at_once)
-    return max(1, min(columns, at_once if near else loads))
+@triton.jit
+def _look(
+    x_ptr, key_ptr, start_ptr, y_ptr, parts, n, n_rows, n_columns, x_outer, x_row, x_column,
+    GROUP: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    """Which part of a row has the largest, and where in the group named there it is."""
+    after_the_kernel_before(EARLY)
+    row = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)[:, None]
+    part = tl.arange(0, PARTS)[None, :]
+    at = part.to(tl.int64) * n + row
+    mask = (part < parts) & (row < n)
+    keys = tl.load(key_ptr + at, mask=mask, other=-0x80000000)
+    starts = tl.load(start_ptr + at, mask=mask, other=0x7FFFFFFF)
+    best = tl.max(keys, axis=1, keep_dims=True)
+    start = tl.min(tl.where(keys == best, starts, 0x7FFFFFFF), axis=1, keep_dims=True)
+    x_rows = x_ptr + (row // n_rows) * x_outer + (row % n_rows) * x_row
+    place = _place(x_rows, best, start, n_columns, x_column, row < n, GROUP)
+    tl.store(y_ptr + row, place.to(tl.int64), mask=row < n)
 
 
 class _Plan(NamedTuple):
     """What calls with inputs so laid out have in common."""
 
     launch: Launch
+    look: Launch | None
+    """argmax's second kernel, where programs share rows."""
     parts: int
     """Programs that share the columns of a row."""
     shape: torch.Size
@@ -172,7 +187,7 @@ class _Plan(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def _plan(x: Layout, dim: int, what: str) -> _Plan | None:
-    """The launch for a tensor so laid out; None: it takes a copy to see it as rows."""
+    """The launches for a tensor so laid out; None: it takes a copy to see it as rows."""
     shape = torch.Size((*x.shape[:dim], *x.shape[dim + 1 :]))
     n = x.shape[dim]
     try:
@@ -185,23 +200,43 @@ def _plan(x: Layout, dim: int, what: str) -> _Plan | None:
     else:
         strides = (rows.stride(0), rows.stride(2), rows.stride(1))
     near = strides[2] == 1
-    tile_rows, tile_columns, parts = _tile(outer, inner, n, near, x.device)
-    part = triton.cdiv(n, parts * tile_columns) * tile_columns
-    parts = triton.cdiv(n, part)
-    grid = (outer * triton.cdiv(inner, tile_rows), parts)
-    sizes, options = (inner, n, part, *strides), {"num_warps": _WARPS}
-    constants = {"ROWS": tile_rows, "COLUMNS": tile_columns}
-    if what == "argmax":
-        group = _group(tile_rows, tile_columns, x.dtype, near)
-        constants = {**constants, "GROUP": group, "NEAR": near}
-        return _Plan(Launch(_find, grid, sizes, constants, options), parts, shape)
-    factor = 1 / n if what == "mean" else 1.0
-    named = {"WHAT": "sum" if what == "mean" else what, **constants, "STAGES": 3}
-    return _Plan(Launch(_reduce, grid, (*sizes, factor), named, options), parts, shape)
+    # Of one long row more and shorter parts end closer together than those that run at a time.
+    most = 64 if near and what != "argmax" else 16
+    tile = tile_for(outer, inner, n, near, x.dtype, _compat.device_of(x.device), most)
+    grid = (outer * cdiv(inner, tile.rows), tile.parts)
+    sizes, warps = (inner, n, tile.part, *strides), {"num_warps": tile.warps}
+    early, options = early_options(x.device)
+    whole = tile.parts == 1
+    if what != "argmax":
+        constants = {
+            "MAXIMUM": what == "max", "ROWS": tile.rows, "COLUMNS": tile.columns,
+            "LOADS": tile.loads, "EARLY": early and not whole,
+        }  # fmt: skip
+        factor = 1 / n if what == "mean" else 1.0
+        return _Plan(
+            Launch(_reduce, grid, (*sizes, factor), constants, warps), None, tile.parts, shape
+        )
+    group = min(tile.columns, 16 // x.dtype.itemsize) if near else tile.loads
+    groups, loads = (tile.columns // group, tile.loads) if near else (tile.columns, 1)
+    constants = {
+        "ROWS": tile.rows, "GROUPS": groups, "GROUP": group, "LOADS": loads, "NEAR": near,
+        "WHOLE": whole, "EARLY": early and not whole,
+    }  # fmt: skip
+    find = Launch(_find, grid, sizes, constants, warps)
+    if whole:
+        return _Plan(find, None, 1, shape)
+    block = min(64, next_power_of_2(outer * inner))
+    block = max(1, min(block, 4096 // next_power_of_2(tile.parts)))
+    look = Launch(
+        _look, cdiv(outer * inner, block), (tile.parts, outer * inner, inner, n, *strides),
+        {"GROUP": group, "PARTS": next_power_of_2(tile.parts), "BLOCK": block, "EARLY": early},
+        {"num_warps": 4, **options},
+    )  # fmt: skip
+    return _Plan(find, look, tile.parts, shape)
 
 
 def portable(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
-    """One launch, and where programs shared rows a reduction of their results."""
+    """One launch, and where programs shared rows, or a place is sought, another."""
     if not x.numel():  # a mean of nothing is NaN
         shape = (*x.shape[:dim], *x.shape[dim + 1 :])
         dtype = torch.int64 if what == "argmax" else x.dtype
@@ -209,40 +244,23 @@ def portable(x: torch.Tensor, dim: int, what: str) -> torch.Tensor:
     plan = _plan(Layout.of(x), dim, what)
     if plan is None:
         return portable(x.contiguous(), dim, what)
-    launch, parts, shape = plan
-    if what == "argmax":
+    launch, look, parts, shape = plan
+    dtype = torch.int64 if what == "argmax" else x.dtype
+    y = torch.empty(shape, dtype=dtype, device=x.device)
+    if what == "argmax" and look is None:
+        launch(x, None, y)
+    elif look is not None:
         keys = torch.empty((parts, shape.numel()), dtype=torch.int32, device=x.device)
-        if parts == 1:
-            place = torch.empty(shape, dtype=torch.int64, device=x.device)
-            launch(x, keys, place)
-            return place
-        places = torch.empty_like(keys)
-        launch(x, keys, places)
-        best = keys.amax(0)
-        return torch.where(keys == best, places, x.shape[dim]).amin(0).view(shape).long()
-    if parts == 1:
-        value = torch.empty(shape, dtype=x.dtype, device=x.device)
-        launch(x, value)
-        return value
-    values = torch.empty((parts, *shape), dtype=torch.float32, device=x.device)
-    launch(x, values)
-    return (values.amax(0) if what == "max" else values.sum(0)).to(x.dtype)
-
-
-def _tile(
-    outer: int, inner: int, n: int, neighbours: bool, device: torch.device
-) -> tuple[int, int, int]:
-    """Rows and columns of a tile, and how many programs share the columns."""
-    if neighbours:
-        columns = min(4096, triton.next_power_of_2(n))
-        rows = min(max(1, 4096 // columns), triton.next_power_of_2(inner))
+        starts = torch.empty_like(keys)
+        launch(x, keys, starts)
+        look(x, keys, starts, y)
+    elif parts == 1:
+        launch(x, y)
     else:
-        rows = min(128, triton.next_power_of_2(inner))
-        columns = min(max(1, 4096 // rows), triton.next_power_of_2(n))
-    processors = _compat.device_of(device).processors
-    programs = outer * triton.cdiv(inner, rows)
-    parts = max(1, min(8 * processors // programs, triton.cdiv(n, 4 * columns)))
-    return rows, columns, parts
+        values = torch.empty((parts, *shape), dtype=torch.float32, device=x.device)
+        launch(x, values)
+        join(values, y, maximum=what == "max")
+    return y
 
 
 # --- op -------------------------------------------------------------------------------------------

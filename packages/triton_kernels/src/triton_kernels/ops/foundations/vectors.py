@@ -16,11 +16,12 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, Layout, tl, triton
+from triton_kernels._compat import Launch, Layout, cdiv, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
+from triton_kernels.ops.parts import early_options, join, next_may_start, tile_for
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
 
 # --- reference ------------------------------------------------------------------------------------
@@ -42,18 +43,21 @@ def outer_reference(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 @triton.jit
 def _matvec(
-    a_ptr, x_ptr, y_ptr, m, k, part, a_m, a_k, x_k, ROWS: tl.constexpr, COLUMNS: tl.constexpr
-):
+    a_ptr, x_ptr, y_ptr, m, k, part, a_m, a_k, x_k, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    LOADS: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    next_may_start(EARLY)
     rows = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
     first = tl.program_id(1) * part
     last = tl.minimum(first + part, k)
     sums = tl.zeros((ROWS, COLUMNS), tl.float32)
-    for start in range(first, last, COLUMNS):
-        columns = (start + tl.arange(0, COLUMNS)).to(tl.int64)[None, :]
-        mask = columns < last
-        x = tl.load(x_ptr + columns * x_k, mask=mask, other=0.0).to(tl.float32)
-        a = tl.load(a_ptr + rows * a_m + columns * a_k, mask=mask & (rows < m), other=0.0)
-        sums += a.to(tl.float32) * x
+    for start in range(first, last, COLUMNS * LOADS):
+        for i in tl.static_range(LOADS):  # all on their way before the first is used
+            columns = (start + i * COLUMNS + tl.arange(0, COLUMNS)).to(tl.int64)
+            x = tl.load(x_ptr + columns * x_k, mask=columns < last, other=0.0).to(tl.float32)
+            mask = (columns < last)[None, :] & (rows < m)
+            a = tl.load(a_ptr + rows * a_m + columns[None, :] * a_k, mask=mask, other=0.0)
+            sums += a.to(tl.float32) * x[None, :]
     total = tl.sum(sums, axis=1, keep_dims=True)
     tl.store(y_ptr + tl.program_id(1).to(tl.int64) * m + rows, total, mask=rows < m)
 
@@ -68,36 +72,108 @@ def _outer(x_ptr, y_ptr, c_ptr, m, n, x_step, y_step, ROWS: tl.constexpr, COLUMN
     tl.store(c_ptr + rows * n + columns, x * y, mask=(rows < m) & (columns < n))
 
 
+@triton.jit
+def _both_products(
+    a_ptr, x_ptr, y_ptr, along_ptr, down_ptr, m, n, part, a_m, a_n, x_step, y_step,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    """Parts of A·y and of Aᵀ·x: a program walks down some columns, and A is read once."""
+    next_may_start(EARLY)
+    columns = (tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)).to(tl.int64)[None, :]
+    first = tl.program_id(1) * part
+    last = tl.minimum(first + part, m)
+    y = tl.load(y_ptr + columns * y_step, mask=columns < n, other=0.0).to(tl.float32)
+    sums = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for start in range(first, last, ROWS):
+        rows = (start + tl.arange(0, ROWS)).to(tl.int64)
+        mask = (rows < last)[:, None] & (columns < n)
+        x = tl.load(x_ptr + rows * x_step, mask=rows < last, other=0.0).to(tl.float32)
+        at = a_ptr + rows[:, None] * a_m + columns * a_n
+        a = tl.load(at, mask=mask, other=0.0).to(tl.float32)
+        sums += a * x[:, None]
+        along = tl.sum(a * y, axis=1)
+        tl.store(along_ptr + tl.program_id(0).to(tl.int64) * m + rows, along, mask=rows < last)
+    down = tl.sum(sums, axis=0, keep_dims=True)
+    tl.store(down_ptr + tl.program_id(1).to(tl.int64) * n + columns, down, mask=columns < n)
+
+
 def matvec_portable(a: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Tiles of rows; programs that share long rows leave partial sums, added in a fixed order."""
     m, k = a.shape
     if not (m and k):
         return torch.zeros(m, dtype=a.dtype, device=a.device)
     launch, parts = _matvec_plan(Layout.of(a), Layout.of(x))
-    dtype = torch.float32 if parts > 1 else a.dtype
-    y = torch.empty((parts, m) if parts > 1 else m, dtype=dtype, device=a.device)
-    launch(a, x, y)
-    return y if parts == 1 else y.sum(0).to(a.dtype)
+    y = torch.empty(m, dtype=a.dtype, device=a.device)
+    if parts == 1:
+        launch(a, x, y)
+        return y
+    sums = torch.empty((parts, m), dtype=torch.float32, device=a.device)
+    launch(a, x, sums)
+    join(sums, y)
+    return y
 
 
 @functools.lru_cache(maxsize=4096)
 def _matvec_plan(a: Layout, x: Layout) -> tuple[Launch, int]:
     """The launch, and how many programs share a row."""
     m, k = a.shape
-    if a.strides[1] == 1 or a.strides[0] != 1:
-        columns = min(1024, triton.next_power_of_2(k))
-        rows = min(max(1, 4096 // columns), triton.next_power_of_2(m))
-    else:  # columns lie together
-        rows = min(128, triton.next_power_of_2(m))
-        columns = min(32, triton.next_power_of_2(k))
-    processors = _compat.device_of(a.device).processors
-    parts = max(1, min(8 * processors // triton.cdiv(m, rows), triton.cdiv(k, 4 * columns)))
-    part = triton.cdiv(k, parts * columns) * columns
-    parts = triton.cdiv(k, part)
+    near = a.strides[1] == 1 or a.strides[0] != 1
+    tile = tile_for(1, m, k, near, a.dtype, _compat.device_of(a.device))
+    early, _ = early_options(a.device)
     return Launch(
-        _matvec, (triton.cdiv(m, rows), parts), (m, k, part, *a.strides, *x.strides),
-        {"ROWS": rows, "COLUMNS": columns}, {"num_warps": 4},
-    ), parts  # fmt: skip
+        _matvec, (cdiv(m, tile.rows), tile.parts), (m, k, tile.part, *a.strides, *x.strides),
+        {
+            "ROWS": tile.rows, "COLUMNS": tile.columns, "LOADS": tile.loads,
+            "EARLY": early and tile.parts > 1,
+        },
+        {"num_warps": tile.warps},
+    ), tile.parts  # fmt: skip
+
+
+def both_reference(
+    a: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A·y and Aᵀ·x."""
+    return matvec_reference(a, y), matvec_reference(a.mT, x)
+
+
+def both_portable(
+    a: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Parts of both from one pass over A, then each added up in a fixed order."""
+    m, n = a.shape
+    if not (m and n):
+        return torch.zeros_like(x), torch.zeros_like(y)
+    if a.stride(1) != 1 and a.stride(0) == 1:  # columns lie together: walk along them
+        down, along = both_portable(a.mT, y, x)
+        return along, down
+    launch, tiles, parts = _both_plan(Layout.of(a), Layout.of(x), Layout.of(y))
+    along = torch.empty((tiles, m), dtype=torch.float32, device=a.device)
+    down = torch.empty((parts, n), dtype=torch.float32, device=a.device)
+    by_y = torch.empty(m, dtype=a.dtype, device=a.device)
+    by_x = torch.empty(n, dtype=a.dtype, device=a.device)
+    launch(a, x, y, along, down)
+    join(along, by_y)
+    join(down, by_x)
+    return by_y, by_x
+
+
+@functools.lru_cache(maxsize=4096)
+def _both_plan(a: Layout, x: Layout, y: Layout) -> tuple[Launch, int, int]:
+    """The launch; over how many tiles of columns and how many parts of rows the sums are."""
+    m, n = a.shape
+    columns = min(512 // a.dtype.itemsize, next_power_of_2(n))
+    processors = _compat.device_of(a.device).processors
+    rows = min(16 if processors == 1 else 8, next_power_of_2(m))  # the interpreter's time is short
+    tiles = cdiv(n, columns)
+    parts = max(1, min(12 * processors // tiles, cdiv(m, 2 * rows)))
+    part = cdiv(m, parts * rows) * rows
+    parts = cdiv(m, part)
+    early, _ = early_options(a.device)
+    return Launch(
+        _both_products, (tiles, parts), (m, n, part, *a.strides, *x.strides, *y.strides),
+        {"ROWS": rows, "COLUMNS": columns, "EARLY": early}, {"num_warps": 1},
+    ), tiles, parts  # fmt: skip
 
 
 def outer_portable(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -111,10 +187,10 @@ def outer_portable(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 @functools.lru_cache(maxsize=4096)
 def _outer_plan(x: Layout, y: Layout) -> Launch:
     m, n = x.shape[0], y.shape[0]
-    columns = min(1024, triton.next_power_of_2(n))
-    rows = min(max(1, 4096 // columns), triton.next_power_of_2(m))
+    columns = min(1024, next_power_of_2(n))
+    rows = min(max(1, 4096 // columns), next_power_of_2(m))
     return Launch(
-        _outer, triton.cdiv(m, rows) * triton.cdiv(n, columns), (m, n, *x.strides, *y.strides),
+        _outer, cdiv(m, rows) * cdiv(n, columns), (m, n, *x.strides, *y.strides),
         {"ROWS": rows, "COLUMNS": columns}, {"num_warps": 4},
     )  # fmt: skip
 
@@ -155,9 +231,25 @@ def _matvec_backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
 def _outer_backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
     x, y = ctx.saved_tensors
     backend = wish(ctx.backend)
+    if all(ctx.needs_input_grad[:2]):
+        return *_both_kernel.outputs(grad, x, y, backend=backend), None
     dx = _matvec_kernel(grad, y, backend=backend) if ctx.needs_input_grad[0] else None
     dy = _matvec_kernel(grad.mT, x, backend=backend) if ctx.needs_input_grad[1] else None
     return dx, dy, None
+
+
+def _both_backward(ctx: Any, d_along: torch.Tensor, d_down: torch.Tensor) -> tuple[Any, ...]:
+    """Of A·y and Aᵀ·x: dA = d₁⊗y + x⊗d₂, dx = A·d₂, dy = Aᵀ·d₁."""
+    a, x, y = ctx.saved_tensors
+    backend = wish(ctx.backend)
+    da = _outer_kernel(d_along, y, backend=backend) + _outer_kernel(x, d_down, backend=backend)
+    dx, dy = _both_kernel.outputs(a, d_along, d_down, backend=backend)
+    return da, dx, dy, None
+
+
+def _setup_both(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+    *tensors, ctx.backend = inputs
+    ctx.save_for_backward(*tensors)
 
 
 def _backends(name: str) -> tuple[Backend, Backend]:
@@ -184,6 +276,17 @@ _outer_kernel = Kernel(
     fake=lambda x, y, backend: x.new_empty((x.shape[0], y.shape[0])),
     setup_context=_setup_context,
     backward=_outer_backward,
+)
+
+_both_kernel = Kernel(
+    "both_products",
+    op="outer",
+    inputs="Tensor a, Tensor x, Tensor y",
+    outputs="(Tensor, Tensor)",
+    backends=_backends("both"),
+    fake=lambda a, x, y, backend: (a.new_empty(a.shape[:1]), a.new_empty(a.shape[1:])),
+    setup_context=_setup_both,
+    backward=_both_backward,
 )
 
 
@@ -234,7 +337,7 @@ def _matvec_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample
     def make(*shape: int) -> torch.Tensor:
         return torch.randn(shape, device=device, dtype=dtype)
 
-    for m, k in ((1, 1), (5, 7), (33, 65), (40, 3000), (300, 5), (0, 4), (4, 0)):
+    for m, k in ((1, 1), (5, 7), (33, 65), (40, 3000), (2, 4500), (300, 5), (0, 4), (4, 0)):
         yield Sample(f"{m}x{k}", (make(m, k), make(k)))
     yield Sample("transposed", (make(40, 33).t(), make(40)))
     yield Sample("strided", (make(33, 80)[:, ::2], make(80)[::2]))
@@ -288,8 +391,8 @@ OPS = (
     ),
     Op(
         name="outer", summary="a column times a row", function=outer, kernel=_outer_kernel,
-        gradients=(), checked=_checked_outer, torch_function=torch.outer, dtypes=FLOATS,
-        samples=_outer_samples, errors=_errors("outer"), cost=_cost, bound="memory",
+        gradients=(_both_kernel,), checked=_checked_outer, torch_function=torch.outer,
+        dtypes=FLOATS, samples=_outer_samples, errors=_errors("outer"), cost=_cost, bound="memory",
         cases=(_case("16384x8192", (16384,), (8192,)),),
         source="Golub and Van Loan 2013, Matrix computations, section 1.1.8",
     ),

@@ -2,8 +2,9 @@
 
 One tile of c takes one program, which walks along all of k; where c has fewer tiles than the GPU
 has processors, most of those are idle. So k is cut into parts: a program makes one tile of one
-part's product in float32, and a second kernel adds the parts, always in the same order, so that
-results do not change from run to run. The price is 8 bytes of memory traffic an element and part.
+part's product in float32, and a second kernel (ops/parts.py) adds the parts, always in the same
+order, so that results do not change from run to run. The price is 8 bytes of memory traffic an
+element and part.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -18,9 +19,10 @@ from typing import NamedTuple
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Device, Layout, cdiv, launch, tl, triton
+from triton_kernels._compat import Device, Layout, launch, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.gemm.layout import merged_rows
+from triton_kernels.ops.parts import early_options, join, next_may_start
 
 
 class Split(NamedTuple):
@@ -43,8 +45,9 @@ class Split(NamedTuple):
 def _partial(
     a_ptr, b_ptr, parts_ptr, m, n, k, depth, tiles, a_m, a_k, b_k, b_n,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, INDEX: tl.constexpr,
-    UPCAST: tl.constexpr, EXACT: tl.constexpr,
+    UPCAST: tl.constexpr, EXACT: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    next_may_start(EARLY)
     # Tiles of one part run together: they read the same rows of a and b.
     part = (tl.program_id(0) // tiles).to(tl.int64)
     tile = tl.program_id(0) % tiles
@@ -80,18 +83,6 @@ def _partial(
     tl.store(parts_ptr + offsets, sums, mask=(rows < m) & (columns < n))
 
 
-@triton.jit
-def _sum_parts(parts_ptr, c_ptr, size, parts, BLOCK: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    mask = at < size
-    sums = tl.zeros((BLOCK,), tl.float32)
-    ptrs = parts_ptr + at
-    for _ in range(0, parts):
-        sums += tl.load(ptrs, mask=mask, other=0.0)
-        ptrs += size
-    tl.store(c_ptr + at, sums, mask=mask)
-
-
 def _block(size: int, most: int) -> int:
     return max(16, min(most, 1 << max(size - 1, 0).bit_length()))
 
@@ -115,9 +106,13 @@ def split_for(m: int, n: int, k: int, dtype: torch.dtype, device: Device) -> Spl
         return f"an inner size of {k} is too short: {4 * least} or more pays"
     large = block_m * block_n > 64 * 128
     wanted = math.ceil((1 if large else 2) * processors / tiles)
-    block_k = 32 if exact else 64
+    block_k, stages = 32 if exact else 64, 3
+    if device.capability == (9, 0) and not exact and block_n == 128 and block_m in (16, 128):
+        # Narrow and deep: half of the parts to write and to add, one program a processor.
+        block_n, block_k, stages = 64, 128 if block_m == 128 else 256, 4
+        tiles = math.ceil(m / block_m) * math.ceil(n / block_n)
+        wanted = max(1, processors // tiles)
     depth = block_k * math.ceil(max(least, math.ceil(k / wanted)) / block_k)
-    stages = 4 if large and device.capability == (9, 0) else 3
     parts = math.ceil(k / depth)
     return Split(block_m, block_n, block_k, depth, parts, tiles, stages)
 
@@ -158,11 +153,7 @@ def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
         BLOCK_M=split.m, BLOCK_N=split.n, BLOCK_K=split.k,
         INDEX=_compat.index_dtype(Layout.of(left), Layout.of(b)),
         UPCAST=_compat.upcasts_dot(a.dtype), EXACT=a.dtype is torch.float32,
-        num_warps=4, num_stages=split.stages,
+        EARLY=early_options(a.device)[0], num_warps=4, num_stages=split.stages,
     )  # fmt: skip
-    block = 256 if parts.is_cuda else 1024
-    launch(
-        _sum_parts, (cdiv(m * n, block),), (parts, c), (m * n, split.parts),
-        BLOCK=block, num_warps=2,
-    )  # fmt: skip
+    join(parts, c)
     return c

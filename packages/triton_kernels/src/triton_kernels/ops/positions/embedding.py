@@ -1,8 +1,8 @@
 """embedding: rows of a table by their numbers, and the gradient, added up in a fixed order.
 
 y_i = W[ids_i];  dW_v = Σ over i with ids_i = v of dy_i. The numbers are sorted first, so that those
-who share a row stand together; a program that finds itself at the first of them adds them all, in
-the order they came, in float32. Rows that no one asked for stay zero.
+who share a row stand together, and each row learns where its own begin. Then every row of dW is
+written once: as zeros, or as the sum of its gradients, in the order they came, in float32.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -61,24 +61,42 @@ def _gather(ids_ptr, weight_ptr, y_ptr, n_rows, n_columns, weight_row, COLUMNS: 
 
 
 @triton.jit
+def _number(ids_ptr, inside_ptr, begins_ptr, n_ids, n_rows, BLOCK: tl.constexpr):
+    """The ids as int32, -1 where there is no such row; no row has begun yet."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row = tl.load(ids_ptr + at, mask=at < n_ids, other=-1)
+    there = (row >= 0) & (row < n_rows)
+    tl.store(inside_ptr + at, tl.where(there, row, -1).to(tl.int32), mask=at < n_ids)
+    tl.store(begins_ptr + at, tl.zeros((BLOCK,), tl.int32) - 1, mask=at < n_rows)
+
+
+@triton.jit
+def _begin(ids_ptr, begins_ptr, n_ids, BLOCK: tl.constexpr):
+    """Where each row's numbers begin among the sorted ones."""
+    line = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row = tl.load(ids_ptr + line, mask=line < n_ids, other=-1)
+    before = tl.load(ids_ptr + line - 1, mask=(line > 0) & (line < n_ids), other=-1)
+    tl.store(begins_ptr + row, line, mask=row != before)  # -1 stands first, after a -1
+
+
+@triton.jit
 def _add_up(
-    ids_ptr, order_ptr, grad_ptr, dw_ptr, n_ids, n_rows, n_columns, grad_row, COLUMNS: tl.constexpr
-):
-    line = tl.program_id(0).to(tl.int64)
+    begins_ptr, ids_ptr, order_ptr, grad_ptr, dw_ptr, n_ids, n_columns, grad_row,
+    COLUMNS: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0)
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     mask = columns < n_columns
-    row = tl.load(ids_ptr + line).to(tl.int64)
-    before = tl.load(ids_ptr + line - 1, mask=line > 0, other=-1).to(tl.int64)
-    if (row != before) & (row >= 0) & (row < n_rows):
-        sums = tl.zeros((COLUMNS,), tl.float32)
-        same = row == row
-        while same:
-            source = tl.load(order_ptr + line)
-            sums += tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
-            line += 1
-            following = tl.load(ids_ptr + line, mask=line < n_ids, other=-1).to(tl.int64)
-            same = following == row
-        tl.store(dw_ptr + row * n_columns + columns, sums, mask=mask)
+    line = tl.load(begins_ptr + row)
+    sums = tl.zeros((COLUMNS,), tl.float32)
+    same = line >= 0
+    while same:
+        source = tl.load(order_ptr + line)
+        sums += tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
+        line += 1
+        following = tl.load(ids_ptr + line, mask=line < n_ids, other=-1)
+        same = following == row
+    tl.store(dw_ptr + row.to(tl.int64) * n_columns + columns, sums, mask=mask)
 
 
 def _block(n_columns: int) -> int:
@@ -100,18 +118,26 @@ def portable(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
 
 
 def backward_portable(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torch.Tensor:
-    """A program at the first of those that share a row adds them all."""
-    n_columns = grad.shape[-1]
-    dw = torch.zeros((rows, n_columns), dtype=grad.dtype, device=grad.device)
-    if ids.numel() and dw.numel():
-        grad = grad.reshape(-1, n_columns)
-        grad = grad if grad.stride(1) == 1 else grad.contiguous()
-        ordered, order = torch.sort(ids.flatten(), stable=True)
-        block = _block(n_columns)
-        launch(
-            _add_up, (ids.numel(), cdiv(n_columns, block)), (ordered, order, grad, dw),
-            (ids.numel(), rows, n_columns, grad.stride(0)), COLUMNS=block, num_warps=4,
-        )  # fmt: skip
+    """A program a row of dW, or a part of one, writes it whole."""
+    n_columns, n_ids = grad.shape[-1], ids.numel()
+    dw = torch.empty((rows, n_columns), dtype=grad.dtype, device=grad.device)
+    if not (n_ids and dw.numel()):
+        return dw.zero_()
+    grad = grad.reshape(-1, n_columns)
+    grad = grad if grad.stride(1) == 1 else grad.contiguous()
+    inside = torch.empty(n_ids, dtype=torch.int32, device=ids.device)  # half the passes of a sort
+    begins = torch.empty(rows, dtype=torch.int32, device=ids.device)
+    launch(
+        _number, (cdiv(max(n_ids, rows), 1024),), (ids.contiguous(), inside, begins),
+        (n_ids, rows), BLOCK=1024, num_warps=4,
+    )  # fmt: skip
+    ordered, order = torch.sort(inside, stable=True)
+    launch(_begin, (cdiv(n_ids, 256),), (ordered, begins), (n_ids,), BLOCK=256, num_warps=4)
+    block = min(4096, next_power_of_2(n_columns))
+    launch(
+        _add_up, (rows, cdiv(n_columns, block)), (begins, ordered, order, grad, dw),
+        (n_ids, n_columns, grad.stride(0)), COLUMNS=block, num_warps=max(1, block // 512),
+    )  # fmt: skip
     return dw
 
 
