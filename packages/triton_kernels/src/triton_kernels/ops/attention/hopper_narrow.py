@@ -336,6 +336,7 @@ def backward(
     for slot in gl.static_range(2):
         mbarrier.init(ds_full.index(slot), count=2)
         mbarrier.init(ds_free.index(slot), count=2)
+    fence_async_shared()  # the loads find the barriers as they were made
     heads_q = heads_k * group
     first_q = 0
     first_k = 0

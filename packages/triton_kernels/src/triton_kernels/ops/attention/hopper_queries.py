@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from triton_kernels._gluon import (
     Barrier,
+    fence_async_shared,
     gl,
     gluon,
     load_async,
@@ -243,6 +244,7 @@ def multiply(
     for slot in gl.static_range(SLOTS):
         mbarrier.init(full.index(slot), count=1)
         mbarrier.init(free.index(slot), count=2)
+    fence_async_shared()  # the loads find the barriers as they were made
     first_q = 0
     first_k = 0
     first_row = 0

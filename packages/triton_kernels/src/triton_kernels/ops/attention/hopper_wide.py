@@ -280,6 +280,7 @@ def backward(
     for slot in gl.static_range(2):
         mbarrier.init(p_full.index(slot), count=1)
         mbarrier.init(p_free.index(slot), count=1)
+    fence_async_shared()  # the loads find the barriers as they were made
     first_q = 0
     first_k = 0
     first_row = 0
