@@ -12,6 +12,7 @@ of one class the loss is 0, not nearly 0.
 from __future__ import annotations
 
 from triton_kernels._compat import tl, triton
+from triton_kernels.ops.parts import after_the_kernel_before
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
@@ -224,9 +225,10 @@ def losses_of_rows(
 @triton.jit
 def sum_losses(
     loss_ptr, row_weight_ptr, total_ptr, denominator_ptr, n_rows, MEAN: tl.constexpr,
-    ROWS: tl.constexpr,
+    ROWS: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """The sum of the losses, or their mean by weight, by one program."""
+    after_the_kernel_before(EARLY)
     losses = tl.zeros((ROWS,), tl.float32)
     weights = tl.zeros((ROWS,), tl.float32)
     for start in range(0, n_rows, ROWS):

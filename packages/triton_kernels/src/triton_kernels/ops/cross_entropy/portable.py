@@ -19,6 +19,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import cdiv, dense_like, launch
 from triton_kernels.ops.cross_entropy import kernels, shapes
+from triton_kernels.ops.parts import early_options
 
 
 def _rows_of(logits: torch.Tensor) -> torch.Tensor:
@@ -103,10 +104,11 @@ def reduced(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The loss and what a mean divides by, added in a fixed order."""
     total, denominator = losses.new_empty(()), losses.new_empty(())
+    early, options = early_options(losses.device)
     launch(
         kernels.sum_losses, (1,), (losses, row_weights, total, denominator), (losses.numel(),),
-        MEAN=reduction == "mean",
-        ROWS=shapes.reduced_rows(_compat.interpreting()), num_warps=32,
+        MEAN=reduction == "mean", ROWS=shapes.reduced_rows(_compat.interpreting()), EARLY=early,
+        num_warps=32, **options,
     )  # fmt: skip
     return losses if reduction == "none" else total, denominator
 

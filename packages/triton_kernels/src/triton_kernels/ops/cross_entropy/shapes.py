@@ -43,7 +43,7 @@ def row_tile(classes: int, dtype: torch.dtype, writes: bool, device: Device) -> 
     if device.capability == (0, 0):
         return Tile(min(columns, 256), 1)
     if columns <= one_pass_classes(on_gpu=True):
-        return Tile(columns, max(1, min(4, columns // 1024)))
+        return Tile(columns, max(1, min(4, columns // 2048)))
     if not writes:
         return Tile(2048, 4) if columns <= 32768 else Tile(4096, 8)
     if columns <= 16384:

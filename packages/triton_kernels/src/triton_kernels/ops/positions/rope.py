@@ -120,7 +120,7 @@ def portable(
         half = cos.shape[1]
         power = next_power_of_2(max(half, 1))
         rest = size - 2 * half
-        tile = min(next_power_of_2(heads), max(1, 2048 // power))
+        tile = min(next_power_of_2(heads), max(1, 4096 // power))
         launch(
             _rope, (batches * positions, cdiv(heads, tile)), (x, cos, sin, y),
             (positions, heads, size, half, *x.stride()[:3], cos.stride(0)), (start,),
