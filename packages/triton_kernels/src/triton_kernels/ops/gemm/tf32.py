@@ -2,9 +2,11 @@
 
 The parties and their meetings are those of hopper.py. What differs: wgmma reads tf32 operands only
 where the summed dimension lies in one piece, and cuts off the 13 bits it does not use, which has a
-bias. So both operands are first copied, rounded to the nearest and turned as needed: 16 bytes of
-traffic for each element of a and b. And 32-bit results would take the shared memory that the blocks
-of a and b want: they go from registers to memory, in pieces of 32 bytes.
+bias. So b is first copied, rounded to the nearest and turned as needed: 16 bytes of traffic for
+each element. a goes to the tensor cores from registers and is rounded there, for the next block
+while one is multiplied; only where its rows do not lie in one piece is it copied too. And 32-bit
+results would take the shared memory that the blocks of a and b want: they go from registers to
+memory, in pieces of 32 bytes.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -15,11 +17,10 @@ from __future__ import annotations
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import cdiv, launch, tl, triton
+from triton_kernels._compat import cdiv, launch, starts_aligned, tl, triton
 from triton_kernels._gluon import (
     Barrier,
     TensorDescriptor,
-    fence_async_shared,
     gl,
     gluon,
     load_async,
@@ -29,7 +30,7 @@ from triton_kernels._gluon import (
 )
 from triton_kernels.ops.gemm import shapes
 from triton_kernels.ops.gemm.hopper import _ROWS, _position
-from triton_kernels.ops.gemm.layout import as_batches
+from triton_kernels.ops.gemm.layout import _why_no_descriptor, as_batches, is_transposed
 from triton_kernels.ops.gemm.portable import rounded_to_tf32
 
 _BLOCK = 64
@@ -77,30 +78,44 @@ def _load(
 
 
 @gluon.jit
+def _left(a_slots, full, step, HALF: gl.constexpr, LAYOUT: gl.constexpr):
+    """A warpgroup's rows of a step's block of a, once it is there, rounded to tf32."""
+    SLOTS: gl.constexpr = full.shape[0]
+    slot = step % SLOTS
+    mbarrier.wait(full.index(slot), step // SLOTS & 1)
+    block = a_slots.index(2 * slot + HALF)
+    x = block.reshape([block.shape[1], block.shape[2]]).load(LAYOUT)
+    bits = (x.to(gl.int32, bitcast=True) + 0x1000) & -0x2000
+    return gl.where(x == x, bits.to(gl.float32, bitcast=True), x)  # NaN stays
+
+
+@gluon.jit
 def _multiply(
     a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group,
     HALF: gl.constexpr,
 ):  # fmt: skip
-    """A warpgroup: one wgmma is always in flight, the slot of the one before it is given back."""
+    """A warpgroup: while one block is multiplied, the next one's rows of a are rounded."""
     BLOCK_N: gl.constexpr = b.block_type.shape[1]
     BLOCK_K: gl.constexpr = b.block_type.shape[2]
     SLOTS: gl.constexpr = full.shape[0]
     layout: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_N, 8])
+    A: gl.constexpr = gl.DotOperandLayout(0, layout, 1)
     step = 0
     for index in range(gl.program_id(0), tiles, gl.num_programs(0)):
         batch, tile_m, tile_n = _position(index, tiles_m, tiles_n, group)
         sums = gl.zeros([_ROWS, BLOCK_N], gl.float32, layout)
+        left = _left(a_slots, full, step, HALF, A)
         for depth in range(0, k, BLOCK_K):
             slot = step % SLOTS
-            mbarrier.wait(full.index(slot), step // SLOTS & 1)
-            left = a_slots.index(2 * slot + HALF).reshape([_ROWS, BLOCK_K])
             right = b_slots.index(slot).reshape([BLOCK_N, BLOCK_K]).permute((1, 0))
-            sums = warpgroup_mma(left, right, sums, use_acc=depth > 0, is_async=True)
-            sums = warpgroup_mma_wait(1, (sums,))
-            mbarrier.arrive(empty.index((step + SLOTS - 1) % SLOTS), count=1, pred=depth > 0)
+            adding = warpgroup_mma(left, right, sums, use_acc=depth > 0, is_async=True)
             step += 1
-        sums = warpgroup_mma_wait(0, (sums,))
-        mbarrier.arrive(empty.index((step + SLOTS - 1) % SLOTS), count=1)
+            following = left
+            if depth + BLOCK_K < k:
+                following = _left(a_slots, full, step, HALF, A)
+            sums, _spent = warpgroup_mma_wait(0, (adding, left))
+            mbarrier.arrive(empty.index(slot), count=1)
+            left = following
         rows = (2 * tile_m + HALF) * _ROWS + gl.arange(0, _ROWS, gl.SliceLayout(1, layout))
         columns = tile_n * BLOCK_N + gl.arange(0, BLOCK_N, gl.SliceLayout(0, layout))
         at = c + ((batch * m + rows).to(gl.int64) * n)[:, None] + columns[None, :]
@@ -136,7 +151,6 @@ def _product(a, b, c, batches, m, n, k, group, SLOTS: gl.constexpr):
     for slot in gl.static_range(SLOTS):
         mbarrier.init(full.index(slot), count=1)
         mbarrier.init(empty.index(slot), count=2)
-    fence_async_shared()  # the loads find the barriers as they were made
     tiles_m = gl.cdiv(m, 2 * _ROWS)
     tiles_n = gl.cdiv(n, b.block_type.shape[1])
     tiles = batches * tiles_m * tiles_n
@@ -166,6 +180,11 @@ def _rounded(x: torch.Tensor) -> torch.Tensor:
     return y[:, :, :k]
 
 
+def _is_read_in_place(x: torch.Tensor) -> bool:
+    """Whether the tensor memory accelerator can read the rows of (batches, rows, k)."""
+    return starts_aligned(x) and not is_transposed(x) and _why_no_descriptor(x) is None
+
+
 def _descriptor(x: torch.Tensor, rows: int, depth: int) -> TensorDescriptor:
     layout = gl.NVMMASharedLayout.get_default_for([1, rows, depth], gl.float32)
     return TensorDescriptor(x, list(x.shape), list(x.stride()), [1, rows, depth], layout)
@@ -181,7 +200,8 @@ def matmul(a: torch.Tensor, b: torch.Tensor, tile: shapes.Tile | None = None) ->
     n = right.shape[2]
     device = _compat.device_of(a.device)
     tile = tile or shapes.tf32_tile(batches, m, n, device)
-    left, right = _rounded(left), _rounded(right.mT)
+    left = left if _is_read_in_place(left) else _rounded(left)
+    right = _rounded(right.mT)
     tiles = batches * -(-m // tile.m) * -(-n // tile.n)
     _product[(min(tiles, device.processors),)](
         _descriptor(left, tile.m // 2, tile.k), _descriptor(right, tile.n, tile.k), c,
