@@ -210,8 +210,9 @@ def test_matvec_by_pairs(compiled, rows):
     assert "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32" in compiled[0].asm["ptx"]
 
 
-def test_matvec_of_one_row(compiled):
-    x, codes = torch.zeros(1, 2048, dtype=BF16), torch.zeros(48, 1024, dtype=torch.uint8)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_matvec_of_few_rows(compiled, rows):
+    x, codes = torch.zeros(rows, 2048, dtype=BF16), torch.zeros(48, 1024, dtype=torch.uint8)
     pairs.matvec_nf4(x, codes, torch.zeros(48, 32))
     fits(compiled)
     assert names(compiled) == {"_matvec_single"}

@@ -49,7 +49,14 @@ def matvec_samples(nf4: bool) -> Any:
     """Up to 8 rows, ragged and long."""
 
     def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
-        for rows, n, k in ((1, 5, 64), (8, 33, 192), (3, 70, 128), (1, 48, 4096), (0, 5, 64)):
+        for rows, n, k in (
+            (1, 5, 64),
+            (8, 33, 192),
+            (3, 70, 128),
+            (1, 48, 4096),
+            (2, 32, 2048),
+            (0, 5, 64),
+        ):
             x = torch.randn(rows, k, device=device, dtype=dtype)
             yield Sample(f"{rows}, {n}x{k}", (x, *_weights(device, n, k, nf4)))
 

@@ -1,15 +1,16 @@
-"""matvec_nf4 of one row of x: ``pairs`` folded, so that loads touch half as many lines.
+"""matvec_nf4 of one or two rows of x: ``pairs`` folded, so that loads touch half as many lines.
 
 What bounds ``pairs`` are the lines of 128 bytes that its loads touch: 16 bytes a thread are 64
 bytes of each of eight rows, half a line. Here they are 128 bytes of four rows. A row's two halves
 go to the tensor cores as two rows of the left operand, g = 2r and 2r + 1, and meet the halves of x
-that belong to them in different columns of the right one, of which one row of x leaves enough:
+that belong to them in different columns of the right one, of which two rows of x leave enough:
 
-    column of x    0: half 0, first block    1: half 1, first block    others: zeros
-                   4: half 0, second block   5: half 1, second block
+    column of x    0: half 0, first block    1: half 1, first block    2, 3: as 0, 1, of x's second
+                   4: half 0, second block   5: half 1, second block   6, 7: as 4, 5   row, or zeros
 
-So of what comes out, row 2r takes columns 0 and 4 and row 2r + 1 columns 1 and 5: again four blocks
-apart, which meet their scales. The table, the loads and the products are those of ``pairs``.
+So of what comes out, row 2r takes columns 0 and 4 and row 2r + 1 columns 1 and 5 (2 and 6, 3 and 7
+for x's second row): again four blocks apart, which meet their scales. The table, the loads and the
+products are those of ``pairs``.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -57,9 +58,10 @@ def _add(low_sum, high_sum, low, high, base, x, odd, low_scale, high_scale, BF16
 
 @gluon.jit
 def _matvec_single(
-    x, codes, scale, pairs, y, n, unit, BLOCKS: gl.constexpr, WARPS: gl.constexpr
+    x, codes, scale, pairs, y, n, unit,
+    ROWS: gl.constexpr, BLOCKS: gl.constexpr, WARPS: gl.constexpr,
 ):  # fmt: skip
-    """x: (1, 64·BLOCKS); codes: (n, 32·BLOCKS) bytes; y: (1, n). See ``fits``."""
+    """x: (ROWS, 64·BLOCKS); codes: (n, 32·BLOCKS) bytes; y: (ROWS, n). See ``fits``."""
     layout: gl.constexpr = gl.BlockedLayout([1], [32], [WARPS], [0])
     STEP: gl.constexpr = 4 * WARPS  # blocks: a line of codes a warp
     BF16: gl.constexpr = x.dtype.element_ty == gl.bfloat16
@@ -74,8 +76,9 @@ def _matvec_single(
     codes_at = codes + at * 32 + (half * 64 + quarter * 16)
     scale_at = scale + at + (half * 2 + quarter // 2)
     # A thread's column of the right operand, if it is not one of zeros.
-    mine = (group // 4 == quarter // 2) & (group % 4 < 2)
-    x_first = x + first * 64 + group % 4 * 128 + quarter * 32
+    of = group % 4 // 2  # x's rows
+    mine = (group // 4 == quarter // 2) & (of < ROWS)
+    x_first = x + of * (64 * BLOCKS) + first * 64 + half * 128 + quarter * 32
     a = codes_of(codes_at, always)
     b = codes_of(codes_at + FOUR * 32, always)
     a_scale = gl.load(scale_at)
@@ -108,26 +111,29 @@ def _matvec_single(
             b_scale = gl.load(scale_at + FOUR)
             sums2, sums3 = _add(sums2, sums3, c, d, base, words, odd, c_scale, d_scale, BF16)
             x_at += STEP * 64
-        _store(y, sums0, sums1, sums2, sums3, turn * 16, unit, WARPS)
+        _store(y, sums0, sums1, sums2, sums3, turn * 16, n, unit, ROWS, WARPS)
 
 
 @gluon.jit
-def _store(y, sums0, sums1, sums2, sums3, row, unit, WARPS: gl.constexpr):
-    """Adds up warps, halves and blocks: 16 results."""
+def _store(
+    y, sums0, sums1, sums2, sums3, row, n, unit, ROWS: gl.constexpr, WARPS: gl.constexpr
+):  # fmt: skip
+    """Adds up warps, halves and blocks: 16 results of each row of x."""
     out: gl.constexpr = gl.BlockedLayout([1, 1, 1], [4, 2, 4], [WARPS, 1, 1], [2, 1, 0])
     sums = gl.join(gl.join(sums0, sums2), gl.join(sums1, sums3))
-    total = gl.sum(gl.sum(gl.reshape(sums, [WARPS, 4, 8, 2, 2]), 2), 0)
-    total = gl.convert_layout(total, out) * unit
+    # Warps, rows, (halves, blocks), x's rows, which of the four sums.
+    sums = gl.sum(gl.sum(gl.reshape(sums, [WARPS, 4, 4, 2, 4]), 2), 0)
+    sums = gl.convert_layout(sums, out) * unit
     within = gl.arange(0, 4, gl.SliceLayout(1, gl.SliceLayout(2, out)))[:, None, None]
-    eight = gl.arange(0, 2, gl.SliceLayout(0, gl.SliceLayout(2, out)))[None, :, None]
-    four = gl.arange(0, 2, gl.SliceLayout(0, gl.SliceLayout(1, out)))[None, None, :]
-    at = y + row + within + 8 * eight + 4 * four
-    gl.store(at, total.to(y.dtype.element_ty))
+    of = gl.arange(0, 2, gl.SliceLayout(0, gl.SliceLayout(2, out)))[None, :, None]
+    which = gl.arange(0, 4, gl.SliceLayout(0, gl.SliceLayout(1, out)))[None, None, :]
+    at = y + of * n + row + within + 8 * (which // 2) + 4 * (which % 2)
+    gl.store(at, sums.to(y.dtype.element_ty), mask=(of < ROWS) & (within + which >= 0))
 
 
 def fits(n: int, k: int, rows: int) -> bool:
-    """Whether there is one row of x, and the weight ends with whole tiles and whole steps."""
-    return rows == 1 and n > 0 and n % 16 == 0 and k > 0 and k % (4 * BLOCK * _WARPS) == 0
+    """Whether x has a row or two, and the weight ends with whole tiles and whole steps."""
+    return 0 < rows <= 2 and n > 0 and n % 16 == 0 and k > 0 and k % (4 * BLOCK * _WARPS) == 0
 
 
 @functools.lru_cache(maxsize=1024)
@@ -136,7 +142,7 @@ def _plan(x: Layout, codes: Layout, scale: Layout, tile: shapes.PairTile | None)
     tile = tile or shapes.single_tile(n, _compat.device_of(x.device))
     return Launch(
         _matvec_single, min(tile.programs, n // 16), (n, 1 / UNITS[x.dtype]),
-        {"BLOCKS": k // BLOCK, "WARPS": tile.warps},
+        {"ROWS": x.shape[0], "BLOCKS": k // BLOCK, "WARPS": tile.warps},
         {"num_warps": tile.warps, **({"maxnreg": tile.registers} if tile.registers else {})},
     )  # fmt: skip
 
@@ -144,7 +150,7 @@ def _plan(x: Layout, codes: Layout, scale: Layout, tile: shapes.PairTile | None)
 def matvec_nf4(
     x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor, tile: shapes.PairTile | None = None
 ) -> torch.Tensor:
-    """x·wᵀ of one row in float16 or bfloat16."""
+    """x·wᵀ of one row or two in float16 or bfloat16."""
     y = torch.empty((x.shape[0], codes.shape[0]), dtype=x.dtype, device=x.device)
     x, codes, scale = x.contiguous(), codes.contiguous(), scale.contiguous()
     launch = _plan(Layout.of(x), Layout.of(codes), Layout.of(scale), tile)
