@@ -71,7 +71,7 @@ def _put(kind, parts, warps):
 def _take(kind, parts, warps):
     entries = parts * warps
     assert entries in (1, 2, 4, 8, 16, 32, 64, 128)
-    text = ".reg .pred p; .reg .b32 l, a, m, h; .reg .f32 x, y, s, t, d; and.b32 a, $3, 1; "
+    text = ".reg .pred p; .reg .b32 l, a, m, h; .reg .f32 x, y, s, t, d, m0; and.b32 a, $3, 1; "
     if parts > 1:
         text += f"mad.lo.u32 m, a, 8, $2; add.u32 m, m, {16 * entries}; bfe.u32 h, $3, 1, 1; "
         text += "again: mbarrier.try_wait.parity.shared::cta.b64 p, [m], h; @!p bra again; "
@@ -81,10 +81,11 @@ def _take(kind, parts, warps):
     for more in range(256, 8 * entries, 256):
         text += f"ld.shared.v2.b32 {{x, y}}, [a+{more}]; "
         if kind == "powers":
-            # s grows to the maximum of both; t and y are relative to what s and x were.
-            text += "mov.f32 d, s; max.f32 s, s, x; "
-            text += "sub.f32 d, d, s; ex2.approx.ftz.f32 d, d; mul.f32 t, t, d; "
-            text += "sub.f32 x, x, s; ex2.approx.ftz.f32 x, x; fma.rn.f32 t, y, x, t; "
+            # s grows to the maximum of both; t and y are relative to what s and x were. Where both
+            # are -inf the difference would be NaN: the least number is subtracted instead.
+            text += "mov.f32 d, s; max.f32 s, s, x; max.f32 m0, s, 0fFF7FFFFF; "
+            text += "sub.f32 d, d, m0; ex2.approx.ftz.f32 d, d; mul.f32 t, t, d; "
+            text += "sub.f32 x, x, m0; ex2.approx.ftz.f32 x, x; fma.rn.f32 t, y, x, t; "
         else:
             text += "add.f32 s, s, x; add.f32 t, t, y; "
     if kind == "powers":

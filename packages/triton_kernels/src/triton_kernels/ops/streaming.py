@@ -46,60 +46,6 @@ def added(a, b, c, d):
     return a + c, b + d
 
 
-@gluon.jit
-def rows_in(slot, LAYOUT: gl.constexpr):
-    """What a slot holds, as (rows, columns)."""
-    x = slot.load(LAYOUT)
-    return gl.reshape(x, [x.shape[0], x.shape[1] * x.shape[2]])
-
-
-@gluon.jit
-def _places(shares_ptr, row, PARTS: gl.constexpr):
-    """Those of a row's parts, for every warp."""
-    layout: gl.constexpr = gl.BlockedLayout([1], [32], [gl.num_warps()], [0])
-    return shares_ptr + row.to(gl.int64) * PARTS + gl.arange(0, PARTS, layout)
-
-
-@gluon.jit
-def publish(shares_ptr, row, part, first, second, PARTS: gl.constexpr):
-    """Leaves this part's two numbers of a row, as in norms/meeting.py."""
-    high = first.to(gl.int32, bitcast=True).to(gl.int64) << 32
-    low = second.to(gl.int32, bitcast=True).to(gl.int64) & 0xFFFFFFFF
-    gl.atomic_xchg(shares_ptr + row.to(gl.int64) * PARTS + part, high | low, sem="relaxed")
-
-
-@gluon.jit
-def look(shares_ptr, row, PARTS: gl.constexpr):
-    """What is there of a row already, asked for early, for ``gather`` to wait for the rest."""
-    return gl.inline_asm_elementwise(
-        "ld.relaxed.gpu.global.b64 $0, [$1];", "=l,l", [_places(shares_ptr, row, PARTS)],
-        dtype=gl.int64, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@gluon.jit
-def gather(shares_ptr, seen, row, PARTS: gl.constexpr):
-    """All parts' numbers of a row."""
-    both = gl.inline_asm_elementwise(
-        "{ .reg .pred empty; mov.b64 $0, $2; again: setp.eq.s64 empty, $0, -1; "
-        "@!empty bra there; ld.relaxed.gpu.global.b64 $0, [$1]; bra again; there: }",
-        "=&l,l,l", [_places(shares_ptr, row, PARTS), seen],
-        dtype=gl.int64, is_pure=False, pack=1,
-    )  # fmt: skip
-    first = (both >> 32).to(gl.int32).to(gl.float32, bitcast=True)
-    return first, both.to(gl.int32).to(gl.float32, bitcast=True)
-
-
-@gluon.jit
-def after_the_kernel_before():
-    """Waits for its end: this one was launched ahead of it (programmatic dependent launch)."""
-    layout: gl.constexpr = gl.BlockedLayout([1], [32], [gl.num_warps()], [0])
-    gl.inline_asm_elementwise(
-        "griddepcontrol.wait; // $0 $1", "=r,r", [gl.full([32], 0, gl.int32, layout)],
-        dtype=gl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
 def layout_of(rows: int, lines: int, warps: int, itemsize: int) -> Any:
     """Threads over a slot: 16 bytes each, 8 a line; up to 4 neighbouring lines a thread."""
     along = max(1, warps // rows)
