@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from triton_kernels._gluon import (
     Barrier,
+    fence_async_shared,
     gl,
     gluon,
     mbarrier,
@@ -401,6 +402,7 @@ def forward(
     b_full = _barriers(PARTIES, 1)
     b_free = _barriers(PARTIES, 1)
     turns = _barriers(2, 1)
+    fence_async_shared()  # the loads find the barriers as they were made
     if PING_PONG:
         mbarrier.arrive(turns.index(0), count=1)
     row_tiles = gl.cdiv(m, PARTIES * ROWS)

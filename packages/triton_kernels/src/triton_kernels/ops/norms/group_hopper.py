@@ -88,6 +88,7 @@ def _forward(
     full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
     for s in gl.static_range(SLOTS):
         mbarrier.init(full.index(s), count=1)
+    fence_async_shared()  # the loads find the barriers as they were made
     tiles = gl.cdiv(n_groups, SHAPE[0])
     for s in gl.static_range(SLOTS):
         _ask(x, x, xs, xs, full, s, tiles, tiles > 0, False, CHUNKS, SLOTS)
@@ -170,6 +171,7 @@ def _backward(
     full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
     for s in gl.static_range(SLOTS):
         mbarrier.init(full.index(s), count=1)
+    fence_async_shared()  # the loads find the barriers as they were made
     tiles = gl.cdiv(n_groups, SHAPE[0])
     for s in gl.static_range(SLOTS):
         _ask(x, dy, xs, dys, full, s, tiles, tiles > 0, True, CHUNKS, SLOTS)
