@@ -186,8 +186,12 @@ def _is_read_in_place(x: torch.Tensor) -> bool:
 
 
 def _descriptor(x: torch.Tensor, rows: int, depth: int) -> TensorDescriptor:
+    batch, row, _ = x.stride()
+    # A stride over one element or one row is never used, but has to be a valid one.
+    row = row if x.shape[1] > 1 else x.shape[2] + -x.shape[2] % 4
+    batch = batch if x.shape[0] > 1 else row * x.shape[1]
     layout = gl.NVMMASharedLayout.get_default_for([1, rows, depth], gl.float32)
-    return TensorDescriptor(x, list(x.shape), list(x.stride()), [1, rows, depth], layout)
+    return TensorDescriptor(x, list(x.shape), [batch, row, 1], [1, rows, depth], layout)
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor, tile: shapes.Tile | None = None) -> torch.Tensor:
