@@ -6,8 +6,8 @@ of 64. Two *attending* warpgroups take tiles in turn: each makes the scores and 
 tiles, and one half of the output's columns for all of them. One *loading* warp keeps two tiles in
 shared memory, which serve as keys and as values, one loaded while the other is multiplied::
 
-    warpgroup 0   q·k0, softmax 0 ▸ p0·v0 |                      p1·v1 | q·k2, softmax 2 ▸ p2·v2
-    warpgroup 1                   ▸ p0·v0 | q·k1, softmax 1 ▸    p1·v1 |                 ▸ p2·v2
+    warpgroup 0   q·k0, softmax 0 ▸ p0·v0                     p1·v1 | q·k2, softmax 2 ▸ p2·v2
+    warpgroup 1         q·k1      ▸ p0·v0, softmax 1 ▸        p1·v1 |       q·k3      ▸ p2·v2
 
 The running maximum goes from tile to tile, so from one warpgroup to the other, with the weights:
 they lie where the tile's rotated part was, which nobody needs once the scores are there.
@@ -74,19 +74,33 @@ def _clear(slot, valid):
 
 
 @gluon.jit
-def _add_other(
-    tile, state, slots, full, free, signals, numbers, keys_left, RAGGED: gl.constexpr,
+def _scores(queries, slots, full, phase, zeros, PARTY: gl.constexpr):
+    """q·k of this warpgroup's next tile, begun, part by part as they land."""
+    q_low, q_high, q_last = queries
+    low_slots, high_slots, last_slots = slots
+    low_full, high_full, last_full = full
+    mbarrier.wait(low_full.index(PARTY), phase)
+    low = matrix(low_slots, PARTY).permute((1, 0))
+    scores = warpgroup_mma(q_low, low, zeros, use_acc=False, is_async=True)
+    mbarrier.wait(high_full.index(PARTY), phase)
+    high = matrix(high_slots, PARTY).permute((1, 0))
+    scores = warpgroup_mma(q_high, high, scores, is_async=True)
+    mbarrier.wait(last_full.index(PARTY), phase)
+    last = matrix(last_slots, PARTY).permute((1, 0))
+    return warpgroup_mma(q_last, last, scores, is_async=True)
+
+
+@gluon.jit
+def _begin_other(
+    tile, state, slots, full, signals, numbers, keys_left, RAGGED: gl.constexpr,
     PARTY: gl.constexpr,
 ):  # fmt: skip
-    """A tile whose weights the other warpgroup has made: the maximum moves on, p·v is added."""
+    """A tile whose weights the other warpgroup has made: the maximum moves on, p·v is begun."""
     sums, total, top = state
     tops, fades, _ = numbers
     ready, _ = signals
-    last_slots = slots[2]
-    last_free = free[2]
     my_slots = slots[1] if PARTY else slots[0]
     my_full = full[1] if PARTY else full[0]
-    my_free = free[1] if PARTY else free[0]
     OTHER: gl.constexpr = 1 - PARTY
     BY_ROW: gl.constexpr = total.type.layout
     OUT_BY_ROW: gl.constexpr = gl.SliceLayout(1, sums.type.layout)
@@ -98,12 +112,18 @@ def _add_other(
     sums = sums * gl.convert_layout(fade, OUT_BY_ROW)[:, None]
     if RAGGED:
         _clear(matrix(my_slots, OTHER), keys_left)
-    adding = warpgroup_mma(matrix(last_slots, OTHER), matrix(my_slots, OTHER), sums, is_async=True)
-    total = total * fade
+    adding = warpgroup_mma(matrix(slots[2], OTHER), matrix(my_slots, OTHER), sums, is_async=True)
+    return adding, total * fade, top
+
+
+@gluon.jit
+def _end_other(adding, free, PARTY: gl.constexpr):
+    """The sums with it; what it lay in is free."""
+    my_free = free[1] if PARTY else free[0]
     sums = warpgroup_mma_wait(0, (adding,))
-    mbarrier.arrive(my_free.index(OTHER), count=1)
-    mbarrier.arrive(last_free.index(OTHER), count=1)
-    return sums, total, top
+    mbarrier.arrive(my_free.index(1 - PARTY), count=1)
+    mbarrier.arrive(free[2].index(1 - PARTY), count=1)
+    return sums
 
 
 @gluon.jit
@@ -112,10 +132,8 @@ def _attend(
     RAGGED: gl.constexpr, PARTY: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: the scores of every other tile, and half of the columns of the output."""
-    q_low, q_high, q_last = queries
     low_slots, high_slots, last_slots = slots
-    low_full, high_full, last_full = full
-    low_free, high_free, _last_free = free
+    low_free, high_free, _ = free
     ready, done = signals
     tops, fades, totals = numbers
     row, start, tiles, keys, tokens, group, number = place
@@ -134,25 +152,17 @@ def _attend(
     top = gl.full([_ROWS], -float("inf"), gl.float32, BY_ROW)
     limit = keys - tokens + 1 + (row + gl.arange(0, _ROWS, BY_ROW)) % tokens - start
     column = gl.arange(0, KEYS, gl.SliceLayout(0, S))[None, :]
-    if PARTY:  # noqa: SIM102 (known when it is compiled)
-        if tiles > 0:
-            sums, total, top = _add_other(
-                0, (sums, total, top), slots, full, free, signals, numbers, keys - start, RAGGED,
-                PARTY,
-            )  # fmt: skip
     for turn in range((tiles + 1 - PARTY) // 2):
         tile = 2 * turn + PARTY
-        phase = turn & 1
-        mbarrier.wait(low_full.index(PARTY), phase)
-        low = matrix(low_slots, PARTY).permute((1, 0))
-        scores = warpgroup_mma(q_low, low, zeros, use_acc=False, is_async=True)
-        mbarrier.wait(high_full.index(PARTY), phase)
-        high = matrix(high_slots, PARTY).permute((1, 0))
-        scores = warpgroup_mma(q_high, high, scores, is_async=True)
-        mbarrier.wait(last_full.index(PARTY), phase)
-        last = matrix(last_slots, PARTY).permute((1, 0))
-        scores = warpgroup_mma(q_last, last, scores, is_async=True)
-        s = warpgroup_mma_wait(0, (scores,))
+        scores = _scores(queries, slots, full, turn & 1, zeros, PARTY)
+        if PARTY:  # these scores are multiplied while the other makes weights, p·v while this does
+            adding, total, top = _begin_other(
+                tile - 1, (sums, total, top), slots, full, signals, numbers,
+                keys - start - (tile - 1) * KEYS, RAGGED, PARTY,
+            )  # fmt: skip
+            s = warpgroup_mma_wait(1, (scores,))
+        else:
+            s = warpgroup_mma_wait(0, (scores,))
         if (tile + 1) * KEYS > keys - tokens + 1 - start:
             s = gl.where(column + tile * KEYS < limit[:, None], s, -float("inf"))
         new = gl.maximum(top, gl.max(s, 1) * scale)
@@ -167,6 +177,8 @@ def _attend(
         fades.index(PARTY).store(fade)
         fence_async_shared()
         mbarrier.arrive(ready.index(PARTY), count=1)
+        if PARTY:
+            sums = _end_other(adding, free, PARTY)
         p_left = gl.convert_layout(p, P)
         sums = sums * gl.convert_layout(fade, OUT_BY_ROW)[:, None]
         if RAGGED:
@@ -175,11 +187,20 @@ def _attend(
         total = total * fade + gl.sum(weights, 1)
         sums, _spent = warpgroup_mma_wait(0, (adding, p_left))
         mbarrier.arrive(my_free.index(PARTY), count=1)
-        if tile + 1 < tiles:
-            sums, total, top = _add_other(
-                tile + 1, (sums, total, top), slots, full, free, signals, numbers,
-                keys - start - (tile + 1) * KEYS, RAGGED, PARTY,
+        if not PARTY:  # noqa: SIM102 (known when compiled; the next when run)
+            if tile + 1 < tiles:
+                adding, total, top = _begin_other(
+                    tile + 1, (sums, total, top), slots, full, signals, numbers,
+                    keys - start - (tile + 1) * KEYS, RAGGED, PARTY,
+                )  # fmt: skip
+                sums = _end_other(adding, free, PARTY)
+    if PARTY:  # noqa: SIM102
+        if tiles % 2 == 1:
+            adding, total, top = _begin_other(
+                tiles - 1, (sums, total, top), slots, full, signals, numbers,
+                keys - start - (tiles - 1) * KEYS, RAGGED, PARTY,
             )  # fmt: skip
+            sums = _end_other(adding, free, PARTY)
     totals.index(PARTY).store(total)
     mbarrier.arrive(done.index(PARTY), count=1)
     mbarrier.wait(done.index(OTHER), 0)
