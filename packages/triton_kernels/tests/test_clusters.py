@@ -158,4 +158,4 @@ def test_what_clusters_refuse(x, reason):
     x = like.as_strided(x.shape, x.stride(), x.storage_offset())
     for op in ("rms_norm", "softmax"):
         found = explain(op, x).reasons["hopper"]
-        assert found is None if reason is None else reason in found
+        assert (reason or "taken") in found

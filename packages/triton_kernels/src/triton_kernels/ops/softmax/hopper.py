@@ -59,9 +59,9 @@ def _forward(
     put(boxes, 0, top, owned(powers), "powers", PARTS)
     most, total = take(boxes, 0, "powers", PARTS)
     if LOG:
-        # A row that is -inf throughout stays so.
-        most = gl.where(most == -float("inf"), 0.0, most / _LOG2_E)
-        y = wide(x) - (most + gl.where(total > 0, gl.log(total), 0.0))
+        # A row that is -inf throughout stays so; one with +inf or NaN has no such sum.
+        level = gl.where(most == -float("inf"), 0.0, most / _LOG2_E + gl.log(total))
+        y = wide(x) - level
     else:
         y = powers * to_row(_exp2(shift - most) / total)
     gl.store(y_ptr + at, y.to(x.dtype), mask=mask, cache_modifier=".cs")
