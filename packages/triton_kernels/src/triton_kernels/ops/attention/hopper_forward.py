@@ -73,7 +73,7 @@ def tiling(width: int, rows: int, causal: bool) -> Tiling:
     if width == 64:
         if rows >= (8192 if causal else 2048):
             return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6)
-        return Tiling(keys=128, slots=4, v_slots=4, anchored=True)
+        return Tiling(keys=128, slots=4, v_slots=4, anchored=causal)
     if width == 128:
         return Tiling(keys=128, v_slots=3, ahead=causal, anchored=True)
     if causal:
