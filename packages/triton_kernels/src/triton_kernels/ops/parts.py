@@ -131,6 +131,8 @@ def tile_for(
     else:
         height = min(lanes, next_power_of_2(rows))
         columns = min(lanes // height, next_power_of_2(n))
+        if n <= 512:  # a lane each, as many as there are: short sums round as a tree does
+            columns, warps = min(4096 // height, next_power_of_2(n)), 4
     height = min(height, next_power_of_2(rows))
     loads = min(loads, next_power_of_2(cdiv(n, columns)))
     programs = outer * cdiv(rows, height)
