@@ -80,8 +80,8 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     if dtype is torch.float32:
         for precision in ("tf32", "tf32x3"):
             yield Sample(precision, (make(33, 65), make(65, 17)), {"precision": precision})
-        for m, k, n in ((40, 68, 24), (1, 7, 40)):  # a is read where it lies
-            yield Sample(f"tf32, {m}x{n}x{k}", (make(m, k), make(k, n)), {"precision": "tf32"})
+        # Here a is read where it lies. No sample of one row: torch multiplies that exactly.
+        yield Sample("tf32, 40x24x68", (make(40, 68), make(68, 24)), {"precision": "tf32"})
 
 
 def errors(device: torch.device) -> Iterator[ErrorSample]:

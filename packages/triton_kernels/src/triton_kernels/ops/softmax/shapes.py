@@ -109,10 +109,7 @@ _CLUSTERS_FORWARD = {
     8192: Cluster(1, 16, 4), 16384: Cluster(1, 32, 2), 32768: Cluster(8, 8, 4),
     65536: Cluster(8, 8, 4),
 }  # fmt: skip
-_CLUSTERS_BACKWARD = {
-    16384: Cluster(1, 16, 2), 32768: Cluster(4, 8, 4), 65536: Cluster(8, 8, 4),
-    131072: Cluster(8, 16, 2),
-}  # fmt: skip
+_CLUSTERS_BACKWARD = {65536: Cluster(8, 8, 4), 131072: Cluster(8, 16, 2)}
 
 
 @functools.lru_cache(maxsize=1024)
