@@ -36,13 +36,21 @@ def ops_table() -> str:
     return "\n".join(lines)
 
 
+EARLIER = "†: by an earlier version of the code, not measured since."
+
+
+def mark(row: dict[str, Any]) -> str:
+    """Of a row marked by hand when its code changed; measuring it anew takes the mark away."""
+    return " †" if row.get("earlier") else ""
+
+
 def cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "–"
     ours = f"{row['rates']['ours']:,.0f} {row['unit']}"
     share = "" if row["share_of"] == row["best_peer"] else f", {row['share']:.0%} of the copy limit"
     ratio = f", {row['ratio']:.2f}x {row['best_peer']}" if row["best_peer"] else ", no peer"
-    return f"{ours}{share}{ratio}"
+    return f"{ours}{share}{ratio}{mark(row)}"
 
 
 def step(row: dict[str, Any]) -> str:
@@ -53,7 +61,7 @@ def step(row: dict[str, Any]) -> str:
         for name, rate in rates.items()
         if name != "ours"
     )
-    return f"{rates['ours']:,.0f} {row['unit']} at {peaks['ours']:.2f} GiB, {others}"
+    return f"{rates['ours']:,.0f} {row['unit']} at {peaks['ours']:.2f} GiB, {others}{mark(row)}"
 
 
 def speed_table(results: Path) -> str:
@@ -65,7 +73,8 @@ def speed_table(results: Path) -> str:
     lines = [
         f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; the copy "
         f"limit of that run is {facts['copy_limit_gb_s']:,.0f} GB/s. A ratio above 1 is ahead of "
-        "the best peer (torch eager, torch.compile, cuBLAS; Liger if installed), below 1 behind.",
+        "the best peer (torch eager, torch.compile, cuBLAS; Liger if installed), below 1 behind. "
+        + EARLIER,
         "",
         "| op | case | forward | backward |",
         "|---|---|---|---|",
@@ -74,9 +83,8 @@ def speed_table(results: Path) -> str:
         if "host" in found:
             rates = found["host"]["rates"]
             others = ", ".join(f"{k} {v:.0f}" for k, v in rates.items() if k != "ours")
-            lines.append(
-                f"| {op} | host time of an eager call | {rates['ours']:.0f} µs ({others}) | – |"
-            )
+            said = f"{rates['ours']:.0f} µs ({others}){mark(found['host'])}"
+            lines.append(f"| {op} | host time of an eager call | {said} | – |")
         else:
             lines.append(f"| {op} | {case} | {both(found)} |")
     return "\n".join(lines)
@@ -132,6 +140,8 @@ def op_table(op: registry.Op, results: Path) -> str:
         backward = needs(cost.backward_bytes, cost.backward_flops)
         found = by_case.get((op.name, case.name), {})
         lines.append(f"| {case.name} | {forward} | {backward} | {both(found)} |")
+    if any("†" in line for line in lines):
+        lines += ["", EARLIER]
     return "\n".join(lines)
 
 
@@ -166,10 +176,11 @@ def features_table(results: Path) -> str:
     for row in rows:
         if row["direction"] != "host":
             said = f"{row['rates']['ours']:.0f} TFLOP/s, **{row['ratio']:.2f}** ({row['backend']})"
+            said += mark(row)
             found.setdefault(row["case"], {})[row["direction"]] = said
     lines = [
         f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; in bold the "
-        "share of our own dense kernel's rate on equal work, timed in turn with it.",
+        f"share of our own dense kernel's rate on equal work, timed in turn with it. {EARLIER}",
         "",
         "| case | forward | backward |",
         "|---|---|---|",

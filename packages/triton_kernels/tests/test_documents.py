@@ -116,6 +116,8 @@ def test_the_speed_table_shows_losses(table, tmp_path):
         in table.speed_table(results)
     )
     assert "Not measured" in table.speed_table(tmp_path / "none.jsonl")
+    results.write_text(results.read_text().replace("0.75}\n", '0.75, "earlier": true}\n'))
+    assert "0.75x eager † | – |" in table.speed_table(results)
 
 
 def test_the_pictures_are_up_to_date(figure):
