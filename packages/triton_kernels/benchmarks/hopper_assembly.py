@@ -15,24 +15,23 @@ import itertools
 import re
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
-from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import (
-    hopper_attend,
-    hopper_forward,
-    hopper_narrow,
-    hopper_queries,
-    hopper_shares,
-    hopper_wide,
-)
-from triton_kernels.ops.attention.hopper_forward import descriptor
+from triton_kernels._compat import Launch
+from triton_kernels.ops.attention import hopper_backward, hopper_forward
+from triton_kernels.ops.attention.features import Features
 
+CASES: dict[str, dict[str, Any]] = {
+    "full": {}, "causal": {"right": 0}, "deterministic": {"deterministic": True},
+    "window": {"left": 500, "right": 0}, "dropout": {"dropout": 0.1},
+}  # fmt: skip
 _TOOLS = Path(triton.__file__).parent / "backends/nvidia/bin"
 _ALU = {"FMNMX", "FFMA", "FADD", "FMUL", "MUFU", "F2FP", "FSEL", "ISETP", "PRMT", "SEL"}
 _SHOWN = {"SHFL", "BAR", "SYNCS", "BRA", "STSM", "LDS", "LDL", "STL"}
@@ -82,7 +81,7 @@ def inner_loop(assembly: str) -> str:
 
 
 def report(name: str, kernel: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-    compiled = kernel.warmup(*arguments, grid=(1,), num_warps=4, **options)
+    compiled = kernel.warmup(*arguments, grid=(1,), **options)
     with tempfile.TemporaryDirectory() as folder:
         ptx, cubin = Path(folder, "k.ptx"), Path(folder, "k.cubin")
         ptx.write_text(compiled.asm["ptx"])
@@ -103,59 +102,29 @@ def report(name: str, kernel: Any, arguments: tuple[Any, ...], options: dict[str
     )
 
 
-def forward(size: int, causal: bool) -> None:
-    t = hopper_forward.tiling(size, 4096, causal)
-    x = torch.empty(1, 1, 4096, size, dtype=torch.bfloat16)
-    q, k = descriptor(x, 64, size), descriptor(x, t.keys, size)
-    o = descriptor(x, 64, size // 2) if t.halves else q
-    options = {
-        "LEFT": False, "RIGHT": causal, "CAPPED": False, "SLOPED": 0, "BIAS": False,
-        "SINKS": False, "PACKED": False, "PING_PONG": t.ping_pong, "ONCE": True,
-        "ORDER": "sections" if causal else "heads", "PARTIES": t.parties, "SLOTS": t.slots,
-        "V_SLOTS": t.v_slots, "QUERIES": t.queries, "KEPT": t.kept,
-        "AHEAD": t.ahead or t.anchored, "ANCHORED": t.anchored,
-        "REGISTERS": 240 if t.parties == 2 else 160,
-        "AFTER": not causal, "BOUNDED": False, "SHARED": False, "MASKED": False, "DROPS": False,
-        "maxnreg": 168 if t.parties == 2 else 128,
-    }  # fmt: skip
-    rows, places = torch.empty(16), torch.empty(16, dtype=torch.int32)
-    heads = (4, 16, 2, 4096, 4096, 0, 0, 4, size, size, size, 0, 0)
-    sizes = (*heads, 0.1, 0.0, 0, 0, 0, 0, 0, 1.0, 0, 0)
-    name = f"forward d{size} {'causal' if causal else 'full'}"
-    arguments = (q, k, k, o, q, x, rows, rows, rows, places, places, places, places, *sizes)
-    report(name, hopper_attend.forward, arguments, options)
+def launches(function: Callable[[], Any]) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+    """The Gluon kernels that a call of ours launches, with their arguments and options."""
+    found = []
+
+    def record(launch: Launch, *tensors: Any, varying: tuple[float, ...] = ()) -> None:
+        arguments = (*launch._shown(tensors), *launch._scalars, *varying)
+        found.append((launch._kernel, arguments, {**launch._constants, **launch._options}))
+
+    with (
+        mock.patch.object(Launch, "__call__", record),
+        mock.patch.object(hopper_backward, "launch"),
+    ):
+        function()
+    return found
 
 
-def backward(size: int, causal: bool, deterministic: bool) -> None:
-    t = hopper_shares.tiling(size, 4096, causal, deterministic)
-    x = torch.empty(1, 1, 4096, size, dtype=torch.bfloat16)
-    q, k = descriptor(x, t.rows, size), descriptor(x, 64, size)
-    lines, tiles = torch.empty(8, 4096), torch.empty(640, t.rows, dtype=x.dtype)
-    layout = gl.NVMMASharedLayout(0, 32, 2)
-    rows = TensorDescriptor(lines, [8, 4096], [4096, 1], [1, t.rows], layout)
-    ds = k
-    if t.split:
-        layout = gl.NVMMASharedLayout.get_default_for([64, t.rows], gl.bfloat16)
-        ds = TensorDescriptor(tiles, [640, t.rows], [t.rows, 1], [64, t.rows], layout)
-    name = f"d{size} {'causal' if causal else 'full'}{' split' if t.split else ''}"
-    bounds = {"LEFT": False, "RIGHT": causal, "maxnreg": 168}
-    options = {"CAPPED": False, "SLOTS": t.slots, "NEAR": t.near, **bounds}
-    descriptors = (q, k, k, q, rows, k, k, ds)
-    sizes = (4, 2, 4096, 4096, 0, 0, 0, 8, 0, 4, 66, 2)
-    scales = (0.1, 0.0, 0.1)
-    if size == 256:
-        arguments = (*descriptors, *sizes, *scales)
-        report(f"backward {name}", hopper_wide.backward, arguments, options)
-    else:
-        options |= {"SPLIT": t.split, "SHIFT": t.shift, "BIAS": False, "SLOPED": False}
-        options |= {"MASKED": False, "NEIGHBOURS": False}
-        arguments = (*descriptors, k, lines, lines, *sizes, 0, 0, 0, 0, 0, 0, *scales, lines)
-        report(f"backward {name}", hopper_narrow.backward, arguments, options)
-    if t.split:
-        options = {"KEYS": 64 if size == 256 else 128, "ADD": False, "KEEP": False, **bounds}
-        options |= {"SLOTS": hopper_queries.SLOTS[size], "NEIGHBOURS": False}
-        arguments = (ds, k, k, lines, 4, 2, 4096, 4096, 0, 0, 0, 64, 0, 66, 2, 0.1)
-        report(f"queries' gradient {name}", hopper_queries.multiply, arguments, options)
+def attention(size: int, case: str) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+    """Those of forward and backward, of two times four heads, as the library chooses them."""
+    f = Features(scale=0.1, **CASES[case])
+    q, k, v, grad = torch.empty(4, 2, 4, 4096, size, dtype=torch.bfloat16).unbind()
+    lse, delta = torch.empty(2, 2, 4, 4096).unbind()
+    forward = launches(lambda: hopper_forward.attend(q, k, v, f))
+    return forward + launches(lambda: hopper_backward.gradients(grad, q, k, v, lse, delta, f))
 
 
 def main() -> None:
@@ -163,10 +132,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128, 256])
     options = parser.parse_args()
     driver.set_active(Hopper())
-    for size, causal in itertools.product(options.sizes, (False, True)):
-        forward(size, causal)
-        for deterministic in (False, True):
-            backward(size, causal, deterministic)
+    for size, case in itertools.product(options.sizes, CASES):
+        for kernel, arguments, chosen in attention(size, case):
+            report(f"{kernel.__name__} d{size} {case}", kernel, arguments, chosen)
 
 
 if __name__ == "__main__":

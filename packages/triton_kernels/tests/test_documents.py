@@ -1,6 +1,7 @@
-"""The documents' tables are those that the registry and the benchmark's results give."""
+"""What documents and their programs say is what the registry, the results and the kernels give."""
 
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -118,6 +119,17 @@ def test_the_speed_table_shows_losses(table, tmp_path):
     assert "Not measured" in table.speed_table(tmp_path / "none.jsonl")
     results.write_text(results.read_text().replace("0.75}\n", '0.75, "earlier": true}\n'))
     assert "0.75x eager † | – |" in table.speed_table(results)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_what_is_assembled_are_the_parameters_of_its_kernel(size):
+    assembly = program("hopper_assembly")
+    for case in assembly.CASES:
+        found = assembly.attention(size, case)
+        assert {"forward", "backward"} <= {kernel.__name__ for kernel, _, _ in found}
+        for kernel, arguments, options in found:
+            constants = {name: x for name, x in options.items() if name.isupper()}
+            inspect.signature(kernel.fn).bind(*arguments, **constants)
 
 
 def test_the_pictures_are_up_to_date(figure):
