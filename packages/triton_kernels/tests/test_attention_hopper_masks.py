@@ -133,36 +133,33 @@ def gradients(function, inputs, grad, **options):
     return torch.autograd.grad(output, leaves, grad.to(output.dtype))
 
 
+def check_gradients(kernel, inputs, options):
+    """With three in ten weights dropped."""
+    grad = torch.randn_like(inputs[0])
+    call = {**options, "dropout": 0.3}
+    with record_backends() as record:
+        found = gradients(flash_attention, inputs, grad, **call)
+    assert record[-1] == (kernel, "hopper")
+    exact = [x.float() for x in inputs]
+    wanted = gradients(flash_attention, exact, grad, backend="reference", **call)
+    for actual, expected in zip(found, wanted, strict=True):
+        agrees(actual, expected)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("size", [64, 128, 256])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_backward_drops_what_the_forward_dropped(options, size):
     for seed, dtype in ((7, torch.bfloat16), (2**40 + 7, torch.float16)):
         inputs = [x.to(dtype) for x in halves((2, 4, 300, size), *[(2, 2, 304, size)] * 2)]
-        grad = torch.randn_like(inputs[0])
-        call = {**options, "dropout": 0.3, "seed": seed}
-        with record_backends() as record:
-            found = gradients(flash_attention, inputs, grad, **call)
-        assert record[-1] == ("flash_attention_backward", "hopper")
-        exact = [x.float() for x in inputs]
-        wanted = gradients(flash_attention, exact, grad, backend="reference", **call)
-        for actual, expected in zip(found, wanted, strict=True):
-            agrees(actual, expected)
+        check_gradients("flash_attention_backward", inputs, {**options, "seed": seed})
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("size", [64, 128])
 def test_a_bias_has_a_gradient_under_dropout(size):
     inputs = halves(*[(2, 2, 200, size)] * 3, (1, 2, 200, 200))
-    grad = torch.randn_like(inputs[0])
-    call = {"dropout": 0.3, "seed": 5}
-    with record_backends() as record:
-        found = gradients(flash_attention, inputs, grad, **call)
-    assert record[-1] == ("flash_attention_bias_backward", "hopper")
-    exact = [x.float() for x in inputs]
-    wanted = gradients(flash_attention, exact, grad, backend="reference", **call)
-    for actual, expected in zip(found, wanted, strict=True):
-        agrees(actual, expected)
+    check_gradients("flash_attention_bias_backward", inputs, {"seed": 5})
 
 
 @pytest.mark.gpu
