@@ -33,6 +33,7 @@ from measure import (
 )
 from peers import Function, peers_of, small_call
 from triton_kernels import _compat, registry
+from triton_kernels.errors import BackendError
 from triton_kernels.registry import Case, Op, Sample
 
 
@@ -232,7 +233,10 @@ def main() -> int:
     parser.add_argument("--forward", action="store_true", help="no backward")
     parser.add_argument("--output", type=Path, help="also write the JSON lines to this file")
     options = parser.parse_args()
-    entries = [registry.get(name) for name in options.ops or registry.op_names()]
+    try:
+        entries = [registry.get(name) for name in options.ops or registry.op_names()]
+    except BackendError as error:
+        parser.error(str(error))
     device = require_gpu()
     torch.manual_seed(0)
     limit = copy_limit(device)

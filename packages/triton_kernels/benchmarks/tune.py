@@ -135,14 +135,18 @@ def tune_matmul(device: torch.device) -> None:
         sweep({**label, "backend": "portable"}, rivals, 2 * 4096**3 / 1e9)
 
 
+TUNED = {"softmax": tune_softmax, "matmul": tune_matmul}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ops", nargs="*", choices=["softmax", "matmul", []])
-    chosen = parser.parse_args().ops or ["softmax", "matmul"]
+    parser.add_argument("ops", nargs="*", help=f"of {', '.join(TUNED)}; all if none")
+    chosen = parser.parse_args().ops or list(TUNED)
+    if strange := set(chosen).difference(TUNED):
+        parser.error(f"no sweep of {', '.join(sorted(strange))}; there is one of {', '.join(TUNED)}")
     device = require_gpu()
-    for name, tune in (("softmax", tune_softmax), ("matmul", tune_matmul)):
-        if name in chosen:
-            tune(device)
+    for name in chosen:
+        TUNED[name](device)
     return 0
 
 

@@ -161,4 +161,4 @@ def test_a_picture_shows_and_tells_each_number(figure, tmp_path):
 
 def test_every_op_is_in_the_changelog():
     text = (PACKAGE / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert all(name in text for name in op_names())
+    assert not [name for name in op_names() if not re.search(rf"`{name}[`(]", text)]
