@@ -143,7 +143,9 @@ def main() -> int:
     parser.add_argument("ops", nargs="*", help=f"of {', '.join(TUNED)}; all if none")
     chosen = parser.parse_args().ops or list(TUNED)
     if strange := set(chosen).difference(TUNED):
-        parser.error(f"no sweep of {', '.join(sorted(strange))}; there is one of {', '.join(TUNED)}")
+        parser.error(
+            f"no sweep of {', '.join(sorted(strange))}; there is one of {', '.join(TUNED)}"
+        )
     device = require_gpu()
     for name in chosen:
         TUNED[name](device)
