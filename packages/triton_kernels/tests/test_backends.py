@@ -41,6 +41,18 @@ def test_the_last_backend_takes_anything(op):
         assert kernel.backends[-1].refuses() is None
 
 
+WITHOUT_GRADIENT = [op for op in OPS if not op.differentiable and op.name != "argmax"]
+
+
+@pytest.mark.parametrize("op", WITHOUT_GRADIENT, ids=lambda op: op.name)
+def test_an_op_without_a_gradient_gives_none_by_any_backend(op):
+    """The definition, in plain torch, has one: training would work on a CPU and stop on a GPU."""
+    sample = first_sample(op)
+    tensors = [x for x in sample.args if isinstance(x, torch.Tensor) and x.is_floating_point()]
+    assert [x.requires_grad_() for x in tensors]
+    assert not op.function(*sample.args, **sample.kwargs).requires_grad
+
+
 def test_float64_takes_the_reference_and_says_why():
     explanation = explain("softmax", torch.zeros(2, 3, dtype=torch.float64))
     assert explanation.taken == "reference"

@@ -71,6 +71,8 @@ def test_compiled_equals_eager(op, device, compiler, dynamic):
     torch._dynamo.reset()
     compiled = torch.compile(program, fullgraph=True, backend=compiler, dynamic=dynamic)
     for sample in chosen_samples(op, device, count=2):
+        for x in tensors_of(sample):  # without a gradient's rule none is asked for
+            x.requires_grad_(x.is_floating_point())
         expected = program(*sample.args)
         with record_backends() as record:
             actual = compiled(*sample.args)
@@ -78,6 +80,7 @@ def test_compiled_equals_eager(op, device, compiler, dynamic):
         for y, wanted in zip(actual, expected, strict=True):
             assert torch.equal(y, wanted)
         if not op.differentiable:
+            assert not any(y.requires_grad for y in actual)
             continue
         grads = [torch.randn_like(y) for y in expected]
         expected_grads = torch.autograd.grad(expected, tensors_of(sample), grads)

@@ -204,5 +204,13 @@ def _apply_of(function: type[torch.autograd.Function]) -> Any:
     return applied
 
 
+def detached(inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """The inputs of an op without a gradient, off its track: else the definition would give one
+    that no kernel gives, and torch.compile would look for a rule that there is not."""
+    return tuple(
+        [x.detach() if isinstance(x, torch.Tensor) and x.requires_grad else x for x in inputs]
+    )
+
+
 def _requires_grad(inputs: Sequence[Any]) -> bool:
     return any(isinstance(value, torch.Tensor) and value.requires_grad for value in inputs)

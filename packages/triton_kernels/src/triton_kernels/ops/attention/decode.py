@@ -13,7 +13,7 @@ import torch
 from triton_kernels.backends import Backend
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
-from triton_kernels.kernel import Kernel
+from triton_kernels.kernel import Kernel, detached
 from triton_kernels.ops.attention import (
     checks,
     decode_portable,
@@ -136,13 +136,6 @@ def _check_tokens(op: str, query: torch.Tensor) -> None:
         )  # fmt: skip
 
 
-def _detached(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Without a gradient's track: torch.compile would look for the rule that there is not."""
-    return tuple(
-        x.detach() if isinstance(x, torch.Tensor) and x.requires_grad else x for x in inputs
-    )
-
-
 def _left(op: str, window: int | None) -> int:
     return checks.checked_window(op, True, (window, None))[0]
 
@@ -227,7 +220,7 @@ def decode_attention(
         query, key_cache, value_cache, lengths, page_table, sinks, scale=scale,
         soft_cap=soft_cap, window=window, check=check,
     )  # fmt: skip
-    output, lse = kernel.outputs(*_detached(inputs), backend=backend)
+    output, lse = kernel.outputs(*detached(inputs), backend=backend)
     return (output, lse) if return_lse else output
 
 
@@ -298,7 +291,7 @@ def mla_decode_attention(
     inputs = _checked_latent(
         query, cache, value_size, lengths, page_table, scale=scale, check=check
     )
-    output, lse = latent_kernel.outputs(*_detached(inputs), backend=backend)
+    output, lse = latent_kernel.outputs(*detached(inputs), backend=backend)
     return (output, lse) if return_lse else output
 
 

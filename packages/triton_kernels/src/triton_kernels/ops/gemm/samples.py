@@ -238,6 +238,9 @@ def fp8_errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("scale's dtype", half), DtypeError, "scale_a of dtype float16")
     to_float = (a, a.t(), one, one, torch.float32)
     yield ErrorSample(Sample("result", to_float), DtypeError, "torch.float32")
+    away = one.to("meta")
+    yield ErrorSample(Sample("scales' device", (a, a.t(), away, away)), DeviceError, "on meta")
+    yield ErrorSample(Sample("a scale's device", (a, a.t(), one, away)), DeviceError, "scale_b on")
 
 
 def fp8_cost(a: torch.Tensor, b: torch.Tensor, *others: Any) -> Cost:

@@ -13,8 +13,8 @@ import torch
 from triton_kernels import _compat
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import check_tensors, shapes_in_words
-from triton_kernels.errors import DtypeError, ShapeError
-from triton_kernels.kernel import Kernel
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.kernel import Kernel, detached
 from triton_kernels.ops.gemm import samples
 from triton_kernels.ops.gemm.layout import hopper_refuses
 from triton_kernels.registry import Op
@@ -29,7 +29,11 @@ def _checked(
 ) -> tuple[Any, ...]:  # fmt: skip
     check_tensors("matmul_fp8", dtypes=(torch.float8_e4m3fn,), a=a, b=b)
     check_tensors("matmul_fp8", dtypes=(torch.float32,), scale_a=scale_a, scale_b=scale_b)
-    check_tensors("matmul_fp8", dtypes=(torch.float32,), scale_a=scale_a)
+    if scale_a.device != a.device:
+        raise DeviceError(
+            "matmul_fp8", f"a on {a.device} and scale_a on {scale_a.device}", "one device",
+            "move the scales: scale_a.to(a.device)",
+        )  # fmt: skip
     if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[0]:
         raise ShapeError(
             "matmul_fp8", shapes_in_words(a=a, b=b), "a of (m, k) and b of (k, n)",
@@ -93,7 +97,7 @@ def matmul_fp8(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    return _kernel(*_checked(a, b, scale_a, scale_b, dtype), backend=backend)
+    return _kernel(*detached(_checked(a, b, scale_a, scale_b, dtype)), backend=backend)
 
 
 OPS = (

@@ -54,7 +54,7 @@ def quantise_int8(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         DtypeError: it is not floating-point.
     """
     _check("quantise_int8", weight, 1)
-    wide = weight.float()
+    wide = weight.detach().float()
     scale = wide.abs().amax(1) / 127 if weight.shape[1] else wide.new_zeros(weight.shape[0])
     codes = (wide / torch.where(scale == 0, 1.0, scale)[:, None]).round()
     return codes.clamp(-127, 127).to(torch.int8), scale
@@ -75,7 +75,7 @@ def quantise_nf4(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
     _check("quantise_nf4", weight, BLOCK)
     rows, columns = weight.shape
-    blocks = weight.float().reshape(rows, columns // BLOCK, BLOCK)
+    blocks = weight.detach().float().reshape(rows, columns // BLOCK, BLOCK)
     scale = blocks.abs().amax(2)
     values = blocks / torch.where(scale == 0, 1.0, scale)[..., None]
     table = levels(weight.device)

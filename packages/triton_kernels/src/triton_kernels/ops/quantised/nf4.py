@@ -16,7 +16,7 @@ from triton_kernels._compat import starts_aligned
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
-from triton_kernels.kernel import Kernel
+from triton_kernels.kernel import Kernel, detached
 from triton_kernels.ops.quantised import samples
 from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.registry import Op
@@ -181,7 +181,7 @@ def dequantise_nf4(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    return _dequantise_kernel(*_checked_dequantise(codes, scale, dtype), backend=backend)
+    return _dequantise_kernel(*detached(_checked_dequantise(codes, scale, dtype)), backend=backend)
 
 
 def matvec_nf4(
@@ -201,7 +201,7 @@ def matvec_nf4(
     Raises:
         ShapeError, DtypeError, DeviceError, BackendError: as ``dequantise_nf4``, or too many rows.
     """
-    return _nf4_kernel(*_checked_nf4(x, codes, scale), backend=backend)
+    return _nf4_kernel(*detached(_checked_nf4(x, codes, scale)), backend=backend)
 
 
 def matvec_int8(
@@ -221,7 +221,7 @@ def matvec_int8(
     Raises:
         ShapeError, DtypeError, DeviceError, BackendError: as ``dequantise_nf4``, or too many rows.
     """
-    return _int8_kernel(*_checked_int8(x, codes, scale), backend=backend)
+    return _int8_kernel(*detached(_checked_int8(x, codes, scale)), backend=backend)
 
 
 OPS = (
