@@ -48,7 +48,7 @@ def _fa3(
     """FlashAttention-3's forward, of the package fa3-fwd; heads lie inside, a view."""
     if others or features:
         raise NotImplementedError(f"no {', '.join(features) or 'bias or sinks'}")
-    if any(x.requires_grad for x in (query, key, value)):
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value)):
         raise NotImplementedError("the package has the forward only")
     from fa3_fwd_interface import flash_attn_func
 
@@ -58,6 +58,21 @@ def _fa3(
         softcap=soft_cap or 0.0,
     )  # fmt: skip
     return output.transpose(1, 2)
+
+
+def varlen_by_fa3(
+    query: Any, key: Any, value: Any, cu_q: Any, cu_k: Any, max_q: int, max_k: int, *,
+    causal: bool = False,
+) -> torch.Tensor:  # fmt: skip
+    """The same of packed sequences."""
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value)):
+        raise NotImplementedError("the package has the forward only")
+    from fa3_fwd_interface import flash_attn_varlen_func
+
+    output: torch.Tensor = flash_attn_varlen_func(
+        query, key, value, cu_q, cu_k, max_q, max_k, causal=causal
+    )
+    return output
 
 
 def _eager(*args: Any, backend: str | None = None, causal: bool = False, **features: Any) -> Any:

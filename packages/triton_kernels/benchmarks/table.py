@@ -175,12 +175,18 @@ def features_table(results: Path) -> str:
     found: dict[str, dict[str, str]] = {}
     for row in rows:
         if row["direction"] != "host":
-            said = f"{row['rates']['ours']:.0f} TFLOP/s, **{row['ratio']:.2f}** ({row['backend']})"
-            said += mark(row)
+            said = f"{row['rates']['ours']:.0f} TFLOP/s, **{row['ratio']:.2f}**"
+            if row.get("bound", 1) < 1:
+                said += f" of {row['bound']:.2f}"
+            if peer := row.get("best_peer"):
+                said += f", {row['rates']['ours'] / row['rates'][peer]:.2f}x {peer}"
+            said += f" ({row['backend']}){mark(row)}"
             found.setdefault(row["case"], {})[row["direction"]] = said
     lines = [
         f"One {facts['device']}, torch {facts['torch']}, triton {facts['triton']}; in bold the "
-        f"share of our own dense kernel's rate on equal work, timed in turn with it. {EARLIER}",
+        "share of our own dense kernel's rate on equal work, timed in turn with it, where blocks "
+        "of keys that an edge cuts allow less than 1: of how much. Behind it the ratio to the best "
+        f"peer that has the feature. {EARLIER}",
         "",
         "| case | forward | backward |",
         "|---|---|---|",

@@ -121,6 +121,19 @@ def test_the_speed_table_shows_losses(table, tmp_path):
     assert "0.75x eager † | – |" in table.speed_table(results)
 
 
+def test_the_features_table_shows_bound_and_best_peer(table, tmp_path):
+    facts = {"device": "GPU", "torch": "2", "triton": "3"}
+    row = {
+        "case": "window", "direction": "forward", "backend": "hopper", "unit": "TFLOP/s",
+        "rates": {"ours": 500.0, "dense": 600.0, "FA3": 625.0}, "ratio": 0.833, "goal": 0.9,
+        "best_peer": "FA3", "bound": 0.94,
+    }  # fmt: skip
+    results = tmp_path / "features.jsonl"
+    results.write_text("\n".join(map(json.dumps, (facts, row))), encoding="utf-8")
+    said = "| window | 500 TFLOP/s, **0.83** of 0.94, 0.80x FA3 (hopper) | – |"
+    assert table.features_table(results).splitlines()[-1] == said
+
+
 @pytest.mark.parametrize("size", [64, 128, 256])
 def test_what_is_assembled_are_the_parameters_of_its_kernel(size):
     assembly = program("hopper_assembly")
