@@ -13,6 +13,12 @@ from triton_kernels import registry
 Function = Callable[..., Any]
 
 
+def _beside_any_gpu(ours: str | None) -> None:
+    """Our portable kernels stand beside FlashAttention-2, which needs no Hopper either."""
+    if ours == "portable":
+        raise NotImplementedError("it is for Hopper, the portable kernels are for any GPU")
+
+
 def _by(backend: SDPBackend) -> Function:
     """One of torch's own kernels: no window, soft cap, ALiBi, sinks, bias or mask."""
 
@@ -21,6 +27,8 @@ def _by(backend: SDPBackend) -> Function:
         causal: bool = False, scale: float | None = None,
         **features: Any,
     ) -> torch.Tensor:  # fmt: skip
+        if backend is not SDPBackend.FLASH_ATTENTION:
+            _beside_any_gpu(features.get("backend"))
         features.pop("backend", None)
         if features or bias is not None or sinks is not None:
             raise NotImplementedError(f"no {', '.join(features) or 'bias or sinks'}")
@@ -46,6 +54,7 @@ def _fa3(
     scale: float | None = None, backend: str | None = None, **features: Any,
 ) -> torch.Tensor:  # fmt: skip
     """FlashAttention-3's forward, of the package fa3-fwd; heads lie inside, a view."""
+    _beside_any_gpu(backend)
     if others or features:
         raise NotImplementedError(f"no {', '.join(features) or 'bias or sinks'}")
     if torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value)):
