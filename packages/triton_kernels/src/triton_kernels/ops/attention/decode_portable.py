@@ -21,8 +21,9 @@ from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.attention import shapes
 from triton_kernels.ops.attention.features import UNBOUNDED
-from triton_kernels.ops.attention.masking import LN_2, LOG2_E, tanh
+from triton_kernels.ops.attention.masking import LN_2, LOG2_E
 from triton_kernels.ops.attention.portable import dot
+from triton_kernels.ops.special import tanh
 
 _LOG2_E = 1.4426950408889634
 _MOST_MERGED = (64, 256)

@@ -12,21 +12,11 @@ from __future__ import annotations
 
 from triton_kernels._compat import tl, triton
 from triton_kernels.ops.attention import features
+from triton_kernels.ops.special import tanh
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)
 ROUNDS = tl.constexpr(features.ROUNDS)
-
-
-@triton.jit
-def tanh(x, EXACT: tl.constexpr):
-    """Hyperbolic tangent; if EXACT, in all places also near 0, where 1 - 2/(e²ˣ + 1) has few."""
-    y = 1.0 - 2.0 / (tl.exp2(x * (2 * LOG2_E)) + 1.0)
-    if EXACT:
-        square = x * x
-        series = ((square * 0.021869488536155 - 0.053968253968254) * square + 2 / 15) * square
-        y = tl.where(tl.abs(x) < 0.25, x + x * square * (series - 1 / 3), y)
-    return y
 
 
 @triton.jit

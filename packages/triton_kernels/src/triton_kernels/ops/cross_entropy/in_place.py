@@ -54,13 +54,13 @@ def loss_reference(
     logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, *options: Any
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The loss; the logits become their gradient."""
-    loss, lse, denominator = reference.cross_entropy(logits, target, weight, *options)
+    loss, statistics, denominator = reference.cross_entropy(logits, target, weight, *options)
     logits.copy_(
         reference.cross_entropy_backward(
-            torch.ones_like(loss), None, logits, target, weight, lse, denominator, *options
+            torch.ones_like(loss), None, logits, target, weight, statistics, denominator, *options
         )
     )
-    return loss, lse, denominator
+    return loss, statistics, denominator
 
 
 _LOSSES = (

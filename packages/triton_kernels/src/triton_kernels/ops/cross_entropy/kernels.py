@@ -3,7 +3,8 @@
 One program a row gives the row's loss and log Σ exp, reading the logits once, a chunk at a time
 with a running maximum (Milakov and Gimelshein 2018, arXiv:1805.02867). Given log Σ exp the gradient
 is elementwise: any tile will do. Exponents are taken of differences, not differences of products:
-of one class the loss is 0, not nearly 0.
+of one class the loss is 0, not nearly 0. Far from 0 a float32 holds log Σ exp to fewer places than
+the loss has: the loss is added up from the maximum, and the gradient gets what rounding took off.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from triton_kernels._compat import tl, triton
 from triton_kernels.ops.parts import after_the_kernel_before
+from triton_kernels.ops.special import tanh
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
@@ -20,11 +22,21 @@ _LN_2 = tl.constexpr(0.6931471805599453)
 
 @triton.jit
 def _capped(x, soft_cap, CAPPED: tl.constexpr):
-    """cap·tanh(x / cap), by the logistic function of 2x / cap."""
+    """cap·tanh(x / cap)."""
     x = x.to(tl.float32)
     if CAPPED:
-        x = (tl.sigmoid(x * (2 / soft_cap)) * 2 - 1) * soft_cap
+        x = tanh(x * tl.div_rn(1.0, soft_cap), True) * soft_cap
     return x
+
+
+@triton.jit
+def _log_sum_exp(shift, sums):
+    """log Σ exp from Σ exp beyond ``shift``: that sum's logarithm, both, what adding rounds off."""
+    beyond = tl.log2(sums) * _LN_2
+    lse = shift + beyond
+    added = lse - shift
+    rest = (shift - (lse - added)) + (beyond - added)  # Knuth's two-sum
+    return beyond, lse, tl.where(rest == rest, rest, 0.0)
 
 
 @triton.jit
@@ -54,11 +66,11 @@ def _row_coefficients(
 
 @triton.jit
 def _gradient_of(
-    x, columns, target, along, total, share, dloss, dlse, lse, weight_ptr, mask, soft_cap,
+    x, columns, target, along, total, share, dloss, dlse, lse, rest, weight_ptr, mask, soft_cap,
     SMOOTHED: tl.constexpr, CAPPED: tl.constexpr,
 ):  # fmt: skip
     """A chunk's gradient from its (capped) logits."""
-    p = tl.exp2((x - lse) * _LOG2_E)
+    p = tl.exp2((x - lse) * _LOG2_E - rest * _LOG2_E)
     dx = p * (total * dloss + dlse)
     if SMOOTHED:
         if weight_ptr is not None:
@@ -102,13 +114,13 @@ def _end(start, n_classes, STEP: tl.constexpr, LIES: tl.constexpr):
 @triton.jit
 def losses_of_rows(
     logits_ptr, target_ptr, weight_ptr, weight_sum_ptr, loss_ptr, row_weight_ptr, lse_ptr,
-    gradient_ptr, denominator_ptr, n_classes, logits_row, gradient_row,
+    gradient_ptr, denominator_ptr, n_classes, logits_row, gradient_row, lse_apart,
     ignore_index, smoothing, z_loss, soft_cap,
     SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, ONE_PASS: tl.constexpr,
     CLASSES: tl.constexpr, STAGES: tl.constexpr, GROUP: tl.constexpr,
     STEP: tl.constexpr, LIES: tl.constexpr,
 ):  # fmt: skip
-    """Each row's loss, weight and log Σ exp and, where wanted, its gradient."""
+    """Each row's loss, weight, log Σ exp (and its rest) and, where wanted, its gradient."""
     row = tl.program_id(0).to(tl.int64)
     target = tl.load(target_ptr + row)
     counts = target != ignore_index
@@ -134,13 +146,15 @@ def losses_of_rows(
             scale = 1.0
             if weight_ptr is not None:
                 scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
-            spread = tl.sum(tl.where(mask, x * scale, 0.0), axis=0)
+            base = shift
+            spread = tl.sum(tl.where(mask, (x - base) * scale, 0.0), axis=0)
     else:
         # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
         # between threads until the row is read.
         maxima = tl.full((CLASSES // GROUP,), -float("inf"), tl.float32)
         lanes = tl.zeros((CLASSES // GROUP,), tl.float32)
         spreads = tl.zeros((CLASSES,), tl.float32)
+        base = tl.where(x_target == -float("inf"), 0.0, x_target)
         for start in tl.range(0, n_classes, STEP, num_stages=STAGES):
             line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
             columns = start + tl.arange(0, CLASSES)
@@ -159,13 +173,12 @@ def losses_of_rows(
                 scale = 1.0
                 if weight_ptr is not None:
                     scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
-                spreads += tl.where(mask, x * scale, 0.0)
+                spreads += tl.where(mask, (x - base) * scale, 0.0)
         maximum = tl.max(maxima, axis=0)
         shift = tl.where(maximum == -float("inf"), 0.0, maximum)
         sums = tl.sum(lanes * tl.exp2((maxima - shift) * _LOG2_E), axis=0)
         spread = tl.sum(spreads, axis=0)
-    shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-    lse = shift + tl.log2(sums) * _LN_2
+    beyond, lse, rest = _log_sum_exp(shift, sums)
 
     along, total, share = _row_coefficients(
         target,
@@ -178,16 +191,17 @@ def losses_of_rows(
         z_loss,
         SMOOTHED,
     )
-    loss = along * (lse - x_target)
+    loss = along * ((shift - x_target) + beyond)
     if SMOOTHED:
         weight_sum = n_classes * 1.0
         if weight_ptr is not None:
             weight_sum = tl.load(weight_sum_ptr)
-        loss += share * (weight_sum * lse - spread)
+        loss += share * (weight_sum * ((shift - base) + beyond) - spread)
     loss += tl.where(counts, lse * lse * z_loss, 0.0)
     loss = tl.where(counts, loss, 0.0)
     tl.store(loss_ptr + row, tl.where(wrong, float("nan"), loss))
     tl.store(lse_ptr + row, lse)
+    tl.store(lse_ptr + lse_apart + row, rest)
     row_weight = tl.where(counts, 1.0, 0.0)
     if weight_ptr is not None:
         row_weight = tl.load(weight_ptr + target, mask=counts & (wrong == 0), other=0.0)
@@ -198,10 +212,13 @@ def losses_of_rows(
         if denominator_ptr is not None:
             dloss = 1 / tl.load(denominator_ptr)
         dloss = tl.where(counts, dloss, 0.0)
+        # A row that does not count may hold anything, NaN too.
+        lse = tl.where(counts, lse, 0.0)
         if ONE_PASS:
+            x = tl.where(counts, x, 0.0)
             dx = _gradient_of(
-                x, columns, target, along, total, share, dloss, 0.0, lse, weight_ptr, mask,
-                soft_cap, SMOOTHED, CAPPED,
+                x, columns, target, along, total, share, dloss, 0.0, lse, rest, weight_ptr,
+                mask, soft_cap, SMOOTHED, CAPPED,
             )  # fmt: skip
             tl.store(gradient_ptr + row * gradient_row + columns, dx, mask=mask)
         else:
@@ -213,10 +230,10 @@ def losses_of_rows(
                 columns = start + tl.arange(0, CLASSES)
                 mask = columns < _end(start, n_classes, STEP, LIES)
                 x = tl.load(line + columns, mask=mask, other=0.0)
-                x = _capped(x, soft_cap, CAPPED)
+                x = _capped(tl.where(counts, x, 0.0), soft_cap, CAPPED)
                 dx = _gradient_of(
-                    x, columns, target, along, total, share, dloss, 0.0, lse, weight_ptr, mask,
-                    soft_cap, SMOOTHED, CAPPED,
+                    x, columns, target, along, total, share, dloss, 0.0, lse, rest, weight_ptr,
+                    mask, soft_cap, SMOOTHED, CAPPED,
                 )  # fmt: skip
                 line = _line(gradient_ptr, row, start, gradient_row, n_classes, STEP, LIES)
                 tl.store(line + columns, dx, mask=mask)
@@ -264,7 +281,7 @@ def sum_weights(
 @triton.jit
 def gradient_of_rows(
     dloss_ptr, dlse_ptr, logits_ptr, target_ptr, weight_ptr, weight_sum_ptr, lse_ptr,
-    denominator_ptr, gradient_ptr, n_classes, dloss_row, dlse_row, logits_row,
+    denominator_ptr, gradient_ptr, n_classes, dloss_row, dlse_row, logits_row, lse_apart,
     ignore_index, smoothing, z_loss, soft_cap,
     SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, CLASSES: tl.constexpr,
 ):  # fmt: skip
@@ -276,6 +293,11 @@ def gradient_of_rows(
     x = tl.load(logits_ptr + row * logits_row + columns, mask=mask, other=0.0)
     target = tl.load(target_ptr + row)
     lse = tl.load(lse_ptr + row)
+    rest = tl.load(lse_ptr + lse_apart + row)
+    if dlse_ptr is None:
+        # A row that does not count may hold anything, NaN too.
+        x = tl.where(target == ignore_index, 0.0, x)
+        lse = tl.where(target == ignore_index, 0.0, lse)
     dloss = tl.load(dloss_ptr + row * dloss_row).to(tl.float32)
     if denominator_ptr is not None:
         dloss = dloss / tl.load(denominator_ptr)
@@ -296,7 +318,7 @@ def gradient_of_rows(
     )
     x = _capped(x, soft_cap, CAPPED)
     dx = _gradient_of(
-        x, columns, target, along, total, share, dloss, dlse, lse, weight_ptr, mask, soft_cap,
-        SMOOTHED, CAPPED,
+        x, columns, target, along, total, share, dloss, dlse, lse, rest, weight_ptr, mask,
+        soft_cap, SMOOTHED, CAPPED,
     )  # fmt: skip
     tl.store(gradient_ptr + row * n_classes + columns, dx, mask=mask)

@@ -65,27 +65,28 @@ def _checked(
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
     logits, target, weight, *ctx.options, ctx.backend = inputs
-    _, lse, denominator = output
+    _, statistics, denominator = output
     ctx.mark_non_differentiable(denominator)
     ctx.set_materialize_grads(False)
-    ctx.save_for_backward(logits, target, weight, lse, denominator)
+    ctx.save_for_backward(logits, target, weight, statistics, denominator)
 
 
 def _backward(
-    ctx: Any, grad: torch.Tensor | None, grad_lse: torch.Tensor | None, _: Any
+    ctx: Any, grad: torch.Tensor | None, grad_statistics: torch.Tensor | None, _: Any
 ) -> tuple[Any, ...]:
-    logits, target, weight, lse, denominator = ctx.saved_tensors
+    logits, target, weight, statistics, denominator = ctx.saved_tensors
     nothing = (None,) * 8
-    if grad is None and grad_lse is None:
+    if grad is None and grad_statistics is None:
         return (None, *nothing)
     if definition.is_recorded():
         inputs = (logits, target, weight, *ctx.options)
-        found = definition.differentiate(reference.cross_entropy, inputs, (grad, grad_lse))
+        found = definition.differentiate(reference.cross_entropy, inputs, (grad, grad_statistics))
         return (found[0], *nothing)
     if grad is None:
-        grad = lse.new_zeros(target.shape if ctx.options[-1] == "none" else ())
+        grad = statistics.new_zeros(target.shape if ctx.options[-1] == "none" else ())
+    grad_lse = None if grad_statistics is None else grad_statistics[0]
     return _gradient(
-        grad, grad_lse, logits, target, weight, lse, denominator, *ctx.options,
+        grad, grad_lse, logits, target, weight, statistics, denominator, *ctx.options,
         backend=wish(ctx.backend),
     ), *nothing  # fmt: skip
 
@@ -97,7 +98,8 @@ def _fake(
     wide = torch.float64 if logits.dtype is torch.float64 else torch.float32
     row = logits.new_empty(target.shape, dtype=wide)
     scalar = row.new_empty(())
-    return (row.clone() if reduction == "none" else scalar.clone()), row, scalar
+    loss = row if reduction == "none" else scalar.clone()
+    return loss, row.new_empty((2, *target.shape)), scalar
 
 
 _OPTIONS = "int ignore_index, float label_smoothing, float z_loss, float soft_cap, str reduction"
@@ -106,7 +108,7 @@ _gradient = Kernel(
     f"{_NAME}_backward",
     op=_NAME,
     inputs="Tensor grad, Tensor? grad_lse, Tensor logits, Tensor target, Tensor? weight, "
-    f"Tensor lse, Tensor denominator, {_OPTIONS}",
+    f"Tensor statistics, Tensor denominator, {_OPTIONS}",
     backends=(
         Backend("portable", f"{_ROOM}.portable:cross_entropy_backward", triton_refuses),
         Backend("reference", f"{_ROOM}.reference:cross_entropy_backward"),
@@ -190,8 +192,8 @@ def cross_entropy(
                 "leave inplace out: the lse's gradient needs the logits",
             )  # fmt: skip
         return in_place.cross_entropy(*inputs, backend=backend)
-    loss, lse, _ = _kernel(*inputs, backend=backend)
-    return (loss, lse) if return_lse else loss
+    loss, statistics, _ = _kernel(*inputs, backend=backend)
+    return (loss, statistics[0]) if return_lse else loss
 
 
 OPS = (

@@ -1,7 +1,7 @@
 """cross_entropy in Triton: what is launched, on what, in which order.
 
-One program a row gives the row's loss and log Σ exp; one program in all adds the rows' losses, in a
-fixed order.
+One program a row gives the row's loss and its ``statistics``: log Σ exp, and what rounding that to
+float32 took off. One program in all adds the rows' losses, in a fixed order.
 
 With ``gradient`` the row's program goes on to write the gradient too, from registers while the row
 fits, else from a second read that finds it in the cache: two transfers in all instead of three.
@@ -50,11 +50,11 @@ class Blocks(NamedTuple):
 def row_losses(
     logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None,
     ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float,
-    losses: torch.Tensor, row_weights: torch.Tensor, lse: torch.Tensor,
+    losses: torch.Tensor, row_weights: torch.Tensor, statistics: torch.Tensor,
     gradient: torch.Tensor | None, denominator: torch.Tensor | None,
     tile: shapes.Tile | None = None, blocks: Blocks | None = None,
 ) -> None:  # fmt: skip
-    """Fills in each row's loss, weight and log Σ exp, and, where wanted, its gradient.
+    """Fills in each row's loss, weight, log Σ exp with its rest and, where wanted, its gradient.
 
     The gradient is that of the sum of the losses over ``denominator``; it may be the logits. With
     ``blocks`` logits and gradient are the memory of them, of one dimension.
@@ -75,8 +75,11 @@ def row_losses(
         gradient_row = 0 if gradient is None else apart if blocks else gradient.stride(0)
         launch(
             kernels.losses_of_rows, (n_rows,),
-            (logits, target, weight, weight_sum, losses, row_weights, lse, gradient, denominator),
-            (n_classes, apart, gradient_row, ignore_index),
+            (
+                logits, target, weight, weight_sum, losses, row_weights, statistics, gradient,
+                denominator,
+            ),
+            (n_classes, apart, gradient_row, statistics.stride(0), ignore_index),
             (label_smoothing, z_loss, soft_cap or 1.0),
             SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0,
             ONE_PASS=blocks is None and n_classes <= tile.classes,
@@ -119,7 +122,7 @@ def _forward(
     gradient: torch.Tensor | None, tile: shapes.Tile | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     losses = torch.empty(target.shape, dtype=torch.float32, device=logits.device)
-    row_weights, lse = torch.empty_like(losses), torch.empty_like(losses)
+    row_weights, statistics = torch.empty_like(losses), losses.new_empty((2, losses.numel()))
     weight = None if weight is None else weight.contiguous()
     target = target.contiguous()
     divisor = None
@@ -127,17 +130,17 @@ def _forward(
         divisor = rows_that_count(target, weight, logits.shape[1], ignore_index)
     row_losses(
         logits, target, weight, ignore_index, label_smoothing, z_loss, soft_cap,
-        losses, row_weights, lse, gradient, divisor, tile,
+        losses, row_weights, statistics, gradient, divisor, tile,
     )  # fmt: skip
     loss, denominator = reduced(losses, row_weights, reduction)
-    return loss, lse, denominator
+    return loss, statistics, denominator
 
 
 def cross_entropy(
     logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None,
     ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float, reduction: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The loss, each row's log Σ exp, and what a mean divides by; reads the logits once."""
+    """The loss, the rows' log Σ exp and its rest, what a mean divides by; reads the logits once."""
     return _forward(
         _rows_of(logits), target, weight,
         ignore_index, label_smoothing, z_loss, soft_cap, reduction, None,
@@ -157,7 +160,7 @@ def cross_entropy_in_place(
 
 def cross_entropy_backward(
     grad: torch.Tensor, grad_lse: torch.Tensor | None, logits: torch.Tensor, target: torch.Tensor,
-    weight: torch.Tensor | None, lse: torch.Tensor, denominator: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, denominator: torch.Tensor,
     ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float, reduction: str,
 ) -> torch.Tensor:  # fmt: skip
     """d(logits), given those of the loss and of log Σ exp; reads the logits once."""
@@ -171,12 +174,13 @@ def cross_entropy_backward(
     launch(
         kernels.gradient_of_rows, (n_rows * cdiv(n_classes, tile.classes),),
         (
-            grad, grad_lse, logits, target.contiguous(), weight, weight_sum, lse,
+            grad, grad_lse, logits, target.contiguous(), weight, weight_sum, statistics,
             denominator if reduction == "mean" else None, dx,
         ),
         (
             n_classes, grad.stride(0) if reduction == "none" else 0,
-            0 if grad_lse is None else grad_lse.stride(0), logits.stride(0), ignore_index,
+            0 if grad_lse is None else grad_lse.stride(0), logits.stride(0),
+            statistics.stride(0), ignore_index,
         ),
         (label_smoothing, z_loss, soft_cap or 1.0),
         SMOOTHED=label_smoothing > 0, CAPPED=soft_cap > 0, CLASSES=tile.classes,

@@ -63,18 +63,18 @@ def _checked(
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
     x, weight, target, *options, _, _, ctx.backend = inputs
     ctx.options = options
-    _, lse, denominator, dx, dw = output
-    ctx.mark_non_differentiable(lse, denominator, dx, dw)
+    _, statistics, denominator, dx, dw = output
+    ctx.mark_non_differentiable(statistics, denominator, dx, dw)
     ctx.set_materialize_grads(False)
     # Outside of a trace the gradients are handed on as they are: no one else may hold them.
     ctx.owned = type(dx) is torch.Tensor and not torch.compiler.is_compiling()
     ctx.made = [dx, dw] if ctx.owned else None
     kept = () if ctx.owned else (dx, dw)
-    ctx.save_for_backward(x, weight, target, lse, denominator, *kept)
+    ctx.save_for_backward(x, weight, target, statistics, denominator, *kept)
 
 
 def _backward(ctx: Any, grad: torch.Tensor | None, *_: Any) -> tuple[Any, ...]:
-    x, weight, target, lse, denominator, *kept = ctx.saved_tensors
+    x, weight, target, statistics, denominator, *kept = ctx.saved_tensors
     *loss_options, accumulate, chunk_rows = ctx.options
     nothing = (None,) * 11
     if grad is None:
@@ -96,8 +96,8 @@ def _backward(ctx: Any, grad: torch.Tensor | None, *_: Any) -> tuple[Any, ...]:
                 _scale(d, grad)
         return (*made, *nothing)
     dx, dw = _gradient.outputs(
-        grad, x, weight, target, lse, denominator, *loss_options, accumulate, chunk_rows, *wanted,
-        backend=wish(ctx.backend),
+        grad, x, weight, target, statistics, denominator, *loss_options, accumulate, chunk_rows,
+        *wanted, backend=wish(ctx.backend),
     )  # fmt: skip
     return (dx if wanted[0] else None, dw if wanted[1] else None, *nothing)
 
@@ -116,10 +116,10 @@ def _fake(
 ) -> tuple[torch.Tensor, ...]:  # fmt: skip
     wide = torch.float64 if x.dtype is torch.float64 else torch.float32
     row = x.new_empty(target.shape, dtype=wide)
-    loss = row.clone() if reduction == "none" else row.new_empty(())
+    loss = row if reduction == "none" else row.new_empty(())
     dx = x.new_empty(x.shape if x_wanted else 0)
     dw = weight.new_empty(weight.shape if weight_wanted else 0)
-    return loss, row, row.new_empty(()), dx, dw
+    return loss, row.new_empty((2, *target.shape)), row.new_empty(()), dx, dw
 
 
 _OPTIONS = (
@@ -130,8 +130,8 @@ _OPTIONS = (
 _gradient = Kernel(
     f"{_NAME}_backward",
     op=_NAME,
-    inputs="Tensor grad, Tensor x, Tensor weight, Tensor target, Tensor lse, Tensor denominator, "
-    + _OPTIONS,
+    inputs="Tensor grad, Tensor x, Tensor weight, Tensor target, Tensor statistics, "
+    f"Tensor denominator, {_OPTIONS}",
     outputs="(Tensor, Tensor)",
     backends=(
         Backend("portable", f"{_ROOM}.portable:gradients", triton_refuses),

@@ -66,12 +66,12 @@ def linear_cross_entropy(
     label_smoothing: float, z_loss: float, soft_cap: float, reduction: str, accumulate: str,
     chunk_rows: int, x_wanted: bool, weight_wanted: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The loss, log Σ exp, the mean's divisor, and the gradients for a loss gradient of 1."""
+    """The loss, the rows' statistics, the mean's divisor, and the gradients for a loss's of 1."""
     wanted = x_wanted or weight_wanted
     x, target = x.contiguous(), target.contiguous()
     classes = weight.shape[0]
     losses = torch.empty(target.shape, dtype=torch.float32, device=x.device)
-    row_weights, lse = torch.empty_like(losses), torch.empty_like(losses)
+    row_weights, statistics = torch.empty_like(losses), losses.new_empty((2, losses.numel()))
     divisor = None
     if wanted and reduction == "mean":
         divisor = portable.rows_that_count(target, None, classes, ignore_index)
@@ -87,8 +87,8 @@ def linear_cross_entropy(
             chunk.make_logits(x[part], weight, memory)
             portable.row_losses(
                 memory.view(-1), target[part], None, ignore_index, label_smoothing, z_loss,
-                soft_cap, losses[part], row_weights[part], lse[part], memory.view(-1), divisor,
-                blocks=chunk.blocks,
+                soft_cap, losses[part], row_weights[part], statistics[:, part], memory.view(-1),
+                divisor, blocks=chunk.blocks,
             )  # fmt: skip
             if x_wanted:
                 chunk.make_dx(weight, memory, buffer, dx)
@@ -101,7 +101,8 @@ def linear_cross_entropy(
         torch.mm(some, weight.t(), out=logits)
         portable.row_losses(
             logits, target[part], None, ignore_index, label_smoothing, z_loss, soft_cap,
-            losses[part], row_weights[part], lse[part], logits if wanted else None, divisor,
+            losses[part], row_weights[part], statistics[:, part], logits if wanted else None,
+            divisor,
         )  # fmt: skip
         if x_wanted:
             torch.mm(logits, weight, out=dx[part])
@@ -110,12 +111,12 @@ def linear_cross_entropy(
     del buffer
     loss, denominator = portable.reduced(losses, row_weights, reduction)
     dw = x.new_empty(0) if sums is None else sums.result()
-    return loss, lse, denominator, dx, dw
+    return loss, statistics, denominator, dx, dw
 
 
 def gradients(
     grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, target: torch.Tensor,
-    lse: torch.Tensor, denominator: torch.Tensor, ignore_index: int, label_smoothing: float,
+    statistics: torch.Tensor, denominator: torch.Tensor, ignore_index: int, label_smoothing: float,
     z_loss: float, soft_cap: float, reduction: str, accumulate: str, chunk_rows: int,
     x_wanted: bool, weight_wanted: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
@@ -130,7 +131,7 @@ def gradients(
         some = x[part]
         d = portable.cross_entropy_backward(
             grad[part] if grad.dim() else grad, None, torch.mm(some, weight.t()), target[part],
-            None, lse[part], denominator, *options,
+            None, statistics[:, part], denominator, *options,
         )  # fmt: skip
         if x_wanted:
             torch.mm(d, weight, out=dx[part])

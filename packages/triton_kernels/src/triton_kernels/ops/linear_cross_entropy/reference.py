@@ -16,14 +16,14 @@ def loss(
     x: torch.Tensor, weight: torch.Tensor, target: torch.Tensor, ignore_index: int,
     label_smoothing: float, z_loss: float, soft_cap: float, reduction: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The loss, each row's log Σ exp, and what a mean divides by."""
+    """The loss, the rows' log Σ exp and its rest, and what a mean divides by."""
     options = (ignore_index, label_smoothing, z_loss, soft_cap, reduction)
     return reference.cross_entropy(_logits(x, weight), target, None, *options)
 
 
 def gradients(
     grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, target: torch.Tensor,
-    lse: torch.Tensor, denominator: torch.Tensor, ignore_index: int, label_smoothing: float,
+    statistics: torch.Tensor, denominator: torch.Tensor, ignore_index: int, label_smoothing: float,
     z_loss: float, soft_cap: float, reduction: str, accumulate: str, chunk_rows: int,
     x_wanted: bool, weight_wanted: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
@@ -31,7 +31,7 @@ def gradients(
     options = (ignore_index, label_smoothing, z_loss, soft_cap, reduction)
     logits = _logits(x, weight)
     d = reference.cross_entropy_backward(
-        grad, None, logits, target, None, lse, denominator, *options
+        grad, None, logits, target, None, statistics, denominator, *options
     )
     dx = (d @ weight.to(d.dtype)).to(x.dtype) if x_wanted else x.new_empty(0)
     dw = (d.t() @ x.to(d.dtype)).to(x.dtype) if weight_wanted else x.new_empty(0)
@@ -43,13 +43,13 @@ def linear_cross_entropy(
     label_smoothing: float, z_loss: float, soft_cap: float, reduction: str, accumulate: str,
     chunk_rows: int, x_wanted: bool, weight_wanted: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-    """The loss, log Σ exp, the mean's divisor, and the gradients for a loss gradient of 1."""
+    """The loss, the rows' statistics, the mean's divisor, and the gradients for a loss's of 1."""
     options = (ignore_index, label_smoothing, z_loss, soft_cap, reduction)
-    result, lse, denominator = loss(x, weight, target, *options)
+    result, statistics, denominator = loss(x, weight, target, *options)
     dx, dw = x.new_empty(0), x.new_empty(0)
     if x_wanted or weight_wanted:
         dx, dw = gradients(
-            torch.ones_like(result), x, weight, target, lse, denominator, *options,
+            torch.ones_like(result), x, weight, target, statistics, denominator, *options,
             accumulate, chunk_rows, x_wanted, weight_wanted,
         )  # fmt: skip
-    return result, lse, denominator, dx, dw
+    return result, statistics, denominator, dx, dw
