@@ -178,7 +178,9 @@ def test_ends_that_do_not_add_up_are_told():
         assert str(caught.value).startswith("flash_attention_varlen: got ")
 
     refused(ShapeError, "rise from 0 to the length 27", q, k, v, bad, cu_k)
-    refused(ShapeError, "rise from 0 to the length 37", q, k, v, cu_q, cu_k[:-1])
+    refused(ShapeError, "rise from 0 to the length 37", q, k, v, cu_q, cu_k.clamp(max=36))
+    refused(DtypeError, "check of type int", q, k, v, cu_q, cu_k, check=1)
+    refused(DtypeError, "return_lse of type str", q, k, v, cu_q, cu_k, return_lse="no")
     refused(ShapeError, "rise from 0", q, k, v, cu_q + 1, cu_k)
     refused(ShapeError, "a sequence of 17 in cu_q", q, k, v, cu_q, cu_k, 16)
     refused(ShapeError, "as many of both", q, k, v, torch.tensor([0, 27]).int(), cu_k)
@@ -201,6 +203,14 @@ def test_autocast_casts_as_for_torchs_own(device):
     expected = flash_attention(q.bfloat16(), k.bfloat16(), v.bfloat16())
     assert torch.equal(output, expected)
     assert all(x.dtype is torch.float32 for x in grads(output, (q, k, v)))
+
+
+def test_no_heads_have_no_results():
+    q, k, v = heads(1, 4, 3, 5, 8, groups=2)
+    output = flash_attention(q[:, :0], k, v)
+    assert output.shape == (1, 0, 3, 8)
+    assert not any(x.any() for x in grads(output, (q, k, v)))
+    assert decode_attention(q[:, :0], k, v).shape == (1, 0, 3, 8)
 
 
 def test_a_head_too_wide_for_the_kernels_takes_the_reference():
@@ -243,14 +253,68 @@ def test_torchs_signature_gives_torchs_results(device, lengths):
     torch.testing.assert_close(actual, sdpa(q, *few, enable_gqa=True))
 
 
+def same_as_torchs(*args, **options):
+    """Torch's results and gradients, through sizes that broadcast."""
+    found = []
+    for function in (
+        scaled_dot_product_attention,
+        torch.nn.functional.scaled_dot_product_attention,
+    ):
+        leaves = [x.detach().clone().requires_grad_() for x in args]
+        output = function(*leaves, **options)
+        found.append((output, *grads(output, leaves)))
+    for actual, exact in zip(*found, strict=True):
+        torch.testing.assert_close(actual, exact, rtol=1e-4, atol=1e-5)
+
+
+@of_faces
+@pytest.mark.parametrize("device", DEVICES)
+def test_torchs_signature_broadcasts_as_torch_does(device):
+    q, k, v = heads(2, 6, 3, 5, 8, value_size=6, device=device)
+    same_as_torchs(q, k[:1], v[:1])
+    same_as_torchs(q, k[0], v)
+    same_as_torchs(q[0, 0], k, v)
+    same_as_torchs(q, k[:, :1], v[:, :1])
+    same_as_torchs(q[:, :1], k, v[:, :1])
+    bias = torch.randn(2, 1, 3, 5, device=device)
+    same_as_torchs(torch.stack([q, q, q])[:, :1], k, v, bias)
+    same_as_torchs(q, k[:, :2], v[:, :3], enable_gqa=True)
+    same_as_torchs(q, k[:1, :2], v[:1, :2], enable_gqa=True)
+    same_as_torchs(q, k, v, scale=torch.tensor(0.3, device=device))
+    same_as_torchs(q, k, v[..., :0])
+    output = scaled_dot_product_attention(q[..., :0], k[..., :0], v)
+    torch.testing.assert_close(output, v.mean(2, keepdim=True).expand(output.shape))
+    output = scaled_dot_product_attention(q, k, v, dropout_p=1.0)
+    assert output.shape == (2, 6, 3, 6)
+    assert not any(x.any() for x in (output, *grads(output, (q, k, v))))
+
+
 def test_torchs_signature_refuses_what_torch_refuses():
     q, k, v = heads(1, 4, 3, 3, 8)
+    for error, says, args, options in (
+        (ShapeError, "attn_mask of shape (1, 1, 4, 3, 3)", (torch.zeros(1, 1, 4, 3, 3),), {}),
+        (ShapeError, "what broadcasts to (1, 4, 3, 3)", (torch.zeros(2, 3),), {}),
+        (DtypeError, "attn_mask of dtype int32", (torch.zeros(3, 3).int(),), {}),
+        (DeviceError, "attn_mask on meta", (torch.zeros(3, 3, device="meta"),), {}),
+        (DtypeError, "is_causal of type str", (), {"is_causal": "False"}),
+        (DtypeError, "enable_gqa of type int", (), {"enable_gqa": 1}),
+        (DtypeError, "scale of type str", (), {"scale": "1"}),
+        (ShapeError, "dropout_p 1.5", (), {"dropout_p": 1.5}),
+    ):
+        with pytest.raises(error) as caught:
+            scaled_dot_product_attention(q, k, v, *args, **options)
+        assert str(caught.value).startswith("scaled_dot_product_attention: got ")
+        assert says in str(caught.value)
+    with pytest.raises(ShapeError, match="one size"):
+        scaled_dot_product_attention(q, k[..., :4], v)
+    with pytest.raises(ShapeError, match="multiple of the others"):
+        scaled_dot_product_attention(q, k[:, :3], v[:, :3], enable_gqa=True)
     with pytest.raises(ShapeError, match="enable_gqa=True"):
         scaled_dot_product_attention(q, k[:, :2], v[:, :2])
     with pytest.raises(ShapeError, match="one of them"):
         scaled_dot_product_attention(q, k, v, torch.ones(3, 3).bool(), is_causal=True)
-    with pytest.raises(ShapeError, match="as many dimensions"):
-        scaled_dot_product_attention(q, k[0], v)
+    with pytest.raises(ShapeError, match="two dimensions at least"):
+        scaled_dot_product_attention(q, k[0, 0, 0], v)
     with pytest.raises(DtypeError, match="attn_mask of type list"):
         scaled_dot_product_attention(q, k, v, [[True]])
 
@@ -274,6 +338,40 @@ def test_torchs_generator_seeds_the_dropout_of_torchs_signature_and_of_the_modul
     assert "dropout=0.5, causal=True" in repr(module)
 
 
+def test_the_module_checks_its_options_and_takes_its_slopes():
+    q, k, v = heads(1, 4, 5, 7, 8)
+    slopes = torch.rand(4)
+    module = FlashAttention(alibi_slopes=slopes, window=(3, 1), return_lse=True)
+    expected = flash_attention(q, k, v, alibi_slopes=slopes, window=(3, 1), return_lse=True)
+    for actual, exact in zip(module(q, k, v), expected, strict=True):
+        assert torch.equal(actual, exact)
+    assert not torch.equal(expected[0], flash_attention(q, k, v, window=(3, 1)))
+    assert "slopes" not in module.state_dict()
+    with pytest.raises(TypeError, match="casual"):
+        FlashAttention(casual=True)
+    with pytest.raises(ShapeError, match=r"FlashAttention: got dropout 2.0"):
+        FlashAttention(2.0)
+    with pytest.raises(DtypeError, match="return_lse of type str"):
+        FlashAttention(return_lse="yes")
+
+
+def test_what_other_faces_would_take_is_told():
+    q, k, v, cu_q, cu_k = packed("cpu")
+    for explained in (
+        explain("flash_attention_varlen", q, k, v, cu_q, cu_k, causal=True),
+        explain("scaled_dot_product_attention", q[0], k[0, :1], v[0, :1], is_causal=True),
+    ):
+        assert explained.op == "flash_attention"
+        assert explained.taken == ("portable" if _compat.interpreting() else "reference")
+    with pytest.raises(ShapeError, match="flash_attention_varlen: got a sequence of 17"):
+        explain("flash_attention_varlen", q, k, v, cu_q, cu_k, 16)
+    with pytest.raises(DtypeError, match="missing a required argument: 'cu_q'"):
+        explain("flash_attention_varlen", q, k, v)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = [x.transpose(0, 1)[None] for x in (q, k.bfloat16(), v)]
+        assert explain("flash_attention", *mixed).taken == explained.taken
+
+
 @pytest.mark.parametrize("additive", [False, True])
 def test_attention_as_transformers_calls_it(additive):
     q, k, v = heads(2, 4, 5, 7, 8, groups=2)
@@ -287,6 +385,10 @@ def test_attention_as_transformers_calls_it(additive):
     exact = flash_attention(q, k, v, None, sinks, mask=mask, scale=0.5, soft_cap=2.0)
     torch.testing.assert_close(output, exact.transpose(1, 2))
     assert weights is None
+    beside = torch.randn(1, 4, 5, 7)
+    output, _ = transformers_attention(layer, q, k, v, given, position_bias=beside)
+    exact = flash_attention(q, k, v, beside, mask=mask)
+    torch.testing.assert_close(output, exact.transpose(1, 2))
     causal, _ = transformers_attention(layer, q, k, v, None)
     torch.testing.assert_close(causal, flash_attention(q, k, v, causal=True).transpose(1, 2))
     layer.is_causal = False

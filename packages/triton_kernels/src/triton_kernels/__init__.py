@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from triton_kernels.ops.positions.rope_qk import rope_qk as rope_qk
     from triton_kernels.ops.quantised.codes import quantise_int8 as quantise_int8
     from triton_kernels.ops.quantised.codes import quantise_nf4 as quantise_nf4
+    from triton_kernels.ops.quantised.nf4 import dequantise_int8 as dequantise_int8
     from triton_kernels.ops.quantised.nf4 import dequantise_nf4 as dequantise_nf4
     from triton_kernels.ops.quantised.nf4 import matvec_int8 as matvec_int8
     from triton_kernels.ops.quantised.nf4 import matvec_nf4 as matvec_nf4
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CrossEntropyLoss",
     "Explanation",
+    "FlashAttention",
     "JSDivLoss",
     "KLDivLoss",
     "LayerNorm",
@@ -107,6 +109,7 @@ __all__ = [
     "cross_entropy",
     "cumsum",
     "decode_attention",
+    "dequantise_int8",
     "dequantise_nf4",
     "dropout",
     "dropout_add_layer_norm",
@@ -187,15 +190,15 @@ def explain(op: str, *args: Any, backend: str | None = None, **kwargs: Any) -> E
     """
     from triton_kernels import registry
 
-    entry = registry.get(op)
-    signature = inspect.signature(entry.checked)
+    kernel, checked = registry.kernel_of(op)
+    signature = inspect.signature(checked)
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
         given = f"arguments that do not fit ({error})"
         call = f"explain({op!r}, {', '.join(signature.parameters)})"
         raise errors.DtypeError(op, given, call, "pass what the op itself takes") from None
-    return entry.kernel.explain(*entry.checked(*args, **kwargs), backend=backend)
+    return kernel.explain(*checked(*args, **kwargs), backend=backend)
 
 
 def __getattr__(name: str) -> Any:

@@ -46,7 +46,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.positions.rope": ("rope",),
     "triton_kernels.ops.positions.rope_qk": ("rope_qk",),
     "triton_kernels.ops.positions.embedding": ("embedding",),
-    "triton_kernels.ops.quantised.nf4": ("dequantise_nf4", "matvec_nf4", "matvec_int8"),
+    "triton_kernels.ops.quantised.nf4": (
+        "dequantise_nf4",
+        "dequantise_int8",
+        "matvec_nf4",
+        "matvec_int8",
+    ),
     "triton_kernels.ops.lora.op": ("lora_linear",),
     "triton_kernels.ops.cross_entropy.op": ("cross_entropy",),
     "triton_kernels.ops.linear_cross_entropy.op": ("linear_cross_entropy",),
@@ -55,6 +60,16 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.attention.decode": ("decode_attention", "mla_decode_attention"),
 }
 """Module of each room, imported when one of its ops is first used, and the ops it offers."""
+
+FACES: dict[str, tuple[str, str, str]] = {
+    "flash_attention_varlen": (
+        "flash_attention", "triton_kernels.ops.attention.op", "checked_packed",
+    ),
+    "scaled_dot_product_attention": (
+        "flash_attention", "triton_kernels.ops.attention.faces", "checked_as_torchs",
+    ),
+}  # fmt: skip
+"""Other functions that an op's kernel does: the op, and what checks their arguments."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,18 @@ def get(name: str) -> Op:
     raise BackendError(
         name, f"the op name {name!r}", f"one of {', '.join(op_names())}", "check the spelling"
     )
+
+
+def kernel_of(name: str) -> tuple[Kernel, Callable[..., tuple[Any, ...]]]:
+    """The kernel that does an op or a face of one, and what checks its arguments.
+
+    Raises:
+        BackendError: there is neither of that name.
+    """
+    if name in FACES:
+        op, module, checked = FACES[name]
+        return get(op).kernel, getattr(importlib.import_module(module), checked)
+    return get(name).kernel, get(name).checked
 
 
 def room_of(name: str) -> str | None:

@@ -70,6 +70,13 @@ def checked_number(op: str, name: str, value: Any) -> float:
     return float(value)
 
 
+def check_flag(op: str, name: str, flag: Any, unknown: bool = False) -> None:
+    """A bool, or None where that is allowed (``unknown``)."""
+    if not (isinstance(flag, bool) or (unknown and flag is None)):
+        expected = "a bool or None" if unknown else "a bool"
+        raise DtypeError(op, f"{name} of type {type(flag).__name__}", expected, "pass one")
+
+
 def checked_scale(op: str, scale: float | None, size: int) -> float:
     """The scale, by default 1/√size."""
     return size**-0.5 if scale is None else checked_number(op, "scale", scale)
@@ -87,8 +94,7 @@ def checked_soft_cap(op: str, soft_cap: float | None) -> float:
 
 def checked_window(op: str, causal: bool, window: Window) -> tuple[int, int]:
     """Left and right of the window, UNBOUNDED where it has no end; causal shuts the right."""
-    if not isinstance(causal, bool):
-        raise DtypeError(op, f"causal of type {type(causal).__name__}", "a bool", "pass one")
+    check_flag(op, "causal", causal)
     if not isinstance(window, tuple | list) or len(window) != 2:
         raise DtypeError(op, f"window {window!r}", "(left, right)", "pass None for an open side")
     for side in window:
@@ -136,9 +142,14 @@ def check_beside(op: str, query: torch.Tensor, dtypes: Any, **tensors: Any) -> N
             )  # fmt: skip
 
 
+def beside(query: torch.Tensor) -> tuple[torch.dtype, ...]:
+    """What is added to the scores may have these dtypes."""
+    return tuple(dict.fromkeys((query.dtype, torch.float32)))
+
+
 def check_scores(op: str, name: str, scores: Any, query: torch.Tensor, key: torch.Tensor) -> None:
     """A bias or mask broadcasts to (B, H, Sq, Sk)."""
-    dtypes = (torch.bool,) if name == "mask" else (query.dtype, torch.float32)
+    dtypes = (torch.bool,) if name == "mask" else beside(query)
     check_beside(op, query, dtypes, **{name: scores})
     full = (*query.shape[:3], key.shape[2])
     fits = scores.dim() == 4 and all(
@@ -153,7 +164,7 @@ def check_scores(op: str, name: str, scores: Any, query: torch.Tensor, key: torc
 
 def check_sinks(op: str, sinks: Any, query: torch.Tensor) -> None:
     """One number a head."""
-    check_beside(op, query, (query.dtype, torch.float32), sinks=sinks)
+    check_beside(op, query, beside(query), sinks=sinks)
     if sinks.shape != query.shape[1:2]:
         raise ShapeError(
             op, shapes_in_words(query=query, sinks=sinks), "one sink a head", "pass (heads,)"
@@ -214,15 +225,25 @@ def _checked_options(
     op: str, size: int, causal: bool, window: Window, scale: float | None, soft_cap: float | None,
     dropout: float, seed: int, precision: str, deterministic: bool,
 ) -> _Options:  # fmt: skip
-    if not isinstance(deterministic, bool):
-        kind = type(deterministic).__name__
-        raise DtypeError(op, f"deterministic of type {kind}", "a bool", "pass one")
+    check_flag(op, "deterministic", deterministic)
     left, right = checked_window(op, causal, window)
     p, seed = checked_dropout(op, dropout, seed)
     return (
         checked_scale(op, scale, size), left, right, checked_soft_cap(op, soft_cap), p,
         seed if p else 0, checked_precision(op, precision), deterministic,
     )  # fmt: skip
+
+
+def check_options(
+    op: str, causal: bool, window: Window, scale: float | None, soft_cap: float | None,
+    dropout: float, precision: str, deterministic: bool,
+) -> None:  # fmt: skip
+    """Those of any call.
+
+    Raises:
+        ShapeError, DtypeError: one is out of its range or of another type.
+    """
+    _checked_options(op, 1, causal, window, scale, soft_cap, dropout, 0, precision, deterministic)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)  # typed: 1 is not True
@@ -243,8 +264,11 @@ def check_cumulative(op: str, name: str, cumulative: Any, query: torch.Tensor) -
         )  # fmt: skip
 
 
-def check_ends(op: str, name: str, cumulative: torch.Tensor, length: int, longest: int) -> None:
-    """The sequences begin at 0, follow each other, end with the tensor; waits for the device."""
+def check_ends(op: str, name: str, cumulative: torch.Tensor, length: int, longest: int) -> int:
+    """The sequences begin at 0, follow each other, end with the tensor; waits for the device.
+
+    Returns the longest one's length.
+    """
     ends = cumulative.tolist()
     steps = [b - a for a, b in itertools.pairwise(ends)]
     if ends[0] != 0 or ends[-1] != length or any(step < 0 for step in steps):
@@ -253,8 +277,10 @@ def check_ends(op: str, name: str, cumulative: torch.Tensor, length: int, longes
             op, f"{name} [{shown}] ending in {ends[-1]}",
             f"numbers that rise from 0 to the length {length}", "sum up the sequences' lengths",
         )  # fmt: skip
-    if max(steps, default=0) > longest:
+    most = max(steps, default=0)
+    if most > longest:
         raise ShapeError(
-            op, f"a sequence of {max(steps)} in {name}", f"none longer than the {longest} given",
+            op, f"a sequence of {most} in {name}", f"none longer than the {longest} given",
             "pass the greatest length",
         )  # fmt: skip
+    return most

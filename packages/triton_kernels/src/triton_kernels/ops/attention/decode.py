@@ -19,6 +19,7 @@ from triton_kernels.ops.attention import (
     decode_portable,
     decode_samples,
     layout,
+    read_once,
     reference,
 )
 from triton_kernels.ops.attention.features import UNBOUNDED, Features, lse_dtype
@@ -39,18 +40,20 @@ def reference_decode(
     """The definition: every sequence's keys and values gathered, then attended to, causally.
 
     Keys are (B, Hk, S, D), or with a table (pages, Hk, page, D); values None: the keys' first
-    columns.
+    columns. Of a table's row only the pages that the length reaches into are read.
     """
     f = Features(sinks=sinks, scale=scale, soft_cap=soft_cap, left=left, right=0)
     shape = (*query.shape[:3], value_size)
     output = query.new_zeros(shape)
     lse = query.new_full(shape[:3], -torch.inf, dtype=lse_dtype(query.dtype))
     for n in range(query.shape[0]):
-        parts = []
+        length, page, parts = None if lengths is None else int(lengths[n]), keys.shape[2], []
+        row = None if page_table is None else page_table[n].long()
+        if row is not None and length is not None:
+            row = row[: -(-length // max(page, 1))]
         for cache in (keys, keys[..., :value_size] if values is None else values):
-            own = cache[n] if page_table is None else cache[page_table[n].long()].transpose(0, 1)
-            own = own.reshape(cache.shape[1], -1, cache.shape[3])
-            parts.append(own[None] if lengths is None else own[None, :, : int(lengths[n])])
+            own = cache[n] if row is None else cache[row].transpose(0, 1).flatten(1, 2)
+            parts.append(own[None, :, :length])
         one, its_lse = reference.attention(query[n : n + 1], *parts, *f)
         output[n], lse[n] = one[0], its_lse[0]
     return output, lse
@@ -91,6 +94,7 @@ def _check_lengths(
     page_table: torch.Tensor | None, check: bool | None,
 ) -> None:  # fmt: skip
     """Lengths and page numbers have their shapes and, if that is asked for, lie in range."""
+    checks.check_flag(op, "check", check, unknown=True)
     batch, page = query.shape[0], keys.shape[2]
     for name, numbers, rank in (("lengths", lengths, 1), ("page_table", page_table, 2)):
         if numbers is None:
@@ -106,26 +110,38 @@ def _check_lengths(
             op, shapes_in_words(query=query, key_cache=keys), "one batch size",
             "pass a page_table if the cache is in pages",
         )  # fmt: skip
-    free = query.device.type == "cpu" and not torch.compiler.is_compiling()
-    if not (free if check is None else check):
+    given = [x for x in (lengths, page_table) if x is not None]
+    facts = (page, keys.shape[0], batch)
+    if not given or not read_once.due(check, facts, *given):
         return
+    _check_numbers(op, lengths, page_table, page, keys.shape[0])
+    read_once.remember(facts, *given)
+
+
+def _check_numbers(
+    op: str, lengths: torch.Tensor | None, page_table: torch.Tensor | None, page: int, pages: int
+) -> None:
+    """Lengths within the cache, pages that it has wherever a length reaches; one wait."""
     capacity = page if page_table is None else page * page_table.shape[1]
-    longest = [capacity] * batch if lengths is None else lengths.tolist()
-    for n, length in enumerate(longest):
-        if not 0 <= length <= capacity:
-            raise ShapeError(
-                op, f"length {length} of sequence {n}", f"0 to the cache's {capacity}",
-                "grow the cache, or pass how many keys it holds",
-            )  # fmt: skip
-        used = (
-            [] if page_table is None or not page else page_table[n, : -(-length // page)].tolist()
-        )
-        for number in used:
-            if not 0 <= number < keys.shape[0]:
-                raise ShapeError(
-                    op, f"page {number} of sequence {n}", f"0 <= page < {keys.shape[0]}",
-                    "pass the number of a page of the cache",
-                )  # fmt: skip
+    wrong = [] if lengths is None else [(lengths < 0) | (lengths > capacity)]
+    if page_table is not None:
+        first = torch.arange(page_table.shape[1], device=page_table.device) * page
+        reached = first < (capacity if lengths is None else lengths[:, None])
+        wrong.append(reached & ((page_table < 0) | (page_table >= pages)))
+    if not torch.stack([x.any() for x in wrong]).any():
+        return
+    n, *place = (wrong[0] if wrong[0].any() else wrong[-1]).nonzero()[0].tolist()
+    if not place:
+        assert lengths is not None
+        raise ShapeError(
+            op, f"length {int(lengths[n])} of sequence {n}", f"0 to the cache's {capacity}",
+            "grow the cache, or pass how many keys it holds",
+        )  # fmt: skip
+    assert page_table is not None
+    raise ShapeError(
+        op, f"page {int(page_table[n, place[0]])} of sequence {n}", f"0 <= page < {pages}",
+        "pass the number of a page of the cache",
+    )  # fmt: skip
 
 
 def _check_tokens(op: str, query: torch.Tensor) -> None:
@@ -164,6 +180,7 @@ def _checked(
             _NAME, shapes_in_words(key_cache=key_cache, value_cache=value_cache),
             "as many pages of both", "check the cache",
         )  # fmt: skip
+    checks.check_flag(_NAME, "return_lse", return_lse)
     _check_lengths(_NAME, query, keys, lengths, page_table, check)
     if sinks is not None:
         checks.check_sinks(_NAME, sinks, query)
@@ -202,8 +219,10 @@ def decode_attention(
         soft_cap: as for ``flash_attention``.
         window: how many keys before its own a token sees; None: all.
         return_lse: return each token's log Σ exp too.
-        check: refuse lengths and pages out of range. None: on the CPU, where it is free; on a GPU
-            it waits for the device.
+        check: refuse lengths and pages out of range. On a GPU that waits for the device. None:
+            once for each pair of tensors as torch last wrote them, so that the layers of a model
+            wait once a step, and never while a CUDA graph is captured or torch.compile traces;
+            True: at every call; False: never, and wrong numbers read what they say.
         backend: one of ``explain("decode_attention", query, key_cache, value_cache).reasons``.
 
     Returns:
@@ -218,7 +237,7 @@ def decode_attention(
     """
     inputs = _checked(
         query, key_cache, value_cache, lengths, page_table, sinks, scale=scale,
-        soft_cap=soft_cap, window=window, check=check,
+        soft_cap=soft_cap, window=window, return_lse=return_lse, check=check,
     )  # fmt: skip
     output, lse = kernel.outputs(*detached(inputs), backend=backend)
     return (output, lse) if return_lse else output
@@ -245,6 +264,7 @@ def _checked_latent(
             _LATENT, f"value_size {value_size}", f"1 to {cache.shape[-1]}", "pass the latent's rank"
         )
     keys = cache[:, None]
+    checks.check_flag(_LATENT, "return_lse", return_lse)
     _check_lengths(_LATENT, query, keys, lengths, page_table, check)
     scale = checks.checked_number(_LATENT, "scale", scale)
     return query, keys, None, lengths, page_table, None, scale, 0.0, UNBOUNDED, value_size
@@ -289,8 +309,9 @@ def mla_decode_attention(
         BackendError: the backend asked for cannot take these inputs.
     """
     inputs = _checked_latent(
-        query, cache, value_size, lengths, page_table, scale=scale, check=check
-    )
+        query, cache, value_size, lengths, page_table, scale=scale, return_lse=return_lse,
+        check=check,
+    )  # fmt: skip
     output, lse = latent_kernel.outputs(*detached(inputs), backend=backend)
     return (output, lse) if return_lse else output
 

@@ -11,8 +11,7 @@ from triton_kernels.backends import asked_for
 from triton_kernels.checks import FLOATS
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import PLAIN, Settled
-from triton_kernels.ops.attention import checks, samples
-from triton_kernels.ops.attention.features import Features
+from triton_kernels.ops.attention import checks, read_once, samples
 from triton_kernels.ops.attention.kernels import (
     backward_kernel,
     bias_kernel,
@@ -24,10 +23,9 @@ from triton_kernels.registry import Op
 
 _NAME = "flash_attention"
 _VARLEN = "flash_attention_varlen"
-_Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def _checked(
+def checked_heads(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
     bias: torch.Tensor | None = None, sinks: torch.Tensor | None = None, *,
     mask: torch.Tensor | None = None, causal: bool = False, window: checks.Window = (None, None),
@@ -35,7 +33,10 @@ def _checked(
     alibi_slopes: torch.Tensor | None = None, dropout: float = 0.0, seed: int = 0,
     precision: str = "ieee", deterministic: bool = False, return_lse: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
+    """The kernel's inputs: query, key and value in autocast's dtype, and the features."""
+    query, key, value = autocasted(query, key, value)
     checks.check_heads(_NAME, query, key, value)
+    checks.check_flag(_NAME, "return_lse", return_lse)
     features = checks.checked_features(
         _NAME, query, key, value, bias=bias, sinks=sinks, mask=mask, alibi_slopes=alibi_slopes,
         causal=causal, window=window, scale=scale, soft_cap=soft_cap, dropout=dropout, seed=seed,
@@ -126,17 +127,14 @@ def flash_attention(
         if calls is not None and calls.settled is not None:
             results = forward_kernel.repeat(calls.settled, query, key, value, None, None)
             return (results[0], results[1]) if return_lse else results[0]
-    checks.check_heads(_NAME, query, key, value)
-    features = checks.checked_features(
-        _NAME, query, key, value, bias=bias, sinks=sinks, mask=mask, alibi_slopes=alibi_slopes,
-        causal=causal, window=window, scale=scale, soft_cap=soft_cap, dropout=dropout, seed=seed,
-        precision=precision, deterministic=deterministic,
+    inputs = checked_heads(
+        query, key, value, bias, sinks, mask=mask, causal=causal, window=window, scale=scale,
+        soft_cap=soft_cap, alibi_slopes=alibi_slopes, dropout=dropout, seed=seed,
+        precision=precision, deterministic=deterministic, return_lse=return_lse,
     )  # fmt: skip
-    output, lse = forward_kernel.outputs(query, key, value, *features, backend=backend)
+    output, lse = forward_kernel.outputs(*inputs, backend=backend)
     if calls is not None:
-        calls.settled = forward_kernel.settle(
-            query, key, value, *features, backend=backend, shown=1 + bool(return_lse)
-        )
+        calls.settled = forward_kernel.settle(*inputs, backend=backend, shown=1 + return_lse)
     return (output, lse) if return_lse else output
 
 
@@ -204,7 +202,8 @@ def flash_attention_varlen(
         value: (Tk, Hk, Dv).
         cu_q: int32, (sequences + 1,): 0 and the end of each sequence's queries; may repeat.
         cu_k: the same of its keys.
-        max_q: no fewer than the longest sequence's queries; None: Tq, or on the CPU the longest.
+        max_q: no fewer than the longest sequence's queries; None: Tq, or on the CPU and with
+            ``check=True`` the longest.
         max_k: the same of keys.
         sinks: as for ``flash_attention``, like the options that follow.
         causal: each sequence's last query stands beside its last key.
@@ -217,8 +216,11 @@ def flash_attention_varlen(
         precision: as for ``flash_attention``.
         deterministic: as for ``flash_attention``.
         return_lse: return the lse, (H, Tq), too; differentiable.
-        check: refuse cu_q and cu_k that do not add up. None: on the CPU, where it is free; on a
-            GPU it waits for the device.
+        check: refuse cu_q and cu_k that do not add up, or a longer sequence than max_q and max_k
+            say. On a GPU that waits for the device. None: once for each tensor as torch last wrote
+            it, so that the layers of a model wait once a step, and never while a CUDA graph is
+            captured or torch.compile traces; True: at every call; False: never, and wrong numbers
+            read and write what they say.
         backend: as for ``flash_attention``.
 
     Returns:
@@ -226,49 +228,68 @@ def flash_attention_varlen(
 
     Raises:
         ShapeError: ranks or sizes that do not fit, ends that do not rise to Tq and Tk.
-        DtypeError: dtypes that differ or do not fit.
+        DtypeError: dtypes that differ or do not fit, or an option of another type.
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    query, key, value = autocasted(query, key, value)
-    checks.check_heads(_VARLEN, query, key, value, dimensions=3)
-    lengths = {}
-    free = query.device.type == "cpu" and not torch.compiler.is_compiling()
-    for name, ends, total, longest in (
-        ("cu_q", cu_q, query.shape[0], max_q),
-        ("cu_k", cu_k, key.shape[0], max_k),
-    ):
-        checks.check_cumulative(_VARLEN, name, ends, query)
-        lengths[name] = _longest(name, ends, total, longest, free if check is None else check)
-    if len(cu_q) != len(cu_k):
-        raise ShapeError(
-            _VARLEN, f"{len(cu_q) - 1} sequences of queries and {len(cu_k) - 1} of keys",
-            "as many of both", "an empty one repeats the end before it",
-        )  # fmt: skip
-    # One batch of heads: (1, H, T, D), a view.
-    q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-    features: Features = checks.checked_features(
-        _VARLEN, q, k, v, bias=None, sinks=sinks, mask=None, alibi_slopes=alibi_slopes,
-        causal=causal, window=window, scale=scale, soft_cap=soft_cap, dropout=dropout, seed=seed,
-        precision=precision, deterministic=deterministic, sequences=len(cu_q) - 1,
-    )._replace(cu_q=cu_q, cu_k=cu_k, max_q=lengths["cu_q"], max_k=lengths["cu_k"])  # fmt: skip
+    q, k, v, *features = checked_packed(
+        query, key, value, cu_q, cu_k, max_q, max_k, sinks, causal=causal, window=window,
+        scale=scale, soft_cap=soft_cap, alibi_slopes=alibi_slopes, dropout=dropout, seed=seed,
+        precision=precision, deterministic=deterministic, return_lse=return_lse, check=check,
+    )  # fmt: skip
     output, lse = forward_kernel.outputs(q, k, v, *features, backend=backend)
     # A dimension squeezed out: an index would have autograd fill and copy a tensor of zeros.
     output = output.squeeze(0).transpose(0, 1).contiguous()
     return (output, lse.squeeze(0)) if return_lse else output
 
 
-def _longest(name: str, ends: torch.Tensor, total: int, longest: int | None, check: bool) -> int:
+def checked_packed(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_q: torch.Tensor,
+    cu_k: torch.Tensor, max_q: int | None = None, max_k: int | None = None,
+    sinks: torch.Tensor | None = None, *, causal: bool = False,
+    window: checks.Window = (None, None), scale: float | None = None,
+    soft_cap: float | None = None, alibi_slopes: torch.Tensor | None = None,
+    dropout: float = 0.0, seed: int = 0, precision: str = "ieee", deterministic: bool = False,
+    return_lse: bool = False, check: bool | None = None,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The kernel's inputs: one batch of heads, (1, H, T, D), which are views, and the features."""
+    query, key, value = autocasted(query, key, value)
+    checks.check_heads(_VARLEN, query, key, value, dimensions=3)
+    checks.check_flag(_VARLEN, "return_lse", return_lse)
+    checks.check_flag(_VARLEN, "check", check, unknown=True)
+    for name, ends in (("cu_q", cu_q), ("cu_k", cu_k)):
+        checks.check_cumulative(_VARLEN, name, ends, query)
+    if len(cu_q) != len(cu_k):
+        raise ShapeError(
+            _VARLEN, f"{len(cu_q) - 1} sequences of queries and {len(cu_k) - 1} of keys",
+            "as many of both", "an empty one repeats the end before it",
+        )  # fmt: skip
+    max_q = _longest("cu_q", cu_q, query.shape[0], max_q, check)
+    max_k = _longest("cu_k", cu_k, key.shape[0], max_k, check)
+    q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
+    features = checks.checked_features(
+        _VARLEN, q, k, v, bias=None, sinks=sinks, mask=None, alibi_slopes=alibi_slopes,
+        causal=causal, window=window, scale=scale, soft_cap=soft_cap, dropout=dropout, seed=seed,
+        precision=precision, deterministic=deterministic, sequences=len(cu_q) - 1,
+    )._replace(cu_q=cu_q, cu_k=cu_k, max_q=max_q, max_k=max_k)  # fmt: skip
+    return q, k, v, *features
+
+
+def _longest(
+    name: str, ends: torch.Tensor, total: int, longest: int | None, check: bool | None
+) -> int:
     """The bound of a sequence's length, after the checks that are asked for."""
     if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int)):
         kind = type(longest).__name__
         raise DtypeError(_VARLEN, f"a greatest length of type {kind}", "an int", "pass one")
-    if check:
-        bound = total if longest is None else longest
-        checks.check_ends(_VARLEN, name, ends, total, bound)
-        if longest is None and len(ends) > 1:
-            return int((ends[1:] - ends[:-1]).max())
-    return total if longest is None else min(longest, total)
+    bound = total if longest is None else min(longest, total)
+    if read_once.due(check, (total, bound), ends):
+        measured = checks.check_ends(_VARLEN, name, ends, total, bound)
+        read_once.remember((total, bound), ends)
+        # Not what a check happened to read: the same call makes the same launch again.
+        if longest is None and (check or ends.device.type == "cpu"):
+            return measured
+    return bound
 
 
 OPS = (
@@ -278,7 +299,7 @@ OPS = (
         function=flash_attention,
         kernel=forward_kernel,
         gradients=(delta_kernel, backward_kernel, bias_kernel),
-        checked=_checked,
+        checked=checked_heads,
         torch_function=samples.torch_attention,
         dtypes=FLOATS,
         samples=samples.samples,

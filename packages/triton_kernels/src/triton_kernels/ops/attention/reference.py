@@ -74,12 +74,17 @@ def scores(query: torch.Tensor, key: torch.Tensor, f: Features) -> torch.Tensor:
     return t if seen is None else t.masked_fill(~seen, -torch.inf)
 
 
+def _for_every_head(x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """Each key head as often as query heads read it; of no query heads none is left."""
+    group = query.shape[1] // max(x.shape[1], 1)
+    return x if group == 1 else x.repeat_interleave(group, 1)
+
+
 def _attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, f: Features, first: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One batch of equal lengths; ``first`` is dropout's number of query 0."""
-    group = query.shape[1] // max(key.shape[1], 1)
-    key, value = (x.repeat_interleave(group, 1) if group > 1 else x for x in (key, value))
+    key, value = (_for_every_head(x, query) for x in (key, value))
     t = scores(query, key, f)
     if f.sinks is not None:
         sink = f.sinks.to(t.dtype)[:, None, None].expand(*t.shape[:3], 1)
@@ -174,8 +179,7 @@ def _gradients(
 ) -> _Gradients:  # fmt: skip
     """The same of packed sequences too, one after another; then without the scores'."""
     wide = lse_dtype(query.dtype)
-    group = query.shape[1] // max(key.shape[1], 1)
-    key, value = (x.repeat_interleave(group, 1) if group > 1 else x for x in (key, value))
+    key, value = (_for_every_head(x, query) for x in (key, value))
     g, q, k, v = (x.to(wide) for x in (grad, query, key, value))
     first = _first_rows(query)
     if not f.packed:
@@ -222,6 +226,7 @@ def _laid_out(found: _Gradients, *inputs: torch.Tensor) -> tuple[torch.Tensor, .
     results = []
     for x, gradient in zip(inputs, found[:3], strict=True):
         # Heads that share a key head add their gradients up.
-        summed = gradient.view(x.shape[0], x.shape[1], -1, *x.shape[2:]).sum(2) if x.numel() else x
+        group = gradient.shape[1] // max(x.shape[1], 1)
+        summed = gradient.view(*x.shape[:2], group, *x.shape[2:]).sum(2)
         results.append(empty_like_dense(x).copy_(summed))
     return tuple(results)
