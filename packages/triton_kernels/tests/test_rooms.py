@@ -377,6 +377,7 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 INTERPRETED = {
     "dequantise_nf4": {"_dequantise"},
+    "dequantise_int8": {"_dequantise_int8"},
     "matvec_nf4": {"_matvec_nf4"},
     "matvec_int8": {"_matvec_int8"},
     "rope": {"_rope"},

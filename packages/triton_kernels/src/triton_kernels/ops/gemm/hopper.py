@@ -342,29 +342,35 @@ def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
     if a.dtype is torch.float32:
         from triton_kernels.ops.gemm import tf32
 
-        return tf32.matmul(a, b)
+        return tf32.product(a, b, Epilogue())
     return product(a, b, a.dtype, Epilogue())
 
 
 def linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    residual: torch.Tensor | None, activation: str, kept: bool,
+    residual: torch.Tensor | None, activation: str, precision: str, kept: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
-    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``."""
+    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``; float32 by tf32."""
     before = x.new_empty((*x.shape[:-1], weight.shape[0]) if kept else 0)
     bias = None if bias is None else bias.contiguous()
     residual = None if residual is None else residual.contiguous()
     epilogue = Epilogue(bias, activation, residual, before=before if kept else None)
+    if x.dtype is torch.float32:
+        from triton_kernels.ops.gemm import tf32
+
+        return tf32.product(x, weight.t(), epilogue), before
     return product(x, weight, x.dtype, epilogue, turned=True), before
 
 
 def matmul_fp8(
     a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
-    dtype: torch.dtype,
+    bias: torch.Tensor | None, residual: torch.Tensor | None, dtype: torch.dtype, activation: str,
 ) -> torch.Tensor:  # fmt: skip
-    """scale_a·scale_b·a·b of float8_e4m3fn operands."""
+    """f(scale_a·scale_b·a·b + bias) + residual of float8_e4m3fn operands."""
     scale = scale_a.reshape(()) * scale_b.reshape(())
-    return product(a, b, dtype, Epilogue(scale=scale))
+    bias = None if bias is None else bias.contiguous()
+    residual = None if residual is None else residual.contiguous()
+    return product(a, b, dtype, Epilogue(bias, activation, residual, scale))
 
 
 def _descriptor(x: torch.Tensor, rows: int, columns: int, transposed: bool) -> Any:

@@ -53,7 +53,7 @@ def hopper_refuses(
         return "it needs compute capability 9.0 (Hopper)"
     if a.dtype is torch.float32:
         if precision != "tf32":
-            return "it multiplies float32 by tf32 only"
+            return 'it multiplies float32 by tf32 only: precision="tf32"'
         return _batches_refuse(Layout.of(a), Layout.of(b), turned)
     return _layouts_refuse(Layout.of(a), Layout.of(b), c_itemsize, turned)
 

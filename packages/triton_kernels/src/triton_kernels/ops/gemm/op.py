@@ -41,11 +41,16 @@ def _checked(
             "matmul", shapes_in_words(a=a, b=b), "b of two dimensions or with a's leading sizes",
             "expand the leading sizes, which copies nothing",
         )  # fmt: skip
+    check_precision("matmul", precision)
+    return a, b, precision
+
+
+def check_precision(op: str, precision: str) -> None:
+    """Raises DtypeError unless there is such a way to multiply float32."""
     if precision not in PRECISIONS:
         raise DtypeError(
-            "matmul", f"precision {precision!r}", f"one of {', '.join(PRECISIONS)}", "name one"
+            op, f"precision {precision!r}", f"one of {', '.join(PRECISIONS)}", "name one"
         )
-    return a, b, precision
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -60,7 +65,7 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         grad_a = kernel(grad, b.mT, ctx.precision, backend=wish(ctx.backend))
     if ctx.needs_input_grad[1]:
         if b.dim() == 2 and a.dim() > 2:
-            a, grad = a.reshape(-1, a.shape[-1]), grad.reshape(-1, grad.shape[-1])
+            a, grad = a.flatten(0, -2), grad.flatten(0, -2)
         grad_b = kernel(a.mT, grad, ctx.precision, backend=wish(ctx.backend))
     return grad_a, grad_b, None, None
 

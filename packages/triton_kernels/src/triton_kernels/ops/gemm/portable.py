@@ -149,23 +149,25 @@ def matmul(
 
 def linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    residual: torch.Tensor | None, activation: str, kept: bool,
+    residual: torch.Tensor | None, activation: str, precision: str, kept: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``."""
     before = x.new_empty((*x.shape[:-1], weight.shape[0]) if kept else 0)
-    name = "gelu_16" if activation == "gelu" and x.dtype.itemsize == 2 else activation
     left = before if kept else None
-    y = _product(x, weight.t(), x.dtype, "ieee", bias, residual, None, left, activation=name)
+    y = _product(
+        x, weight.t(), x.dtype, precision, bias, residual, None, left, activation=activation
+    )
     return y, before
 
 
 def matmul_fp8(
     a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
-    dtype: torch.dtype,
+    bias: torch.Tensor | None, residual: torch.Tensor | None, dtype: torch.dtype, activation: str,
 ) -> torch.Tensor:  # fmt: skip
-    """scale_a·scale_b·a·b of float8_e4m3fn operands, multiplied in bfloat16, which holds them."""
+    """f(scale_a·scale_b·a·b + bias) + residual of float8_e4m3fn operands, multiplied in bfloat16,
+    which holds them."""
     scale = scale_a.reshape(()) * scale_b.reshape(())
-    return _product(a, b, dtype, "ieee", scale=scale)
+    return _product(a, b, dtype, "ieee", bias, residual, scale, activation=activation)
 
 
 def _product(
@@ -175,6 +177,8 @@ def _product(
     activation: str = "none", tile: shapes.Tile | None = None,
 ) -> torch.Tensor:  # fmt: skip
     c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=dtype, device=a.device)
+    if activation == "gelu" and dtype.itemsize == 2:
+        activation = "gelu_16"
     if c.numel():
         bias = None if bias is None else bias.contiguous()
         residual = None if residual is None else residual.contiguous()

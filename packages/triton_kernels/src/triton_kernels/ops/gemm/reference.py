@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from triton_kernels.ops.activations import reference as activations
+from triton_kernels.ops.gemm import epilogue
 
 
 def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
@@ -16,23 +16,21 @@ def matmul(a: torch.Tensor, b: torch.Tensor, precision: str) -> torch.Tensor:
 
 def linear(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    residual: torch.Tensor | None, activation: str, kept: bool,
+    residual: torch.Tensor | None, activation: str, precision: str, kept: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
-    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``."""
+    """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``; never less exact
+    than ``precision``."""
     wide = torch.float64 if x.dtype is torch.float64 else torch.float32
-    z = torch.matmul(x.to(wide), weight.to(wide).t())
-    if bias is not None:
-        z = z + bias.to(wide)
-    y = z if activation == "none" else activations.activation(z, activation)
-    if residual is not None:
-        y = y + residual.to(wide)
+    product = torch.matmul(x.to(wide), weight.to(wide).t())
+    y, z = epilogue.reference(product, bias, residual, activation)
     before = z.to(x.dtype).contiguous() if kept else x.new_empty(0)
     return y.to(x.dtype).contiguous(), before
 
 
 def matmul_fp8(
     a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
-    dtype: torch.dtype,
+    bias: torch.Tensor | None, residual: torch.Tensor | None, dtype: torch.dtype, activation: str,
 ) -> torch.Tensor:  # fmt: skip
-    """scale_a·scale_b·a·b."""
-    return (torch.matmul(a.float(), b.float()) * (scale_a * scale_b).reshape(())).to(dtype)
+    """f(scale_a·scale_b·a·b + bias) + residual."""
+    product = torch.matmul(a.float(), b.float()) * (scale_a.reshape(()) * scale_b.reshape(()))
+    return epilogue.reference(product, bias, residual, activation)[0].to(dtype).contiguous()

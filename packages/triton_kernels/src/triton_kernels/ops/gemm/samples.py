@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.ops.gemm import epilogue
 from triton_kernels.registry import Case, Cost, ErrorSample, Sample
 
 
@@ -154,6 +155,15 @@ def linear_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]
     yield Sample("expanded", (make(1, 24).expand(33, 24), make(40, 24), make(1).expand(40)))
     yield Sample("small batches", (make(2, 3, 5), make(6, 5), make(6), make(2, 3, 6), "gelu"))
     yield Sample("m=0", (make(0, 4), make(5, 4), make(5)))
+    yield Sample("n=0", (make(3, 4), make(0, 4), make(0), make(3, 0), "silu"))
+    yield Sample("k=0", (make(3, 0), make(5, 0), make(5), make(3, 5), "silu"))
+    if dtype is torch.float32:
+        for activation in ("none", "relu", "gelu", "gelu_tanh", "silu"):
+            everything = (make(40, 68), make(72, 68), make(72), make(40, 72), activation)
+            yield Sample(f"tf32, {activation}", everything, {"precision": "tf32"})
+        both = (make(2, 17, 33), make(23, 33), make(23))
+        yield Sample("tf32, batches", both, {"precision": "tf32"})
+        yield Sample("tf32x3", both, {"precision": "tf32x3"})
 
 
 def linear_errors(device: torch.device) -> Iterator[ErrorSample]:
@@ -165,40 +175,57 @@ def linear_errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("residual", (x, w, None, x)), ShapeError, "residual of shape (2, 3)")
     yield ErrorSample(Sample("dtypes", (x, w.half())), DtypeError, "float32 and weight of float16")
     yield ErrorSample(Sample("activation", (x, w, None, None, "tanh")), DtypeError, "'tanh'")
+    yield ErrorSample(Sample("precision", (x, w), {"precision": "fast"}), DtypeError, "'fast'")
     yield ErrorSample(Sample("integers", (x.int(), w.int())), DtypeError, "int32")
     yield ErrorSample(Sample("devices", (x, w.to("meta"))), DeviceError, "one device")
 
 
 def linear_cost(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
-    residual: torch.Tensor | None = None, activation: str = "none",
+    residual: torch.Tensor | None = None, activation: str = "none", precision: str = "ieee",
 ) -> Cost:  # fmt: skip
     """2·m·n·k for the product, two such for the gradients; the epilogue is not counted."""
     return cost(x, weight.t())
 
 
-def _linear_case(size: int, activation: str, residual: bool) -> Case:
-    def make(device: torch.device) -> Sample:
-        x, w, r = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(3))
-        bias = torch.randn(size, device=device, dtype=torch.bfloat16)
-        return Sample("", (x, w / size**0.5, bias, r if residual else None, activation))
+def _linear_case(size: int, activation: str, residual: bool, precision: str = "") -> Case:
+    dtype = torch.float32 if precision else torch.bfloat16
 
-    epilogue = ["bias", *([activation] if activation != "none" else []), *["residual"] * residual]
-    return Case(f"{size} bfloat16, {' + '.join(epilogue)}", make)
+    def make(device: torch.device) -> Sample:
+        x, w, r = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(3))
+        bias = torch.randn(size, device=device, dtype=dtype)
+        args = (x, w / size**0.5, bias, r if residual else None, activation)
+        return Sample("", args, {"precision": precision} if precision else {})
+
+    return Case(f"{size} {precision or 'bfloat16'}, {_in_words(activation, residual)}", make)
+
+
+def _in_words(activation: str, residual: bool) -> str:
+    parts = ["bias", *([activation] if activation != "none" else []), *["residual"] * residual]
+    return " + ".join(parts)
 
 
 LINEAR_CASES = (
     *(_linear_case(size, "none", True) for size in (2048, 4096, 8192)),
     *(_linear_case(size, "gelu_tanh", False) for size in (2048, 4096, 8192)),
     _linear_case(4096, "silu", True),
+    _linear_case(4096, "silu", True, "tf32"),
 )
 
 
 def torch_matmul_fp8(
     a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
-    dtype: torch.dtype = torch.bfloat16,
+    dtype: torch.dtype = torch.bfloat16, *finish: Any,
 ) -> torch.Tensor:  # fmt: skip
-    """``torch._scaled_mm`` where it serves, else the product in float32."""
+    """``torch._scaled_mm`` where it serves, else the product in float32; the epilogue after it."""
+    product = _torch_scaled(a, b, scale_a, scale_b, dtype)
+    return epilogue.by_torch(product, *finish) if finish else product
+
+
+def _torch_scaled(
+    a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
+    dtype: torch.dtype,
+) -> torch.Tensor:  # fmt: skip
     if a.dtype is torch.float64:
         return a @ b * (scale_a * scale_b).reshape(())
     fits = a.is_cuda and all(n % 16 == 0 and n for n in (*a.shape, *b.shape))
@@ -213,7 +240,7 @@ def fp8_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     def make(*shape: int) -> torch.Tensor:
         return torch.randn(shape, device=device).to(torch.float8_e4m3fn)
 
-    def call(name: str, a: torch.Tensor, b: torch.Tensor, *more: torch.dtype) -> Sample:
+    def call(name: str, a: torch.Tensor, b: torch.Tensor, *more: Any) -> Sample:
         scales = (torch.full((), s, device=device) for s in (0.5, 3.0))
         return Sample(name, (a, b, *scales, *more))
 
@@ -223,6 +250,17 @@ def fp8_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield call("rows of b", make(40, 64), make(64, 48))
     yield call("columns of a", make(64, 40).t(), make(48, 64).t())
     yield call("m=0", make(0, 16), make(16, 16).t())
+    for activation, to in (
+        ("none", torch.bfloat16), ("relu", torch.float16), ("gelu", torch.bfloat16),
+        ("gelu_tanh", torch.bfloat16), ("silu", torch.float16),
+    ):  # fmt: skip
+        bias, residual = torch.randn(48, device=device), torch.randn(40, 48, device=device)
+        more = (to, (8 * bias).to(to), (8 * residual).to(to), activation)
+        yield call(f"all, {activation}", make(40, 64), make(48, 64).t(), *more)
+    bias = torch.randn(96, device=device).bfloat16()[::2]
+    yield call("bias", make(130, 64), make(48, 64).t(), torch.bfloat16, bias, None, "none")
+    residual = torch.randn(48, 33, device=device).bfloat16().t()
+    yield call("residual", make(33, 64), make(48, 64).t(), torch.bfloat16, None, residual, "relu")
 
 
 def fp8_errors(device: torch.device) -> Iterator[ErrorSample]:
@@ -238,6 +276,19 @@ def fp8_errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("scale's dtype", half), DtypeError, "scale_a of dtype float16")
     to_float = (a, a.t(), one, one, torch.float32)
     yield ErrorSample(Sample("result", to_float), DtypeError, "torch.float32")
+    bias = torch.zeros(2, device=device, dtype=torch.bfloat16)
+    with_bias = (a, a.t(), one, one, torch.bfloat16, bias)
+    yield ErrorSample(Sample("bias", (*with_bias[:5], bias[:1])), ShapeError, "bias of shape (1,)")
+    yield ErrorSample(
+        Sample("residual", (*with_bias, bias[None])), ShapeError, "residual of shape (1, 2)"
+    )
+    yield ErrorSample(
+        Sample("bias's dtype", (*with_bias[:5], bias.half())), DtypeError, "bias of dtype float16"
+    )
+    yield ErrorSample(
+        Sample("bias's device", (*with_bias[:5], bias.to("meta"))), DeviceError, "bias on meta"
+    )
+    yield ErrorSample(Sample("activation", (*with_bias, None, "tanh")), DtypeError, "'tanh'")
     away = one.to("meta")
     yield ErrorSample(Sample("scales' device", (a, a.t(), away, away)), DeviceError, "on meta")
     yield ErrorSample(Sample("a scale's device", (a, a.t(), one, away)), DeviceError, "scale_b on")
@@ -249,13 +300,18 @@ def fp8_cost(a: torch.Tensor, b: torch.Tensor, *others: Any) -> Cost:
     return Cost(a.nbytes + b.nbytes + 2 * m * n, 0, 2 * m * n * k, 0)
 
 
-def _fp8_case(size: int) -> Case:
+def _fp8_case(size: int, activation: str = "") -> Case:
     def make(device: torch.device) -> Sample:
         a, b = (torch.randn(size, size, device=device).to(torch.float8_e4m3fn) for _ in range(2))
         one = torch.ones((), device=device)
-        return Sample("", (a, b.t(), one, one))
+        if not activation:
+            return Sample("", (a, b.t(), one, one))
+        bias = torch.randn(size, device=device, dtype=torch.bfloat16)
+        residual = torch.randn(size, size, device=device, dtype=torch.bfloat16)
+        scale = one / size**0.5
+        return Sample("", (a, b.t(), scale, one, torch.bfloat16, bias, residual, activation))
 
-    return Case(f"{size}", make)
+    return Case(f"{size}, {_in_words(activation, True)}" if activation else f"{size}", make)
 
 
-FP8_CASES = (_fp8_case(4096), _fp8_case(8192))
+FP8_CASES = (_fp8_case(4096), _fp8_case(8192), _fp8_case(4096, "silu"))

@@ -6,7 +6,7 @@ bias. So b is first copied, rounded to the nearest and turned as needed: 16 byte
 each element. a goes to the tensor cores from registers and is rounded there, for the next block
 while one is multiplied; only where its rows do not lie in one piece is it copied too. And 32-bit
 results would take the shared memory that the blocks of a and b want: they go from registers to
-memory, in pieces of 32 bytes.
+memory, in pieces of 32 bytes, after the epilogue, whose residual comes the same way.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -29,7 +29,7 @@ from triton_kernels._gluon import (
     warpgroup_mma_wait,
 )
 from triton_kernels.ops.gemm import shapes
-from triton_kernels.ops.gemm.hopper import _ROWS, _position
+from triton_kernels.ops.gemm.hopper import _ROWS, Epilogue, _position
 from triton_kernels.ops.gemm.layout import _why_no_descriptor, as_batches, is_transposed
 from triton_kernels.ops.gemm.portable import rounded_to_tf32
 
@@ -55,8 +55,25 @@ def _rounded_copy(
 
 
 @gluon.jit
+def _activated(x, ACTIVATION: gl.constexpr):
+    """To float32's precision, which tf32's sums come near where few terms are added."""
+    if ACTIVATION == "relu":
+        x = gl.where(x < 0, 0.0, x)
+    elif ACTIVATION == "silu":
+        x = x / (1 + gl.exp(-x))
+    elif ACTIVATION == "gelu_tanh":  # (1 + tanh u) / 2 is the logistic function of 2u
+        x = x / (1 + gl.exp(x * (x * x * -0.07135481627260025 - 1.5957691216057308)))
+    elif ACTIVATION == "gelu":
+        x = x * (0.5 + 0.5 * gl.erf(x * 0.7071067811865476))
+    else:
+        gl.static_assert(ACTIVATION == "none")
+    return x
+
+
+@gluon.jit
 def _load(
-    a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group
+    a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+    tiles_m, tiles_n, tiles, group, ACTIVATION: gl.constexpr,
 ):  # fmt: skip
     """The loading warp: one step fills one slot."""
     BLOCK_N: gl.constexpr = b.block_type.shape[1]
@@ -91,8 +108,8 @@ def _left(a_slots, full, step, HALF: gl.constexpr, LAYOUT: gl.constexpr):
 
 @gluon.jit
 def _multiply(
-    a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group,
-    HALF: gl.constexpr,
+    a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+    tiles_m, tiles_n, tiles, group, ACTIVATION: gl.constexpr, HALF: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup: while one block is multiplied, the next one's rows of a are rounded."""
     BLOCK_N: gl.constexpr = b.block_type.shape[1]
@@ -118,31 +135,46 @@ def _multiply(
             left = following
         rows = (2 * tile_m + HALF) * _ROWS + gl.arange(0, _ROWS, gl.SliceLayout(1, layout))
         columns = tile_n * BLOCK_N + gl.arange(0, BLOCK_N, gl.SliceLayout(0, layout))
-        at = c + ((batch * m + rows).to(gl.int64) * n)[:, None] + columns[None, :]
-        gl.store(at, sums, mask=(rows < m)[:, None] & (columns < n)[None, :])
+        at = ((batch * m + rows).to(gl.int64) * n)[:, None] + columns[None, :]
+        there = (rows < m)[:, None] & (columns < n)[None, :]
+        if bias is not None:
+            sums += gl.load(bias + columns, mask=columns < n, other=0.0)[None, :]
+        if before is not None:
+            gl.store(before + at, sums, mask=there)
+        sums = _activated(sums, ACTIVATION)
+        if residual is not None:
+            sums += gl.load(residual + at, mask=there, other=0.0)
+        gl.store(c + at, sums, mask=there)
 
 
 @gluon.jit
 def _multiply_upper(
-    a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group
+    a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+    tiles_m, tiles_n, tiles, group, ACTIVATION: gl.constexpr,
 ):  # fmt: skip
     _multiply(
-        a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group, 0
+        a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+        tiles_m, tiles_n, tiles, group, ACTIVATION, 0,
     )  # fmt: skip
 
 
 @gluon.jit
 def _multiply_lower(
-    a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group
+    a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+    tiles_m, tiles_n, tiles, group, ACTIVATION: gl.constexpr,
 ):  # fmt: skip
     _multiply(
-        a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group, 1
+        a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+        tiles_m, tiles_n, tiles, group, ACTIVATION, 1,
     )  # fmt: skip
 
 
 @gluon.jit
-def _product(a, b, c, batches, m, n, k, group, SLOTS: gl.constexpr):
-    """Descriptors of a and b: blocks (1, 64, k) and (1, n, k); c is where the result begins."""
+def _product(
+    a, b, c, bias, residual, before, batches, m, n, k, group,
+    ACTIVATION: gl.constexpr, SLOTS: gl.constexpr,
+):  # fmt: skip
+    """Descriptors of a and b: blocks (1, 64, k) and (1, n, k); the others are pointers."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
     a_slots = gl.allocate_shared_memory(gl.float32, [2 * SLOTS] + a.block_type.shape, a.layout)
     b_slots = gl.allocate_shared_memory(gl.float32, [SLOTS] + b.block_type.shape, b.layout)
@@ -157,13 +189,16 @@ def _product(a, b, c, batches, m, n, k, group, SLOTS: gl.constexpr):
     gl.warp_specialize(
         [
             (_multiply_upper, (
-                a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group,
+                a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+                tiles_m, tiles_n, tiles, group, ACTIVATION,
             )),
             (_multiply_lower, (
-                a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group,
+                a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+                tiles_m, tiles_n, tiles, group, ACTIVATION,
             )),
             (_load, (
-                a, b, c, a_slots, b_slots, full, empty, m, n, k, tiles_m, tiles_n, tiles, group,
+                a, b, c, bias, residual, before, a_slots, b_slots, full, empty, m, n, k,
+                tiles_m, tiles_n, tiles, group, ACTIVATION,
             )),
         ],
         [4, 1], [240, 24],
@@ -194,8 +229,11 @@ def _descriptor(x: torch.Tensor, rows: int, depth: int) -> TensorDescriptor:
     return TensorDescriptor(x, list(x.shape), [batch, row, 1], [1, rows, depth], layout)
 
 
-def matmul(a: torch.Tensor, b: torch.Tensor, tile: shapes.Tile | None = None) -> torch.Tensor:
-    """(..., m, k) times (k, n) or (..., k, n) in float32; the result contiguous."""
+def product(
+    a: torch.Tensor, b: torch.Tensor, epilogue: Epilogue, tile: shapes.Tile | None = None
+) -> torch.Tensor:
+    """(..., m, k) times (k, n) or (..., k, n) in float32, then the epilogue, whose tensors are
+    contiguous; so is the result."""
     c = torch.empty((*a.shape[:-1], b.shape[-1]), dtype=torch.float32, device=a.device)
     batched = as_batches(a, b)
     assert batched is not None  # the backend refuses what has no batches
@@ -209,6 +247,7 @@ def matmul(a: torch.Tensor, b: torch.Tensor, tile: shapes.Tile | None = None) ->
     tiles = batches * -(-m // tile.m) * -(-n // tile.n)
     _product[(min(tiles, device.processors),)](
         _descriptor(left, tile.m // 2, tile.k), _descriptor(right, tile.n, tile.k), c,
-        batches, m, n, k, tile.group, SLOTS=tile.stages, num_warps=4, maxnreg=168,
+        epilogue.bias, epilogue.residual, epilogue.before, batches, m, n, k, tile.group,
+        ACTIVATION=epilogue.activation, SLOTS=tile.stages, num_warps=4, maxnreg=168,
     )  # fmt: skip
     return c

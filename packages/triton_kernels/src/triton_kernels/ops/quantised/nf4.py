@@ -1,4 +1,4 @@
-"""dequantise_nf4, matvec_nf4 and matvec_int8: weights of 4 and 8 bits, for decoding.
+"""Dequantising and matvec of NF4 and int8: weights of 4 and 8 bits, for decoding.
 
 Decoding multiplies a few rows of activations by the whole weight, so its time is that of reading
 the weight: codes of 4 or 8 bits are read and never written back as 16. For many rows it pays to
@@ -53,6 +53,16 @@ def _check_nf4(op: str, codes: torch.Tensor, scale: torch.Tensor) -> None:
     _check_weight(op, codes, scale, torch.uint8, fits, expected)
 
 
+def _check_int8(op: str, codes: torch.Tensor, scale: torch.Tensor) -> None:
+    expected = "codes of (n, k) and scale of (n,)"
+    _check_weight(op, codes, scale, torch.int8, lambda codes: (codes.shape[0],), expected)
+
+
+def _check_result(op: str, dtype: torch.dtype) -> None:
+    if dtype not in DTYPES:
+        raise DtypeError(op, f"dtype {dtype}", f"one of {', '.join(map(str, DTYPES))}", "name one")
+
+
 def _check_rows(op: str, x: torch.Tensor, codes: torch.Tensor, k: int) -> None:
     check_tensors(op, dtypes=DTYPES, x=x)
     if x.dim() != 2 or x.shape[1] != k or x.shape[0] > MOST_ROWS:
@@ -70,10 +80,15 @@ def _checked_dequantise(
     codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype = torch.bfloat16
 ) -> tuple[torch.Tensor, torch.Tensor, torch.dtype]:
     _check_nf4("dequantise_nf4", codes, scale)
-    if dtype not in DTYPES:
-        raise DtypeError(
-            "dequantise_nf4", f"dtype {dtype}", f"one of {', '.join(map(str, DTYPES))}", "name one"
-        )
+    _check_result("dequantise_nf4", dtype)
+    return codes, scale, dtype
+
+
+def _checked_dequantise_int8(
+    codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype = torch.bfloat16
+) -> tuple[torch.Tensor, torch.Tensor, torch.dtype]:
+    _check_int8("dequantise_int8", codes, scale)
+    _check_result("dequantise_int8", dtype)
     return codes, scale, dtype
 
 
@@ -84,8 +99,7 @@ def _checked_nf4(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> _
 
 
 def _checked_int8(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> _Tensors:
-    expected = "codes of (n, k) and scale of (n,)"
-    _check_weight("matvec_int8", codes, scale, torch.int8, lambda c: (c.shape[0],), expected)
+    _check_int8("matvec_int8", codes, scale)
     _check_rows("matvec_int8", x, codes, codes.shape[1])
     return x, codes, scale
 
@@ -145,6 +159,10 @@ _dequantise_kernel = _kernel(
         (codes.shape[0], 2 * codes.shape[1]), dtype=dtype
     ),
 )  # fmt: skip
+_dequantise_int8_kernel = _kernel(
+    "dequantise_int8", "Tensor codes, Tensor scale, ScalarType dtype", "dequantise_int8",
+    lambda codes, scale, dtype, backend: codes.new_empty(codes.shape, dtype=dtype),
+)  # fmt: skip
 _nf4_kernel, _int8_kernel = (
     _kernel(
         name, "Tensor x, Tensor codes, Tensor scale", name,
@@ -182,6 +200,31 @@ def dequantise_nf4(
         BackendError: the backend asked for cannot take these inputs.
     """
     return _dequantise_kernel(*detached(_checked_dequantise(codes, scale, dtype)), backend=backend)
+
+
+def dequantise_int8(
+    codes: torch.Tensor,
+    scale: torch.Tensor,
+    dtype: torch.dtype = torch.bfloat16,
+    *,
+    backend: str | None = None,
+) -> torch.Tensor:
+    """The weight that int8 codes and scales stand for.
+
+    Args:
+        codes: (n, k), int8, from ``quantise_int8``.
+        scale: (n,), float32.
+        dtype: of the result: float16, bfloat16 or float32.
+        backend: one of ``explain("dequantise_int8", codes, scale).reasons``; None: the first.
+
+    Returns:
+        (n, k), contiguous; code · scale, rounded once. Not differentiable.
+
+    Raises:
+        ShapeError, DtypeError, DeviceError, BackendError: as ``dequantise_nf4``.
+    """
+    inputs = detached(_checked_dequantise_int8(codes, scale, dtype))
+    return _dequantise_int8_kernel(*inputs, backend=backend)
 
 
 def matvec_nf4(
@@ -229,10 +272,18 @@ OPS = (
         name="dequantise_nf4", summary="4-bit codes and scales to a weight",
         function=dequantise_nf4, kernel=_dequantise_kernel, gradients=(),
         checked=_checked_dequantise, torch_function=samples.torch_dequantise, dtypes=DTYPES,
-        samples=samples.dequantise_samples, errors=samples.nf4_errors,
-        cost=samples.dequantise_cost, bound="memory",
-        cases=samples.DEQUANTISE_CASES,
+        samples=samples.dequantise_samples(True), errors=samples.nf4_errors,
+        cost=samples.dequantise_cost, bound="memory", cases=samples.dequantise_cases(True),
         source="Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3", differentiable=False,
+    ),
+    Op(
+        name="dequantise_int8", summary="8-bit codes and scales to a weight",
+        function=dequantise_int8, kernel=_dequantise_int8_kernel, gradients=(),
+        checked=_checked_dequantise_int8, torch_function=samples.torch_dequantise_int8,
+        dtypes=DTYPES, samples=samples.dequantise_samples(False), errors=samples.int8_errors,
+        cost=samples.dequantise_cost, bound="memory", cases=samples.dequantise_cases(False),
+        source="Dettmers et al. 2022, LLM.int8(), arXiv:2208.07339, section 2",
+        differentiable=False,
     ),
     Op(
         name="matvec_nf4", summary="up to 8 rows times a 4-bit weight", function=matvec_nf4,

@@ -37,6 +37,19 @@ def _dequantise(codes_ptr, scale_ptr, table_ptr, y_ptr, n_bytes, BYTES: tl.const
 
 
 @triton.jit
+def _dequantise_int8(
+    codes_ptr, scale_ptr, y_ptr, n, k, ROWS: tl.constexpr, COLUMNS: tl.constexpr
+):  # fmt: skip
+    across = tl.cdiv(k, COLUMNS)
+    rows = (tl.program_id(0) // across * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
+    columns = (tl.program_id(0) % across * COLUMNS + tl.arange(0, COLUMNS))[None, :]
+    mask = (rows < n) & (columns < k)
+    codes = tl.load(codes_ptr + rows * k + columns, mask=mask, other=0).to(tl.float32)
+    scale = tl.load(scale_ptr + rows, mask=rows < n, other=0.0)
+    tl.store(y_ptr + rows * k + columns, codes * scale, mask=mask)
+
+
+@triton.jit
 def _matvec_nf4(
     x_ptr, codes_ptr, scale_ptr, table_ptr, y_ptr, n_x, n, n_bytes,
     X_ROWS: tl.constexpr, ROWS: tl.constexpr, BYTES: tl.constexpr,
@@ -92,6 +105,21 @@ def dequantise(codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype) -> 
         table = _table(codes.device)
         tensors = (codes.contiguous(), scale.contiguous(), table, y)
         launch(_dequantise, grid, tensors, (codes.numel(),), BYTES=1024, num_warps=4)
+    return y
+
+
+def dequantise_int8(codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """One program a block of rows and columns."""
+    n, k = codes.shape
+    y = torch.empty((n, k), dtype=dtype, device=codes.device)
+    if y.numel():
+        columns = min(4096, next_power_of_2(k))
+        rows = 4096 // columns
+        launch(
+            _dequantise_int8, (cdiv(n, rows) * cdiv(k, columns),),
+            (codes.contiguous(), scale.contiguous(), y), (n, k), ROWS=rows, COLUMNS=columns,
+            num_warps=4,
+        )  # fmt: skip
     return y
 
 

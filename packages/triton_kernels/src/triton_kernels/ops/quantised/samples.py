@@ -19,6 +19,14 @@ def torch_dequantise(
     return nf4_values(codes, scale).to(scale.dtype if scale.dtype is torch.float64 else dtype)
 
 
+def torch_dequantise_int8(
+    codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype = torch.bfloat16
+) -> torch.Tensor:
+    """The codes times their scales."""
+    values = codes.to(scale.dtype) * scale[:, None]
+    return values.to(scale.dtype if scale.dtype is torch.float64 else dtype)
+
+
 def torch_nf4(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """The weight made whole in x's dtype, and torch's product."""
     return x @ nf4_values(codes, scale).to(x.dtype).t()
@@ -39,10 +47,15 @@ def _weights(device: torch.device, n: int, k: int, nf4: bool) -> tuple[torch.Ten
     return quantise_nf4(weight) if nf4 else quantise_int8(weight)
 
 
-def dequantise_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
+def dequantise_samples(nf4: bool) -> Any:
     """Ragged, empty and long weights."""
-    for n, k in ((1, 64), (3, 128), (33, 192), (70, 64), (0, 64), (20, 4096)):
-        yield Sample(f"{n}x{k}", (*_weights(device, n, k, True), dtype))
+    any_columns = () if nf4 else ((5, 1), (7, 33), (3, 5000), (4, 0))
+
+    def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
+        for n, k in ((1, 64), (3, 128), (33, 192), (70, 64), (0, 64), (20, 4096), *any_columns):
+            yield Sample(f"{n}x{k}", (*_weights(device, n, k, nf4), dtype))
+
+    return samples
 
 
 def matvec_samples(nf4: bool) -> Any:
@@ -74,6 +87,17 @@ def nf4_errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("devices", (codes, scale.to("meta"))), DeviceError, "one device")
 
 
+def int8_errors(device: torch.device) -> Iterator[ErrorSample]:
+    """Calls of ``dequantise_int8`` that must be refused."""
+    codes, scale = _weights(device, 2, 3, False)
+    yield ErrorSample(Sample("sizes", (codes, scale[:1])), ShapeError, "scale of shape (1,)")
+    yield ErrorSample(Sample("vector", (codes[0], scale)), ShapeError, "codes of shape (3,)")
+    yield ErrorSample(Sample("codes", (codes.int(), scale)), DtypeError, "int32")
+    yield ErrorSample(Sample("scale", (codes, scale.half())), DtypeError, "float16")
+    yield ErrorSample(Sample("dtype", (codes, scale, torch.int8)), DtypeError, "torch.int8")
+    yield ErrorSample(Sample("devices", (codes, scale.to("meta"))), DeviceError, "one device")
+
+
 def matvec_errors(nf4: bool) -> Any:
     """Calls of the products that must be refused."""
 
@@ -97,7 +121,7 @@ def dequantise_cost(
     codes: torch.Tensor, scale: torch.Tensor, dtype: torch.dtype = torch.bfloat16
 ) -> Cost:
     """Codes and scales read, the weight written."""
-    n = 2 * codes.numel()
+    n = codes.numel() * (2 if codes.dtype is torch.uint8 else 1)
     return Cost(codes.nbytes + scale.nbytes + n * dtype.itemsize, 0, n, 0)
 
 
@@ -115,7 +139,9 @@ def _case(rows: int, n: int, k: int, nf4: bool) -> Case:
     return Case(f"{n}x{k} bfloat16" + (f", batch {rows}" if rows else ""), make)
 
 
-DEQUANTISE_CASES = (_case(0, 14336, 4096, True), _case(0, 16384, 16384, True))
+def dequantise_cases(nf4: bool) -> tuple[Case, ...]:
+    """A layer of a model of 8 billion weights, and a larger one."""
+    return _case(0, 14336, 4096, nf4), _case(0, 16384, 16384, nf4)
 
 
 def matvec_cases(nf4: bool) -> tuple[Case, ...]:
