@@ -3,9 +3,11 @@
 Not collected with --interpret: nothing here depends on how kernels run.
 """
 
+import dataclasses
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -104,6 +106,36 @@ def test_self_test_runs():
     assert "reference" in result.stdout
     covered = "covered the references only" in result.stdout
     assert covered == ("portable   ok" not in result.stdout)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1])
+def test_the_self_test_takes_each_backend_at_its_word(monkeypatch, capsys, factor):
+    from triton_kernels import __main__ as program
+    from triton_kernels import registry
+    from triton_kernels.backends import Backend
+
+    op = registry.get("vector_add")
+    asked = []
+
+    def add(x, y, backend):
+        asked.append((backend, x.dtype))
+        return (x + y) * factor
+
+    def narrow(x, *others):
+        return None if x.dtype is torch.bfloat16 else "it takes bfloat16 only"
+
+    backends = (
+        Backend("narrow", "", narrow), Backend("never", "", lambda *inputs: "no such device"),
+    )  # fmt: skip
+    fake = dataclasses.replace(op, kernel=SimpleNamespace(backends=backends), function=add)
+    monkeypatch.setattr(registry, "op_names", lambda: ("vector_add",))
+    monkeypatch.setattr(registry, "get", lambda name: fake)
+    assert program.main([]) == int(factor != 1)
+    told = capsys.readouterr().out
+    assert asked == [("narrow", torch.bfloat16)]
+    assert ("ok (bfloat16)" in told) == (factor == 1)
+    assert ("WRONG RESULT (bfloat16)" in told) == (factor != 1)
+    assert "never      not here: no such device" in told
 
 
 def test_the_command_line_knows_its_arguments():

@@ -115,6 +115,10 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("lengths' dtype", DtypeError, "int64", q, k, k, low.long())
     yield bad("lengths", ShapeError, "lengths of (batch,)", q, k, k, low[:1])
     yield bad("page", ShapeError, "page 2 of sequence 1", q, paged, paged, None, table, check=True)
+    few, table = _numbers([5, 3], device), _numbers([[0], [-1]], device)  # a page begun
+    yield bad("begun", ShapeError, "page -1 of seq", q, paged, paged, few, table, check=True)
+    yield bad("check", DtypeError, "check of type int", q, k, k, check=1)
+    yield bad("return_lse", DtypeError, "return_lse of type str", q, k, k, return_lse="no")
     yield bad("window", ShapeError, "sides of 0 or more", q, k, k, window=-1)
     yield bad("sinks", ShapeError, "one sink a head", q, k, k, None, None, q[0, :3, 0, 0])
 
@@ -129,6 +133,7 @@ def latent_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]
     yield Sample("1x1", (make(1, 1, 1, 20), make(1, 1, 20), 16), scale)
     yield Sample("5 heads", (make(2, 5, 1, 40), make(2, 33, 40), 32), scale)
     yield Sample("tokens, long", (make(1, 6, 3, 40), make(1, 300, 40), 32), scale)
+    yield Sample("DeepSeek's", (make(1, 16, 1, 576), make(1, 70, 576), 512), scale)
     yield Sample("odd rank", (make(1, 4, 1, 40), make(1, 33, 40), 24), scale)
     table = torch.empty(2, 4, dtype=torch.int32, device=device)
     table = table if device.type == "meta" else _table(2, 4, device)
