@@ -122,7 +122,7 @@ def _fake(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     wide = torch.float64 if input.dtype is torch.float64 else torch.float32
     loss = input.new_empty(input.shape if reduction == "none" else (), dtype=wide)
-    statistics = loss.new_empty((4 if form == "logits" else 0, input.shape[0]))
+    statistics = loss.new_empty((6 if form == "logits" else 0, input.shape[0]))
     return loss, statistics, loss.new_empty(())
 
 

@@ -3,9 +3,13 @@
 One program a row adds up its losses, a chunk at a time; one program in all adds the rows. Logits
 need log Σ exp of both rows first: a pass with running maxima (Milakov and Gimelshein 2018,
 arXiv:1805.02867). A Kullback–Leibler divergence is carried along in it, since
-KL(p‖q) = Σ p·(y - x) - log Σ exp y + log Σ exp x for logits y and x: they are read once. Between
-the two, m needs both sums: a second pass, which finds the row in the cache. Given the rows'
-statistics the gradient is elementwise, unless each element has a loss gradient of its own.
+KL(p‖q) = Σ p·(y - x) - log Σ exp y + log Σ exp x for logits y and x, both counted from their
+maxima: they are read once. Between the two, m needs both sums: a second pass, which finds the row
+in the cache. Given the rows' statistics the gradient is elementwise, unless each element has a loss
+gradient of its own.
+
+A row's maximum and its log Σ exp beyond that stay apart: added up far from 0, they would lose the
+places by which probabilities differ.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -32,6 +36,24 @@ def _product(p, x):
 
 
 @triton.jit
+def _unit(KIND: tl.constexpr):
+    """What logarithms are multiplied by: those of m are of powers of two."""
+    if KIND == "forward" or KIND == "reverse":
+        return 1.0
+    else:
+        return _LOG2_E
+
+
+@triton.jit
+def _power(x, KIND: tl.constexpr):
+    """exp, of logarithms in that unit."""
+    if KIND == "forward" or KIND == "reverse":
+        return exp(x)
+    else:
+        return exp2(x)
+
+
+@triton.jit
 def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
     """Each element's loss, and its derivatives by x and by y; what is not used is not computed."""
     if FORM == "probabilities":
@@ -47,11 +69,11 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
         loss = _product(q, x - y)
         return loss, loss + q, -q
     else:
-        # In powers of two, and relative to the larger of the two: that one is 1, and log m itself
-        # would round away what they differ by. What is far below any float32 stands for -inf: it
-        # has probability zero and makes no NaN.
-        x = tl.maximum(x * _LOG2_E, -10000.0, propagate_nan=tl.PropagateNan.ALL)
-        y = tl.maximum(y * _LOG2_E, -10000.0, propagate_nan=tl.PropagateNan.ALL)
+        # Relative to the larger of the two: that one is 1, and log m itself would round away what
+        # they differ by. What is far below any float32 stands for -inf: it has probability zero and
+        # makes no NaN.
+        x = tl.maximum(x, -10000.0, propagate_nan=tl.PropagateNan.ALL)
+        y = tl.maximum(y, -10000.0, propagate_nan=tl.PropagateNan.ALL)
         difference = x - y
         apart = tl.abs(difference)
         # Each weighted and over the larger probability: the larger's part is its weight itself.
@@ -69,32 +91,39 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
 
 
 @triton.jit
-def _load(ptr, columns, mask, scale):
+def _load(ptr, columns, mask):
     """A chunk in float32; what lies outside has probability zero."""
-    x = tl.load(ptr + columns, mask=mask, other=-float("inf")).to(tl.float32)
-    return x * scale
+    return tl.load(ptr + columns, mask=mask, other=-float("inf")).to(tl.float32)
 
 
 @triton.jit
-def _moved_along(maxima, sums, x):
-    """The lanes' maxima with a chunk's, their sums, the factor for old sums, and exp of x."""
+def _logarithms(ptr, columns, mask, maximum, beyond, scale):
+    """A chunk's logarithms of probabilities, given the row's maximum and log Σ exp beyond it."""
+    return (_load(ptr, columns, mask) - maximum) * scale - beyond
+
+
+@triton.jit
+def _finite(maxima):
+    """While all is -inf the difference of two maxima would be NaN: subtract 0 instead."""
+    return tl.where(maxima == -float("inf"), 0.0, maxima)
+
+
+@triton.jit
+def _moved_along(maxima, x, power):
+    """The lanes' maxima with a chunk's and how far they moved, the factor for old sums; x from
+    them, and exp of that."""
     new_maxima = tl.maximum(maxima, tl.max(x, axis=1))
-    # While all is -inf the difference of two maxima would be NaN: subtract 0 instead.
-    shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
-    factor = exp(maxima - shift)
-    powers = exp(x - shift[:, None])
-    return new_maxima, sums * factor + tl.sum(powers, axis=1), factor, powers
+    shift = _finite(new_maxima)
+    x = x - shift[:, None]
+    return new_maxima, _finite(maxima) - shift, exp2((maxima - shift) * power), x, exp2(x * power)
 
 
 @triton.jit
-def _together(maxima, sums, weighted):
-    """Maximum and Σ exp beyond it of all lanes, and the mean weighted with the exponentials."""
-    maximum = tl.max(maxima, axis=0)
-    shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-    factors = exp(maxima - shift)
-    total = tl.sum(sums * factors, axis=0)
-    mean = tl.sum(weighted * factors, axis=0) / total
-    return shift, total, mean
+def _together(maxima, sums, power):
+    """Maximum and Σ exp beyond it of all lanes, how far each lane's is off, and its factor."""
+    shift = _finite(tl.max(maxima, axis=0))
+    factors = exp2((maxima - shift) * power)
+    return shift, tl.sum(sums * factors, axis=0), _finite(maxima) - shift, factors
 
 
 @triton.jit
@@ -109,10 +138,11 @@ def _rows(
     counts = row >= 0
     if labels_ptr is not None:
         counts = tl.load(labels_ptr + row) != ignore_index
-    scale = 1.0
-    x_lse, y_lse, divergence = 0.0, 0.0, 0.0
+    scale = _unit(KIND)
+    x_maximum, y_maximum, x_beyond, y_beyond, divergence = 0.0, 0.0, 0.0, 0.0, 0.0
     if FORM == "logits":
         scale = 1 / temperature
+        power = scale * _LOG2_E
         # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
         # between threads until the row is read.
         x_maxima = tl.full((COLUMNS // GROUP,), -float("inf"), tl.float32)
@@ -123,25 +153,33 @@ def _rows(
         for start in tl.range(0, n_columns, COLUMNS):
             columns = start + tl.arange(0, COLUMNS)
             mask = columns < n_columns
-            x = tl.reshape(_load(x_ptr, columns, mask, scale), (COLUMNS // GROUP, GROUP))
-            y = tl.reshape(_load(y_ptr, columns, mask, scale), (COLUMNS // GROUP, GROUP))
-            x_maxima, x_sums, x_factor, q = _moved_along(x_maxima, x_sums, x)
-            y_maxima, y_sums, y_factor, p = _moved_along(y_maxima, y_sums, y)
+            x = tl.reshape(_load(x_ptr, columns, mask), (COLUMNS // GROUP, GROUP))
+            y = tl.reshape(_load(y_ptr, columns, mask), (COLUMNS // GROUP, GROUP))
+            x_maxima, x_moved, x_factor, x, q = _moved_along(x_maxima, x, power)
+            y_maxima, y_moved, y_factor, y, p = _moved_along(y_maxima, y, power)
             if KIND == "forward":
-                weighted = weighted * y_factor + tl.sum(_product(p, y - x), axis=1)
+                weighted = (weighted + y_sums * (y_moved - x_moved)) * y_factor
+                weighted += tl.sum(_product(p, y - x), axis=1)
             elif KIND == "reverse":
-                weighted = weighted * x_factor + tl.sum(_product(q, x - y), axis=1)
-        x_shift, x_total, x_mean = _together(x_maxima, x_sums, weighted)
-        y_shift, y_total, y_mean = _together(y_maxima, y_sums, weighted)
-        x_lse = x_shift + tl.log2(x_total) * _LN_2
-        y_lse = y_shift + tl.log2(y_total) * _LN_2
-        # y_lse - x_lse without what the two sums have in common, which would round more away.
-        beyond = (y_shift - x_shift) + tl.log2(y_total / x_total) * _LN_2
-        divergence = y_mean - beyond
-        by_x, by_y = -1.0, divergence + 1
+                weighted = (weighted + x_sums * (x_moved - y_moved)) * x_factor
+                weighted += tl.sum(_product(q, x - y), axis=1)
+            x_sums = x_sums * x_factor + tl.sum(q, axis=1)
+            y_sums = y_sums * y_factor + tl.sum(p, axis=1)
+        x_maximum, x_total, x_off, x_factors = _together(x_maxima, x_sums, power)
+        y_maximum, y_total, y_off, y_factors = _together(y_maxima, y_sums, power)
+        scale *= _unit(KIND)
+        x_beyond = tl.log2(x_total) * (_LN_2 * _unit(KIND))
+        y_beyond = tl.log2(y_total) * (_LN_2 * _unit(KIND))
+        # y_beyond - x_beyond without what the two have in common, which would round more away.
+        between = tl.log2(y_total / x_total) * _LN_2
         if KIND == "reverse":
-            divergence = x_mean + beyond
+            weighted = (weighted + x_sums * (x_off - y_off)) * x_factors
+            divergence = tl.sum(weighted, axis=0) / x_total * scale + between
             by_x, by_y = divergence + 1, -1.0
+        else:
+            weighted = (weighted + y_sums * (y_off - x_off)) * y_factors
+            divergence = tl.sum(weighted, axis=0) / y_total * scale - between
+            by_x, by_y = -1.0, divergence + 1
 
     if FORM != "logits" or KIND == "between" or losses_ptr is not None:
         x_terms = tl.zeros((COLUMNS,), tl.float32)
@@ -152,11 +190,11 @@ def _rows(
         for chunk in tl.range(0, chunks):
             columns = (chunks - 1 - chunk) * COLUMNS + tl.arange(0, COLUMNS)
             mask = columns < n_columns
-            x = _load(x_ptr, columns, mask, scale) - x_lse
+            x = _logarithms(x_ptr, columns, mask, x_maximum, x_beyond, scale)
             if FORM == "probabilities":
                 y = tl.load(y_ptr + columns, mask=mask, other=0.0).to(tl.float32)
             else:
-                y = _load(y_ptr, columns, mask, scale) - y_lse
+                y = _logarithms(y_ptr, columns, mask, y_maximum, y_beyond, scale)
             loss, x_term, y_term = _terms(x, y, beta, FORM, KIND)
             if losses_ptr is not None:
                 loss = tl.where(counts, loss * (temperature * temperature), 0.0)
@@ -176,10 +214,12 @@ def _rows(
     divergence = divergence * temperature * temperature
     tl.store(row_loss_ptr + row, tl.where(counts, divergence, 0.0))
     if FORM == "logits":
-        tl.store(statistics_ptr + row, x_lse)
-        tl.store(statistics_ptr + n_rows + row, y_lse)
-        tl.store(statistics_ptr + 2 * n_rows + row, by_x)
-        tl.store(statistics_ptr + 3 * n_rows + row, by_y)
+        tl.store(statistics_ptr + row, by_x)
+        tl.store(statistics_ptr + n_rows + row, by_y)
+        tl.store(statistics_ptr + 2 * n_rows + row, x_maximum)
+        tl.store(statistics_ptr + 3 * n_rows + row, y_maximum)
+        tl.store(statistics_ptr + 4 * n_rows + row, x_beyond)
+        tl.store(statistics_ptr + 5 * n_rows + row, y_beyond)
 
 
 @triton.jit
@@ -189,23 +229,25 @@ def _row_terms(
 ):  # fmt: skip
     """The rows' sums of the derivatives, where each element has a loss gradient of its own."""
     row = tl.program_id(0).to(tl.int64)
-    x_lse = tl.load(statistics_ptr + row)
-    y_lse = tl.load(statistics_ptr + n_rows + row)
-    scale = 1 / temperature
+    x_maximum = tl.load(statistics_ptr + 2 * n_rows + row)
+    y_maximum = tl.load(statistics_ptr + 3 * n_rows + row)
+    x_beyond = tl.load(statistics_ptr + 4 * n_rows + row)
+    y_beyond = tl.load(statistics_ptr + 5 * n_rows + row)
+    scale = _unit(KIND) / temperature
     x_terms = tl.zeros((COLUMNS,), tl.float32)
     y_terms = tl.zeros((COLUMNS,), tl.float32)
     for start in tl.range(0, n_columns, COLUMNS):
         columns = start + tl.arange(0, COLUMNS)
         mask = columns < n_columns
-        x = _load(x_ptr + row * x_row, columns, mask, scale) - x_lse
-        y = _load(y_ptr + row * y_row, columns, mask, scale) - y_lse
+        x = _logarithms(x_ptr + row * x_row, columns, mask, x_maximum, x_beyond, scale)
+        y = _logarithms(y_ptr + row * y_row, columns, mask, y_maximum, y_beyond, scale)
         _loss, x_term, y_term = _terms(x, y, beta, "logits", KIND)
         grad_at = grad_ptr + row * grad_row + columns * grad_column
         grad = tl.load(grad_at, mask=mask, other=0.0).to(tl.float32)
         x_terms += grad * x_term
         y_terms += grad * y_term
-    tl.store(statistics_ptr + 2 * n_rows + row, tl.sum(x_terms, axis=0))
-    tl.store(statistics_ptr + 3 * n_rows + row, tl.sum(y_terms, axis=0))
+    tl.store(statistics_ptr + row, tl.sum(x_terms, axis=0))
+    tl.store(statistics_ptr + n_rows + row, tl.sum(y_terms, axis=0))
 
 
 @triton.jit
@@ -218,19 +260,21 @@ def _gradient(
     row = (tl.program_id(0) // chunks).to(tl.int64)
     columns = (tl.program_id(0) % chunks) * COLUMNS + tl.arange(0, COLUMNS)
     mask = columns < n_columns
-    scale = 1.0
-    x_lse, y_lse, x_total, y_total = 0.0, 0.0, 0.0, 0.0
+    scale = _unit(KIND)
+    x_maximum, y_maximum, x_beyond, y_beyond = 0.0, 0.0, 0.0, 0.0
     if FORM == "logits":
-        scale = 1 / temperature
-        x_lse = tl.load(statistics_ptr + row)
-        y_lse = tl.load(statistics_ptr + n_rows + row)
-        x_total = tl.load(statistics_ptr + 2 * n_rows + row)
-        y_total = tl.load(statistics_ptr + 3 * n_rows + row)
-    x = _load(x_ptr + row * x_row, columns, mask, scale) - x_lse
+        scale /= temperature
+        x_total = tl.load(statistics_ptr + row)
+        y_total = tl.load(statistics_ptr + n_rows + row)
+        x_maximum = tl.load(statistics_ptr + 2 * n_rows + row)
+        y_maximum = tl.load(statistics_ptr + 3 * n_rows + row)
+        x_beyond = tl.load(statistics_ptr + 4 * n_rows + row)
+        y_beyond = tl.load(statistics_ptr + 5 * n_rows + row)
+    x = _logarithms(x_ptr + row * x_row, columns, mask, x_maximum, x_beyond, scale)
     if FORM == "probabilities":
         y = tl.load(y_ptr + row * y_row + columns, mask=mask, other=0.0).to(tl.float32)
     else:
-        y = _load(y_ptr + row * y_row, columns, mask, scale) - y_lse
+        y = _logarithms(y_ptr + row * y_row, columns, mask, y_maximum, y_beyond, scale)
     if ELEMENTWISE:
         grad_at = grad_ptr + row * grad_row + columns * grad_column
         grad = tl.load(grad_at, mask=mask, other=0.0).to(tl.float32)
@@ -248,12 +292,12 @@ def _gradient(
     if dx_ptr is not None:
         dx = x_term * own
         if FORM == "logits":
-            dx -= exp(x) * x_total
+            dx -= _power(x, KIND) * x_total
         tl.store(dx_ptr + at, tl.where(counts, dx * common, 0.0), mask=mask)
     if dy_ptr is not None:
         dy = y_term * own
         if FORM == "logits":
-            dy -= exp(y) * y_total
+            dy -= _power(y, KIND) * y_total
         tl.store(dy_ptr + at, tl.where(counts, dy * common, 0.0), mask=mask)
 
 
@@ -275,7 +319,7 @@ def divergence(
     x, y = _rows_of(input), _rows_of(target)
     row_losses = torch.empty(n_rows, dtype=torch.float32, device=input.device)
     row_weights = torch.empty_like(row_losses)
-    statistics = row_losses.new_empty((4 if form == "logits" else 0, n_rows))
+    statistics = row_losses.new_empty((6 if form == "logits" else 0, n_rows))
     losses = row_losses.new_empty(input.shape) if reduction == "none" else None
     tile = shapes.row_tile(n_columns, input.dtype, _compat.device_of(input.device))
     if n_rows:

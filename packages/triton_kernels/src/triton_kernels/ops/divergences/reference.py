@@ -75,7 +75,7 @@ def divergence(
     weights = _row_weights(x, labels, ignore_index)
     losses = torch.where(weights[:, None] == 0, 0.0, losses * temperature**2)
     divisor = _divisor(weights, x.shape[1], reduction)
-    statistics = x.new_zeros((4 if form == "logits" else 0, x.shape[0]))
+    statistics = x.new_zeros((6 if form == "logits" else 0, x.shape[0]))
     if reduction == "none":
         return losses.contiguous(), statistics, divisor
     total = losses.sum()
