@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from triton_kernels import autocast
+
 
 def is_recorded() -> bool:
     """Whether the gradient rule that runs now is itself to be differentiated."""
@@ -33,12 +35,13 @@ def differentiate(
     """
     # A view each: where two inputs are one tensor, each gets its own gradient.
     own = [x.view_as(x) if isinstance(x, torch.Tensor) else x for x in inputs]
-    outputs = definition(*own)
-    outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
-    pairs = [(y, g) for y, g in zip(outputs, grads, strict=False) if g is not None]
     wanted = [x for x in own if isinstance(x, torch.Tensor) and x.requires_grad]
-    ys, gs = [y for y, _ in pairs], [g for _, g in pairs]
-    found = iter(torch.autograd.grad(ys, wanted, gs, create_graph=True, allow_unused=True))
+    with autocast.off(own[0]):
+        outputs = definition(*own)
+        outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+        pairs = [(y, g) for y, g in zip(outputs, grads, strict=False) if g is not None]
+        ys, gs = [y for y, _ in pairs], [g for _, g in pairs]
+        found = iter(torch.autograd.grad(ys, wanted, gs, create_graph=True, allow_unused=True))
     return tuple(
         next(found) if isinstance(x, torch.Tensor) and x.requires_grad else None for x in own
     )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from triton_kernels import autocast
 from triton_kernels.ops.activations.gated import swiglu
 from triton_kernels.ops.cross_entropy.op import cross_entropy
 from triton_kernels.ops.divergences.op import js_divergence, kl_divergence
@@ -222,8 +223,7 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., k) to (..., n), in autocast's dtype where that is on; raises as ``lora_linear``."""
-        if torch.is_autocast_enabled(x.device.type):
-            x = x.to(torch.get_autocast_dtype(x.device.type))
+        (x,) = autocast.lowered(x)
         a, b = self.lora_a.to(x.dtype), self.lora_b.to(x.dtype)
         bias = None if self.bias is None else self.bias.to(x.dtype)
         weight: Weight

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels import autocast
 from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
@@ -64,6 +65,7 @@ def _plan(x: Layout, y: Layout) -> Launch:
 
 
 def _checked(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = autocast.promoted(x, y)
     check_tensors("vector_add", x=x, y=y)
     if x.shape != y.shape:
         raise ShapeError(

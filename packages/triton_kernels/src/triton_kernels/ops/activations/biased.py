@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import definition
+from triton_kernels import autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
@@ -24,6 +24,7 @@ ACTIVATIONS = ("relu", "gelu", "gelu_tanh", "silu")
 def _checked(
     x: torch.Tensor, bias: torch.Tensor, activation: str = "gelu"
 ) -> tuple[torch.Tensor, torch.Tensor, str]:
+    x, bias = autocast.promoted(x, bias)
     check_tensors("bias_activation", x=x, bias=bias)
     if bias.dim() != 1 or x.shape[-1:] != bias.shape:
         raise ShapeError(

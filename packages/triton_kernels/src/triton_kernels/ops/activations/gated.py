@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import definition
+from triton_kernels import autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import ShapeError
@@ -19,8 +19,10 @@ from triton_kernels.ops.activations import reference, samples
 from triton_kernels.ops.activations.elementwise import ROOM, gelu_named
 from triton_kernels.registry import Op
 
+_Halves = tuple[torch.Tensor, torch.Tensor | None]
 
-def _check_gated(op: str, gate: torch.Tensor, up: torch.Tensor | None) -> None:
+
+def _checked_halves(op: str, gate: torch.Tensor, up: torch.Tensor | None) -> _Halves:
     if up is None:
         check_tensors(op, gate=gate)
         if gate.dim() == 0 or gate.shape[-1] % 2:
@@ -28,27 +30,27 @@ def _check_gated(op: str, gate: torch.Tensor, up: torch.Tensor | None) -> None:
                 op, shapes_in_words(gate=gate), "an even last size when up is not given",
                 f"pass up, or gate and up side by side: {op}(torch.cat((gate, up), -1))",
             )  # fmt: skip
-        return
+        return gate, up
+    gate, up = autocast.promoted(gate, up)
     check_tensors(op, gate=gate, up=up)
     if gate.shape != up.shape:
         raise ShapeError(
             op, shapes_in_words(gate=gate, up=up), "equal shapes",
             "split the packed tensor in equal halves, or pass it alone",
         )  # fmt: skip
+    return gate, up
 
 
 def _checked_swiglu(
     gate: torch.Tensor, up: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None, str]:
-    _check_gated("swiglu", gate, up)
-    return gate, up, "silu"
+    return *_checked_halves("swiglu", gate, up), "silu"
 
 
 def _checked_geglu(
     gate: torch.Tensor, up: torch.Tensor | None = None, approximate: str = "none"
 ) -> tuple[torch.Tensor, torch.Tensor | None, str]:
-    _check_gated("geglu", gate, up)
-    return gate, up, gelu_named("geglu", approximate)
+    return *_checked_halves("geglu", gate, up), gelu_named("geglu", approximate)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels import autocast
 from triton_kernels.backends import Backend
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
@@ -163,6 +164,7 @@ def _checked(
     soft_cap: float | None = None, window: int | None = None, return_lse: bool = False,
     check: bool | None = None,
 ) -> tuple[Any, ...]:  # fmt: skip
+    query, key_cache, value_cache = autocast.lowered(query, key_cache, value_cache)
     check_tensors(_NAME, query=query, key_cache=key_cache, value_cache=value_cache)
     _check_tokens(_NAME, query)
     if key_cache.dim() != 4 or value_cache.dim() != 4:
@@ -248,6 +250,7 @@ def _checked_latent(
     lengths: torch.Tensor | None = None, page_table: torch.Tensor | None = None, *,
     scale: float, return_lse: bool = False, check: bool | None = None,
 ) -> tuple[Any, ...]:  # fmt: skip
+    query, cache = autocast.lowered(query, cache)
     check_tensors(_LATENT, query=query, cache=cache)
     _check_tokens(_LATENT, query)
     if cache.dim() != 3 or cache.shape[-1] != query.shape[-1] or cache.shape[-1] == 0:

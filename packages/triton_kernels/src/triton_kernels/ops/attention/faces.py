@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from triton_kernels import autocast
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import ShapeError
 from triton_kernels.ops.attention import checks
-from triton_kernels.ops.attention.op import autocasted, checked_heads, flash_attention
+from triton_kernels.ops.attention.op import checked_heads, flash_attention
 
 _SDPA = "scaled_dot_product_attention"
 _MODULE = "FlashAttention"
@@ -81,7 +82,7 @@ def _as_flash(
     scale: float | torch.Tensor | None = None, enable_gqa: bool = False, *, seed: int | None = None,
 ) -> tuple[tuple[Any, ...], dict[str, Any], tuple[int, ...]]:  # fmt: skip
     """Arguments and options of the ``flash_attention`` that does it, and the output's shape."""
-    query, key, value = autocasted(query, key, value)
+    query, key, value = autocast.lowered(query, key, value)
     check_tensors(_SDPA, query=query, key=key, value=value)
     checks.check_flag(_SDPA, "is_causal", is_causal)
     checks.check_flag(_SDPA, "enable_gqa", enable_gqa)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels import autocast
 from triton_kernels.backends import asked_for
 from triton_kernels.checks import FLOATS
 from triton_kernels.errors import DtypeError, ShapeError
@@ -34,7 +35,7 @@ def checked_heads(
     precision: str = "ieee", deterministic: bool = False, return_lse: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     """The kernel's inputs: query, key and value in autocast's dtype, and the features."""
-    query, key, value = autocasted(query, key, value)
+    query, key, value = autocast.lowered(query, key, value)
     checks.check_heads(_NAME, query, key, value)
     checks.check_flag(_NAME, "return_lse", return_lse)
     features = checks.checked_features(
@@ -43,17 +44,6 @@ def checked_heads(
         precision=precision, deterministic=deterministic,
     )  # fmt: skip
     return query, key, value, *features
-
-
-def autocasted(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """In autocast's dtype where autocast is on, as torch's own attention does; float64 stays."""
-    kind = tensors[0].device.type if isinstance(tensors[0], torch.Tensor) else "cpu"
-    if kind == "meta" or not torch.is_autocast_enabled(kind):
-        return tensors
-    dtype = torch.get_autocast_dtype(kind)
-    if any(not isinstance(x, torch.Tensor) or x.dtype is torch.float64 for x in tensors):
-        return tensors
-    return tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
 
 
 def flash_attention(
@@ -117,7 +107,7 @@ def flash_attention(
         DeviceError: the devices differ.
         BackendError: the backend asked for cannot take these inputs.
     """
-    query, key, value = autocasted(query, key, value)
+    query, key, value = autocast.lowered(query, key, value)
     calls = None
     if bias is None and sinks is None and mask is None and alibi_slopes is None:
         calls = _calls_like(
@@ -253,7 +243,7 @@ def checked_packed(
     return_lse: bool = False, check: bool | None = None,
 ) -> tuple[Any, ...]:  # fmt: skip
     """The kernel's inputs: one batch of heads, (1, H, T, D), which are views, and the features."""
-    query, key, value = autocasted(query, key, value)
+    query, key, value = autocast.lowered(query, key, value)
     checks.check_heads(_VARLEN, query, key, value, dimensions=3)
     checks.check_flag(_VARLEN, "return_lse", return_lse)
     checks.check_flag(_VARLEN, "check", check, unknown=True)

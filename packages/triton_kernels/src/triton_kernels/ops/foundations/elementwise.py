@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels import autocast
 from triton_kernels._compat import Launch, Layout, dense_like, starts_aligned, tl, triton
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
@@ -152,6 +153,7 @@ def transpose_portable(x: torch.Tensor) -> torch.Tensor:
 def _checked_multiply_add(
     x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    x, y, z = autocast.promoted(x, y, z)
     check_tensors("multiply_add", x=x, y=y, z=z)
     if not x.shape == y.shape == z.shape:
         raise ShapeError(

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import _compat
+from triton_kernels import _compat, autocast
 from triton_kernels._compat import Launch, Layout, cdiv, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
@@ -199,6 +199,7 @@ def _outer_plan(x: Layout, y: Layout) -> Launch:
 
 
 def _checked_matvec(a: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    a, x = autocast.lowered(a, x)
     check_tensors("matvec", a=a, x=x)
     if a.dim() != 2 or x.shape != a.shape[1:]:
         raise ShapeError(
@@ -209,6 +210,7 @@ def _checked_matvec(a: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def _checked_outer(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = autocast.promoted(x, y)
     check_tensors("outer", x=x, y=y)
     if x.dim() != 1 or y.dim() != 1:
         raise ShapeError("outer", shapes_in_words(x=x, y=y), "two vectors", "flatten them")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from triton_kernels import definition
+from triton_kernels import autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import ShapeError
@@ -30,6 +30,7 @@ def _checked(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
     residual: torch.Tensor | None = None, activation: str = "none", precision: str = "ieee",
 ) -> tuple[Any, ...]:  # fmt: skip
+    x, weight, bias, residual = autocast.lowered(x, weight, bias, residual)
     given = epilogue.given(bias, residual)
     check_tensors("linear", FLOATS, x=x, weight=weight, **given)
     if x.dim() < 2 or weight.dim() != 2 or x.shape[-1] != weight.shape[1]:
@@ -136,6 +137,8 @@ def linear(
 ) -> torch.Tensor:
     """f(x·weightᵀ + bias) + residual in one pass, accumulated in float32, rounded once.
 
+    Under autocast in its dtype, as torch's; a wider residual is added after it, in its own.
+
     Args:
         x: (..., m, k); float16, bfloat16, float32, or float64 (reference); any strides.
         weight: (n, k), as torch.nn.Linear has it.
@@ -157,8 +160,11 @@ def linear(
         BackendError: the backend asked for cannot take these inputs.
     """
     inputs = _checked(x, weight, bias, residual, activation, precision)
+    wider = None if inputs[3] is residual else residual
+    if wider is not None:  # autocast: it is added to the product in its own dtype, as by torch
+        inputs = (*inputs[:3], None, *inputs[4:])
     y, _ = _kernel.outputs(*inputs, backend=backend)
-    return y
+    return y if wider is None else y + wider
 
 
 def torch_linear(

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels import autocast
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
@@ -25,6 +26,7 @@ PRECISIONS = ("ieee", "tf32", "tf32x3")
 def _checked(
     a: torch.Tensor, b: torch.Tensor, precision: str = "ieee"
 ) -> tuple[torch.Tensor, torch.Tensor, str]:
+    a, b = autocast.lowered(a, b)
     check_tensors("matmul", a=a, b=b)
     if a.dim() < 2 or b.dim() < 2:
         raise ShapeError(
@@ -95,6 +97,8 @@ def matmul(
     a: torch.Tensor, b: torch.Tensor, *, precision: str = "ieee", backend: str | None = None
 ) -> torch.Tensor:
     """Matrix product, accumulated in float32; transposed and strided inputs are not copied.
+
+    Under autocast in its dtype, as torch's.
 
     Args:
         a: (..., m, k); float16, bfloat16, float32, or float64 (reference); any strides.

@@ -123,7 +123,7 @@ def matmul_fp8(
 OPS = (
     Op(
         name="matmul_fp8",
-        summary="f(s·a·b + b) + residual of float8_e4m3fn matrices with a scale each",
+        summary="f(s·a·b + bias) + residual of float8_e4m3fn matrices",
         function=matmul_fp8,
         kernel=_kernel,
         gradients=(),

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import definition
+from triton_kernels import autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
@@ -33,6 +33,7 @@ def _checked(
     reduction: str = "mean", accumulate: str = "float32", chunk_rows: int | None = None,
     *, check_targets: bool | None = None,
 ) -> tuple[Any, ...]:  # fmt: skip
+    x, weight = autocast.lowered(x, weight)
     check_tensors(_NAME, x=x, weight=weight)
     if x.dim() != 2 or weight.dim() != 2 or x.shape[1] != weight.shape[1] or not weight.shape[0]:
         raise ShapeError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import _compat, definition
+from triton_kernels import _compat, autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -55,6 +55,9 @@ def _checked(
     x: torch.Tensor, weight: Weight, a: torch.Tensor, b: torch.Tensor, scaling: float = 1.0,
     bias: torch.Tensor | None = None, p: float = 0.0, seed: int = 0,
 ) -> tuple[Any, ...]:  # fmt: skip
+    x, a, b, bias = autocast.lowered(x, a, b, bias)
+    if isinstance(weight, torch.Tensor):
+        _, weight = autocast.lowered(x, weight)
     given = {} if bias is None else {"bias": bias}
     check_tensors(_NAME, FLOATS, x=x, a=a, b=b, **given)
     if x.dim() == 0:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import _compat, definition, registry
+from triton_kernels import _compat, autocast, definition, registry
 from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors
@@ -230,6 +230,7 @@ _layer = _kernel("dropout_add_layer_norm", _LAYER_BACKWARD)
 
 
 def _checked(op: str, x: Any, residual: Any, p: float, seed: int, *options: Any) -> tuple[Any, ...]:
+    x, residual = autocast.promoted(x, residual)
     check_tensors(op, x=x, residual=residual)
     checked = rows.checked(op, x, residual, *options)
     if isinstance(p, bool) or not isinstance(p, int | float):

@@ -42,7 +42,7 @@ def _checked(
             "group_norm", f"{x.shape[1]} channels in {groups} groups",
             "a number of groups that divides the channels", "choose another",
         )  # fmt: skip
-    check_parameters("group_norm", x, x.shape[1:2], weight, bias)
+    weight, bias = check_parameters("group_norm", x, x.shape[1:2], weight, bias)
     check_eps("group_norm", eps)
     return x, groups, weight, bias, float(eps)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from triton_kernels import autocast
 from triton_kernels.checks import FLOATS, check_tensors
 from triton_kernels.ops.norms import rows, samples
 from triton_kernels.registry import Op
@@ -26,6 +27,7 @@ def _checked_add(
     x: torch.Tensor, residual: torch.Tensor, weight: torch.Tensor | None = None,
     eps: float = 1e-6, offset: float = 0.0, casting: str = "float32",
 ) -> rows.Inputs:  # fmt: skip
+    x, residual = autocast.promoted(x, residual)
     check_tensors("add_rms_norm", x=x, residual=residual)
     return rows.checked("add_rms_norm", x, residual, weight, None, eps, offset, casting, False)
 

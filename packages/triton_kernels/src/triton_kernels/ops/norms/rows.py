@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import definition
+from triton_kernels import autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -45,7 +45,7 @@ def checked(
         )
     if x.dim() == 0:
         raise ShapeError(op, shapes_in_words(x=x), "one dimension or more", "unsqueeze it")
-    check_parameters(op, x, x.shape[-1:], weight, bias)
+    weight, bias = check_parameters(op, x, x.shape[-1:], weight, bias)
     check_eps(op, eps)
     if isinstance(offset, bool) or not isinstance(offset, int | float):
         raise DtypeError(op, f"offset of type {type(offset).__name__}", "a number", "pass 0 or 1")
@@ -57,13 +57,14 @@ def checked(
 def check_parameters(
     op: str, x: torch.Tensor, shape: torch.Size,
     weight: torch.Tensor | None, bias: torch.Tensor | None,
-) -> None:  # fmt: skip
-    """Weight and bias, where given, have that shape and one dtype: x's, or float32."""
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:  # fmt: skip
+    """Weight and bias, which where given have that shape and one dtype: x's, or float32."""
     if (weight is None or _is_parameter(weight, x, shape)) and (
         bias is None
         or (_is_parameter(bias, x, shape) and (weight is None or weight.dtype is bias.dtype))
     ):
-        return  # the common case, without a dict and loops
+        return weight, bias  # the common case, without a dict and loops
+    (_, weight), (_, bias) = autocast.promoted(x, weight), autocast.promoted(x, bias)
     given = {"weight": weight, "bias": bias}
     tensors = {name: t for name, t in given.items() if t is not None}
     if tensors:
@@ -79,6 +80,7 @@ def check_parameters(
                 op, f"x on {x.device} and {name} on {tensor.device}", "one device",
                 f"move one: {name}.to(x.device)",
             )  # fmt: skip
+    return weight, bias
 
 
 def _is_parameter(p: Any, x: torch.Tensor, shape: torch.Size) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels import _compat
+from triton_kernels import _compat, autocast
 from triton_kernels._compat import starts_aligned
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import check_tensors, shapes_in_words
@@ -93,12 +93,14 @@ def _checked_dequantise_int8(
 
 
 def _checked_nf4(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> _Tensors:
+    (x,) = autocast.lowered(x)
     _check_nf4("matvec_nf4", codes, scale)
     _check_rows("matvec_nf4", x, codes, 2 * codes.shape[1])
     return x, codes, scale
 
 
 def _checked_int8(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> _Tensors:
+    (x,) = autocast.lowered(x)
     _check_int8("matvec_int8", codes, scale)
     _check_rows("matvec_int8", x, codes, codes.shape[1])
     return x, codes, scale
