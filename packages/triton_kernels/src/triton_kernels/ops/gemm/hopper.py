@@ -352,9 +352,7 @@ def linear(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """f(z) + residual with z = x·weightᵀ + bias, and z, empty unless ``kept``; float32 by tf32."""
     before = x.new_empty((*x.shape[:-1], weight.shape[0]) if kept else 0)
-    bias = None if bias is None else bias.contiguous()
-    residual = None if residual is None else residual.contiguous()
-    epilogue = Epilogue(bias, activation, residual, before=before if kept else None)
+    epilogue = _epilogue(bias, activation, residual, None, before if kept else None)
     if x.dtype is torch.float32:
         from triton_kernels.ops.gemm import tf32
 
@@ -368,9 +366,21 @@ def matmul_fp8(
 ) -> torch.Tensor:  # fmt: skip
     """f(scale_a·scale_b·a·b + bias) + residual of float8_e4m3fn operands."""
     scale = scale_a.reshape(()) * scale_b.reshape(())
-    bias = None if bias is None else bias.contiguous()
-    residual = None if residual is None else residual.contiguous()
-    return product(a, b, dtype, Epilogue(bias, activation, residual, scale))
+    return product(a, b, dtype, _epilogue(bias, activation, residual, scale))
+
+
+def _epilogue(
+    bias: torch.Tensor | None, activation: str, residual: torch.Tensor | None,
+    scale: torch.Tensor | None, before: torch.Tensor | None = None,
+) -> Epilogue:  # fmt: skip
+    """With bias and residual as the kernel reads them."""
+    if bias is not None:
+        bias = bias.contiguous()
+    if residual is not None:
+        residual = residual.contiguous()
+        if not starts_aligned(residual):
+            residual = residual.clone()
+    return Epilogue(bias, activation, residual, scale, before)
 
 
 def _descriptor(x: torch.Tensor, rows: int, columns: int, transposed: bool) -> Any:

@@ -154,6 +154,8 @@ def linear_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]
     yield Sample("strided", (make(33, 48)[:, ::2], make(40, 24), *strided, "relu"))
     yield Sample("expanded", (make(1, 24).expand(33, 24), make(40, 24), make(1).expand(40)))
     yield Sample("small batches", (make(2, 3, 5), make(6, 5), make(6), make(2, 3, 6), "gelu"))
+    off = make(1 + 40 * 72)[1:].view(40, 72)  # what descriptors do not read
+    yield Sample("residual off alignment", (make(40, 48), make(72, 48), make(73)[1:], off, "silu"))
     yield Sample("m=0", (make(0, 4), make(5, 4), make(5)))
     yield Sample("n=0", (make(3, 4), make(0, 4), make(0), make(3, 0), "silu"))
     yield Sample("k=0", (make(3, 0), make(5, 0), make(5), make(3, 5), "silu"))

@@ -8,6 +8,7 @@ that costs less than looking levels up in every tile, and only the codes are kep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,7 @@ def _dense(
 
 
 def _rows(x: torch.Tensor) -> torch.Tensor:
-    return x.reshape(-1, x.shape[-1]).contiguous()
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).contiguous()
 
 
 def _scaled(x: torch.Tensor, scaling: float) -> torch.Tensor:

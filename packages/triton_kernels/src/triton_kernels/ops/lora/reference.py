@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from triton_kernels.ops.foundations.dropout import dropout_reference
@@ -24,6 +26,11 @@ def dense(
     return nf4_values(codes, scale).to(dtype)
 
 
+def _rows(x: torch.Tensor) -> torch.Tensor:
+    """(..., k) as (rows, k), which -1 cannot stand for where there is no column."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
 def _dropped(x: torch.Tensor, p: float, seed: int) -> torch.Tensor:
     return dropout_reference(x, p, seed) if p else x
 
@@ -35,7 +42,7 @@ def lora_linear(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """x·Wᵀ + h·bᵀ + bias, and (rows, rank): h = scaling·dropout(x)·aᵀ."""
     w = dense(weight, codes, scale, x.dtype)
-    rows = _wide(x.reshape(-1, x.shape[-1]), x)
+    rows = _wide(_rows(x), x)
     h = scaling * (_dropped(rows, p, seed) @ _wide(a, x).t())
     y = rows @ _wide(w, x).t() + h @ _wide(b, x).t()
     if bias is not None:
@@ -50,7 +57,7 @@ def lora_linear_backward(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
     """The gradients of x, weight, a, b and bias, as far as they are wanted."""
     w = dense(weight, codes, scale, x.dtype)
-    rows, dy = (_wide(v.reshape(-1, v.shape[-1]), x) for v in (x, grad))
+    rows, dy = (_wide(_rows(v), x) for v in (x, grad))
     g = scaling * (dy @ _wide(b, x))
     dx, dw, da, db, dbias = (x.new_empty(0) for _ in range(5))  # a custom op's must be five
     if wanted[0]:

@@ -53,6 +53,9 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     x, w, a, b = make(24, 20).t(), make(24, 16).t(), make(8, 48)[:, ::2], make(8, 16).t()
     yield Sample("strided", (x, w, a, b), {"scaling": 0.5, "bias": make(1).expand(16)})
     yield call("no rows", make(0, 8), 16, 8)
+    yield call("no columns", make(3, 0), 16, 8, 2.0, make(16))
+    yield call("no results", make(2, 3, 8), 0, 8, 2.0, make(0))
+    yield call("rank 0", make(3, 8), 16, 0, 2.0, make(16))
     low = make(8, 128), make(8, 8)
     yield Sample("NF4", (make(3, 128), _nf4(8, 128, device), *low), {"scaling": 0.5})
     everything = {"scaling": 0.5, "bias": make(8), "p": 0.5, "seed": 3}
