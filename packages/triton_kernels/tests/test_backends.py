@@ -90,6 +90,11 @@ def test_use_backend_ends_with_an_error():
 def test_unknown_names_are_refused():
     with pytest.raises(BackendError, match="one of hopper, portable, reference"):
         triton_kernels.softmax(torch.zeros(3), backend="cuda")
+    for unknown in ("nonsense?", "nonsense if able"):  # the latter's form is that of our own wishes
+        with pytest.raises(BackendError, match="one of hopper, portable, reference"):
+            triton_kernels.softmax(torch.zeros(3), backend=unknown)
+    with pytest.raises(BackendError, match="backend of type int; expected a name"):
+        triton_kernels.softmax(torch.zeros(3), backend=1)
     with pytest.raises(BackendError, match="'fast'"), use_backend("softmax", "fast"):
         pass
     with pytest.raises(

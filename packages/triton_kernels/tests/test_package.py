@@ -184,6 +184,9 @@ def test_a_wrong_environment_is_told():
     result = process("-c", code, TRITON_KERNELS_BACKEND="best")
     assert result.returncode != 0
     assert "backend 'best'; expected one of hopper, portable, reference" in result.stderr
+    result = process("-c", code, TRITON_KERNELS_BACKEND="sofmax=reference")
+    assert result.returncode != 0
+    assert "TRITON_KERNELS_BACKEND: got the op name 'sofmax'; expected one of all" in result.stderr
 
 
 def test_an_op_first_used_inside_a_compiled_function():

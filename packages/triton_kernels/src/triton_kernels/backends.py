@@ -3,8 +3,8 @@
 The order is the one a kernel lists its backends in; the first that does not refuse the inputs is
 taken. ``backend=`` on a call, ``use_backend`` around it, or the environment variable
 TRITON_KERNELS_BACKEND (``reference`` or ``softmax=reference,matmul=portable``, read at import)
-override that, in this order. A backend asked for that refuses raises BackendError: nothing falls
-back in silence.
+override that, in this order. A backend asked for that refuses, and a name that nothing has, raise
+BackendError: nothing falls back in silence.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ import torch
 
 from triton_kernels import _compat, autocast
 from triton_kernels.errors import BackendError
+from triton_kernels.registry import op_names
 
 ALL = "all"
-_WISH = "?"
+_WISH = " if able"
 
 
 def wish(backend: str) -> str:
     """The name of a backend to take if it can and to pass over in silence if it cannot."""
-    return backend.rstrip(_WISH) + _WISH if backend else ""
+    return backend.removesuffix(_WISH) + _WISH if backend else ""
 
 
 def takes_anything(*inputs: Any) -> str | None:
@@ -48,6 +49,10 @@ def triton_refuses(x: torch.Tensor, *others: Any) -> str | None:
     if x.dtype is torch.float64:
         return "it accumulates in float32, too little for float64"
     return None
+
+
+_NAMES: set[str] = set()
+"""Of the backends of all rooms so far imported: a wish is for one of these."""
 
 
 def _found(where: str) -> Callable[..., Any]:
@@ -79,6 +84,9 @@ class Backend:
     settled: str = ""
     """As ``where``, of a function of the same inputs: it returns one of the leading tensors alone,
     for calls that differ in nothing else."""
+
+    def __post_init__(self) -> None:
+        _NAMES.add(self.name)
 
     @functools.cached_property
     def run(self) -> Callable[..., Any]:
@@ -130,7 +138,10 @@ def choose(op: str, backends: Sequence[Backend], inputs: Sequence[Any], asked: s
         for backend in backends:
             if backend.refuses(*inputs) is None:
                 return backend
-    if not asked or asked.endswith(_WISH):
+    if not isinstance(asked, str):
+        kind = type(asked).__name__
+        raise BackendError(op, f"backend of type {kind}", "a name", "pass its name, or None")
+    if not asked or (asked.endswith(_WISH) and asked.removesuffix(_WISH) in _NAMES):
         order = preferred(backends)
         for backend in order if asked else ():
             if wish(backend.name) == asked and backend.refuses(*inputs) is None:
@@ -167,13 +178,23 @@ def explain_choice(
     return Explanation(op, taken, reasons)
 
 
+_VARIABLE = "TRITON_KERNELS_BACKEND"
+
+
 def _from_environment(text: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in text.replace(" ", "").split(",") if part)
-    return {op if equals else ALL: backend if equals else op for op, equals, backend in pairs}
+    asked = {op if equals else ALL: backend if equals else op for op, equals, backend in pairs}
+    for op in asked:
+        if op not in (ALL, *op_names()):
+            raise BackendError(
+                _VARIABLE, f"the op name {op!r}", f"one of {ALL}, {', '.join(op_names())}",
+                "check the spelling",
+            )  # fmt: skip
+    return asked
 
 
 # A plain module-level dict: autograd's threads see it, and torch.compile guards on it.
-_asked = _from_environment(os.environ.get("TRITON_KERNELS_BACKEND", ""))
+_asked = _from_environment(os.environ.get(_VARIABLE, ""))
 
 
 def asked_for(op: str) -> str:
@@ -193,7 +214,7 @@ def use_backend(op: str, backend: str) -> Iterator[None]:
     """
     from triton_kernels import registry
 
-    known = registry.op_names() if op == ALL else (op,)
+    known = op_names() if op == ALL else (op,)
     offered = {b.name for name in known for b in registry.get(name).kernel.backends}
     if backend not in offered:
         raise BackendError(op, f"backend {backend!r}", f"one of {sorted(offered)}", "ask for these")

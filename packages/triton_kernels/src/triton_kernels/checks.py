@@ -35,7 +35,8 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
         if dtype not in dtypes:
             raise DtypeError(
                 op, f"{name} of dtype {_short(tensor.dtype)}",
-                f"one of {', '.join(map(_short, dtypes))}", f"convert it, e.g. {name}.float()",
+                f"one of {', '.join(dict.fromkeys(map(_short, dtypes)))}",
+                f"convert it, e.g. {name}.float()",
             )  # fmt: skip
         if first is None:
             first_name, first, device = name, tensor, tensor.device
@@ -50,6 +51,13 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
                 op, f"{first_name} on {device} and {name} on {tensor.device}",
                 "one device", f"move one: {name}.to({first_name}.device)",
             )  # fmt: skip
+
+
+def check_flag(op: str, name: str, flag: Any, unknown: bool = False) -> None:
+    """A bool, or None where that is allowed (``unknown``)."""
+    if not (isinstance(flag, bool) or (unknown and flag is None)):
+        expected = "a bool or None" if unknown else "a bool"
+        raise DtypeError(op, f"{name} of type {type(flag).__name__}", expected, "pass one")
 
 
 def shapes_in_words(**tensors: torch.Tensor) -> str:

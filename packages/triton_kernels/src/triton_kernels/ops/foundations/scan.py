@@ -22,7 +22,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors
+from triton_kernels.checks import FLOATS, check_flag, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
@@ -220,7 +220,8 @@ def _checked(
         raise ShapeError(
             "cumsum", f"dim {dim} for x of shape {tuple(x.shape)}", "a dimension of x", "name one"
         )
-    return x, dim % x.dim(), bool(reverse)
+    check_flag("cumsum", "reverse", reverse)
+    return x, dim % x.dim(), reverse
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -292,6 +293,7 @@ def _samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
 def _errors(device: torch.device) -> Iterator[ErrorSample]:
     x = torch.zeros(2, 3, device=device)
     yield ErrorSample(Sample("dim", (x, 2)), ShapeError, "dim 2 for x of shape (2, 3)")
+    yield ErrorSample(Sample("flag", (x, 0, "no")), DtypeError, "reverse of type str")
     yield ErrorSample(Sample("type", (x, 1.0)), DtypeError, "dim of type float")
     yield ErrorSample(Sample("integers", (x.int(), 0)), DtypeError, "int32")
 

@@ -7,6 +7,7 @@ gradients: see passes.py. Of what the forward makes, only h = s·x·aᵀ, of few
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,10 +45,12 @@ def _check_codes(codes: torch.Tensor, scale: torch.Tensor, x: torch.Tensor) -> i
     return n
 
 
-def _check_number(name: str, value: float, expected: str, fits: bool | None = None) -> None:
+def _check_number(
+    name: str, value: float, expected: str, fits: Callable[[float], bool]
+) -> None:  # fmt: skip
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DtypeError(_NAME, f"{name} of type {type(value).__name__}", "a number", "pass one")
-    if fits is False:
+    if not fits(value):
         raise ShapeError(_NAME, f"{name} {value}", expected, "choose another")
 
 
@@ -82,8 +85,8 @@ def _checked(
         )  # fmt: skip
     if bias is not None and tuple(bias.shape) != (n,):
         raise ShapeError(_NAME, shapes_in_words(bias=bias), f"bias of ({n},)", "pass one a row")
-    _check_number("scaling", scaling, "")
-    _check_number("p", p, "0 <= p <= 1", 0 <= p <= 1 if isinstance(p, int | float) else None)
+    _check_number("scaling", scaling, "a finite number", lambda s: abs(s) < math.inf)
+    _check_number("p", p, "0 <= p <= 1", lambda p: 0 <= p <= 1)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise DtypeError(_NAME, f"seed of type {type(seed).__name__}", "an int", "pass one")
     if not 0 <= seed < 2**63:

@@ -83,6 +83,7 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("p", ShapeError, "p 2", x, w, a, b, p=2)
     yield bad("seed", DtypeError, "seed of type float", x, w, a, b, p=0.5, seed=1.0)
     yield bad("scaling", DtypeError, "scaling of type str", x, w, a, b, scaling="1")
+    yield bad("infinite", ShapeError, "scaling inf", x, w, a, b, scaling=float("inf"))
     yield bad("devices", DeviceError, "one device", x, w.to("meta"), a, b)
 
 

@@ -14,7 +14,7 @@ import torch
 
 from triton_kernels import definition
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.checks import FLOATS, check_flag, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.masked_softmax import reference, samples
@@ -55,6 +55,7 @@ def _checked_masks(
             op, f"causal rows of shape {tuple(x.shape)}", "x of (..., queries, keys)",
             "unsqueeze the query: x[None]",
         )  # fmt: skip
+    check_flag(op, "causal", causal)
     return x, mask, causal, log
 
 

@@ -49,6 +49,8 @@ def checked(
     check_eps(op, eps)
     if isinstance(offset, bool) or not isinstance(offset, int | float):
         raise DtypeError(op, f"offset of type {type(offset).__name__}", "a number", "pass 0 or 1")
+    if not abs(offset) < math.inf:
+        raise ShapeError(op, f"offset {offset}", "a finite number", "pass 0 or 1")
     if casting not in CASTINGS:
         raise DtypeError(op, f"casting {casting!r}", f"one of {', '.join(CASTINGS)}", "name one")
     return x, residual, weight, bias, float(eps), float(offset), casting, centered

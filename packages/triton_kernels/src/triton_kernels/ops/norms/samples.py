@@ -193,6 +193,8 @@ def norm_errors(op: str) -> Callable[[torch.device], Iterator[ErrorSample]]:
             yield ErrorSample(Sample("casting", (x, w), cast), DtypeError, "'gemma'")
             offset = {"offset": None}
             yield ErrorSample(Sample("offset", (x, w), offset), DtypeError, "offset of type")
+            nan = {"offset": float("nan")}
+            yield ErrorSample(Sample("NaN", (x, w), nan), ShapeError, "offset nan")
         else:
             yield ErrorSample(Sample("bias", (x, w, w[:2])), ShapeError, "bias of shape (2,)")
             mixed = (x.half(), w.half(), w)

@@ -16,7 +16,7 @@ import torch
 
 from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.checks import FLOATS, check_flag, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
@@ -173,7 +173,8 @@ def _checked(
     interleaved: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     check_heads("rope", cos, sin, start, x=x)
-    return x, cos, sin, start, bool(interleaved), False
+    check_flag("rope", "interleaved", interleaved)
+    return x, cos, sin, start, interleaved, False
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -281,6 +282,8 @@ def _errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("far", (x, cos, sin, 1)), ShapeError, "positions 1 to 5")
     yield ErrorSample(Sample("dtypes", (x, cos.half(), sin)), DtypeError, "float16")
     yield ErrorSample(Sample("start", (x, cos, sin, 0.5)), DtypeError, "start of type float")
+    word = (x, cos, sin, 0, "halves")
+    yield ErrorSample(Sample("interleaved", word), DtypeError, "interleaved of type str")
     yield ErrorSample(
         Sample("devices", (x, cos.to("meta"), sin.to("meta"))), DeviceError, "one device"
     )

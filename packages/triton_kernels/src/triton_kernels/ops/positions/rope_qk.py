@@ -17,7 +17,7 @@ import torch
 
 from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.checks import FLOATS, check_flag, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.positions import rope
@@ -110,7 +110,8 @@ def _checked(
             _NAME, shapes_in_words(q=q, k=k), "the same batch, positions and size, any heads",
             "turn them apart with rope if they differ",
         )  # fmt: skip
-    return q, k, cos, sin, start, bool(interleaved), False
+    check_flag(_NAME, "interleaved", interleaved)
+    return q, k, cos, sin, start, interleaved, False
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: _Pair) -> None:
@@ -213,6 +214,8 @@ def _errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("positions", (x, x[:, :3], cos, sin)), ShapeError, "(1, 3, 2, 8)")
     yield ErrorSample(Sample("sizes", (x, x[..., :6], cos, sin)), ShapeError, "turn them apart")
     yield ErrorSample(Sample("far", (x, x, cos, sin, 1)), ShapeError, "positions 1 to 5")
+    word = (x, x, cos, sin, 0, "halves")
+    yield ErrorSample(Sample("interleaved", word), DtypeError, "interleaved of type str")
     yield ErrorSample(Sample("dtypes", (x, x.half(), cos, sin)), DtypeError, "k of float16")
     far = (x, x, cos.to("meta"), sin.to("meta"))
     yield ErrorSample(Sample("devices", far), DeviceError, "one device")
