@@ -1,9 +1,10 @@
 """The Gluon attention's masks, in bits and block by block, and its dropout."""
 
+import attention_bound
 import pytest
 import torch
 from triton_kernels import _compat, flash_attention, flash_attention_varlen, record_backends
-from triton_kernels.ops.attention import bit_masks
+from triton_kernels.ops.attention import bit_masks, samples
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -52,15 +53,6 @@ def halves(*shapes):
     return [torch.randn(shape, device="cuda", dtype=torch.bfloat16) for shape in shapes]
 
 
-def agrees(actual, wanted):
-    """Within what bfloat16 rounds; -inf in the same places, NaN nowhere."""
-    none = wanted == -torch.inf
-    assert torch.equal(actual == -torch.inf, none)
-    actual, wanted = (x.float().masked_fill(none, 0.0) for x in (actual, wanted))
-    error = (actual - wanted).norm()
-    assert error <= 0.01 * wanted.norm() + 2e-3 * wanted.numel() ** 0.5
-
-
 def mask_of(kind, batch, heads, queries, keys):
     """Some that hide pairs, some that hide or leave whole blocks, rows that see nothing."""
     if kind == "keys":
@@ -81,10 +73,11 @@ def check(q, k, v, options):
     with torch.no_grad(), record_backends() as record:
         found = flash_attention(q, k, v, return_lse=True, **options)
     assert record == [("flash_attention", "hopper")]
-    exact = [x.float() for x in (q, k, v)]
-    wanted = flash_attention(*exact, return_lse=True, backend="reference", **options)
-    for actual, expected in zip(found, wanted, strict=True):
-        agrees(actual, expected)
+    exact, yardstick = (
+        samples.torch_attention(*inputs, return_lse=True, **options)
+        for inputs in (attention_bound.wide((q, k, v)), (q, k, v))
+    )
+    attention_bound.all_agree(found, exact, yardstick, attention_bound.NAMES[:2])
 
 
 @pytest.mark.gpu
@@ -108,29 +101,23 @@ def test_the_forward_drops_what_the_reference_drops(options, size):
 @pytest.mark.gpu
 @pytest.mark.parametrize("size", [64, 128, 256])
 def test_packed_sequences_drop_what_the_reference_drops(size):
-    inputs = halves((500, 4, size), (500, 2, size), (500, 2, size))
+    inputs, (grad,) = halves((500, 4, size), *[(500, 2, size)] * 2), halves((500, 4, size))
     ends = torch.tensor([0, 130, 131, 290, 500]).int().cuda()
     options = {"causal": True, "dropout": 0.3, "seed": 3}
-    with torch.no_grad(), record_backends() as record:
-        found = flash_attention_varlen(*inputs, ends, ends, 210, 210, **options)
-    assert record == [("flash_attention", "hopper")]
-    exact = [x.float() for x in inputs]
-    wanted = flash_attention_varlen(*exact, ends, ends, 210, 210, backend="reference", **options)
-    agrees(found, wanted)
-
-    def packed(*leaves, **backend):
-        return flash_attention_varlen(*leaves, ends, ends, 210, 210, **options, **backend)
-
-    grad = torch.randn_like(inputs[0])
-    wanted = gradients(packed, exact, grad, backend="reference")
-    for actual, expected in zip(gradients(packed, inputs, grad), wanted, strict=True):
-        agrees(actual, expected)
+    call = {"cu_q": ends, "cu_k": ends, "max_q": 210, "max_k": 210, **options}
+    with record_backends() as record:
+        found = attention_bound.run(flash_attention_varlen, inputs, [grad], **call)
+    assert record[0] == ("flash_attention", "hopper")
+    assert record[-1] == ("flash_attention_backward", "hopper")
+    exact, yardstick = (
+        attention_bound.run(flash_attention_varlen, x, [grad], backend="reference", **call)
+        for x in (attention_bound.wide(inputs), inputs)
+    )
+    for *each, name in zip(found, exact, yardstick, DIFFERENTIATED[:4], strict=True):
+        attention_bound.agrees(*(x.transpose(0, 1) for x in each), name)
 
 
-def gradients(function, inputs, grad, **options):
-    leaves = [x.detach().requires_grad_() for x in inputs]
-    output = function(*leaves, **options)
-    return torch.autograd.grad(output, leaves, grad.to(output.dtype))
+DIFFERENTIATED = ("output", "query", "key", "value", "bias")
 
 
 def check_gradients(kernel, inputs, options):
@@ -138,12 +125,14 @@ def check_gradients(kernel, inputs, options):
     grad = torch.randn_like(inputs[0])
     call = {**options, "dropout": 0.3}
     with record_backends() as record:
-        found = gradients(flash_attention, inputs, grad, **call)
+        found = attention_bound.run(flash_attention, inputs, [grad], **call)
     assert record[-1] == (kernel, "hopper")
-    exact = [x.float() for x in inputs]
-    wanted = gradients(flash_attention, exact, grad, backend="reference", **call)
-    for actual, expected in zip(found, wanted, strict=True):
-        agrees(actual, expected)
+    exact, yardstick = (
+        attention_bound.run(samples.torch_attention, x, [grad], **call)
+        for x in (attention_bound.wide(inputs), inputs)
+    )
+    for each in zip(found, exact, yardstick, DIFFERENTIATED, strict=False):
+        attention_bound.agrees(*each)
 
 
 @pytest.mark.gpu

@@ -1,0 +1,160 @@
+"""Attention on a GPU: its features crossed pairwise, long sequences, large numbers."""
+
+import itertools
+import random
+
+import pytest
+import torch
+from attention_calls import grads, heads
+from triton_kernels import flash_attention, record_backends
+from triton_kernels.ops.attention import samples
+
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("poisoned")]
+
+CHOICES = {
+    "size": (32, 64, 80, 96, 128, (192, 128), 256),
+    "lengths": ((1, 1), (7, 63), (65, 127), (128, 129), (513, 700), (700, 513)),
+    "seen": ("all", "causal", "window", "causal window", "mask"),
+    "bias": (None, "whole", "shared"),
+    "groups": (1, 2, 4),
+    "soft_cap": (None, 3.0),
+    "slopes": (False, True),
+    "sinks": (False, True),
+    "dropout": (0.0, 0.2),
+    "outside": ("heads", "positions"),
+    "dtype": (torch.bfloat16, torch.float16),
+}
+ON_HOPPER = {
+    **CHOICES, "size": (64, 128, 256), "lengths": ((7, 64), (129, 200), (513, 704), (700, 512)),
+    "seen": ("all", "causal", "causal window", "mask"), "bias": (None, "whole"), "groups": (1, 2),
+}  # fmt: skip
+
+
+def crossed_pairwise(choices):
+    """Calls in which any two choices meet, found greedily."""
+    chance = random.Random(0)
+    names = list(choices)
+    open_pairs = {
+        (a, x, b, y)
+        for a, b in itertools.combinations(names, 2)
+        for x in range(len(choices[a]))
+        for y in range(len(choices[b]))
+    }
+    calls = []
+    while open_pairs:
+        tries = [{n: chance.randrange(len(choices[n])) for n in names} for _ in range(60)]
+
+        def met(call):
+            return {(a, call[a], b, call[b]) for a, b in itertools.combinations(names, 2)}
+
+        best = max(tries, key=lambda call: len(met(call) & open_pairs))
+        open_pairs -= met(best)
+        calls.append({n: choices[n][best[n]] for n in names})
+    return calls
+
+
+def errors_within(actual, exact, yardstick, factor, dtype, terms=0.0):
+    # A gradient may vanish as a sum of terms that cancel: they too set its magnitude.
+    unit = torch.finfo(dtype).eps * max(exact.abs().max().item(), terms)
+    error, of_torch = ((x.double() - exact).abs().max() for x in (actual, yardstick))
+    assert not actual.isnan().any()
+    assert error <= factor * of_torch + unit, (error, of_torch, unit)
+
+
+CROSSED = [
+    pytest.param(call, backend, id="-".join(map(str, (backend, *call.values()))))
+    for backend, choices in (("portable", CHOICES), ("hopper", ON_HOPPER))
+    for call in crossed_pairwise(choices)
+]
+
+
+@pytest.mark.parametrize(("call", "backend"), CROSSED)
+def test_features_crossed(call, backend):
+    size, value_size = call["size"] if isinstance(call["size"], tuple) else (call["size"],) * 2
+    queries, keys = call["lengths"]
+    device, dtype = "cuda", call["dtype"]
+    q, k, v = heads(
+        2, 4, queries, keys, size, value_size=value_size, groups=call["groups"], device=device,
+        dtype=dtype,
+    )  # fmt: skip
+    options = {"soft_cap": call["soft_cap"], "dropout": call["dropout"], "seed": 3}
+    if "causal" in call["seen"]:
+        options["causal"] = True
+    if "window" in call["seen"]:
+        options["window"] = (60, 40)
+    if call["seen"] == "mask":
+        options["mask"] = torch.rand(2, 1, queries, keys, device=device) > 0.4
+    if call["slopes"]:
+        options["alibi_slopes"] = torch.rand(4, device=device) / 8
+    bias = {None: None, "whole": (2, 4, queries, keys), "shared": (1, 4, 1, keys)}[call["bias"]]
+    bias = bias and torch.randn(bias, device=device, dtype=dtype, requires_grad=True)
+    sinks = torch.randn(4, device=device, requires_grad=True) if call["sinks"] else None
+    given = [q, k, v, bias, sinks]
+    wanted = [x for x in given if x is not None]
+    wide = [None if x is None else x.detach().double().requires_grad_() for x in given]
+    exact = samples.torch_attention(*wide, **options)
+    yardstick = samples.torch_attention(*given, **options)
+    if call["outside"] == "positions":
+        given[:3] = [x.transpose(1, 2).contiguous().transpose(1, 2) for x in given[:3]]
+    with record_backends() as record:
+        output = flash_attention(*given, **options, backend=backend)
+    assert record == [("flash_attention", backend)]
+    errors_within(output, exact, yardstick, 2, dtype)
+    grad = torch.randn_like(yardstick)
+    exacts = torch.autograd.grad(exact, [x for x in wide if x is not None], grad.double())
+    yardsticks = torch.autograd.grad(yardstick, wanted, grad)
+    actuals = torch.autograd.grad(output, wanted, grad)
+    terms = (exact * grad).abs().max().item()
+    if keys == 1:  # torch's gradient is 0 exactly; ours, what all of a row's terms are rounded by
+        terms = (exact * grad).norm(dim=-1).max().item()
+    for found in zip(actuals, exacts, yardsticks, strict=True):
+        errors_within(*found, 3, dtype, terms)
+
+
+@pytest.mark.parametrize("length", [8191, 65536])
+def test_long_sequences(length):
+    q, k, v = heads(1, 1, length, length, 64, device="cuda", dtype=torch.bfloat16)
+    output = flash_attention(q, k, v, causal=True, backend="portable")
+    found = grads(output, (q, k, v))
+    rows = slice(length - 64, length)  # the longest
+    exact = samples.torch_attention(
+        q[:, :, rows].double(), k.double(), v.double(), causal=True
+    )  # fmt: skip
+    error = (output[:, :, rows] - exact).abs().max()
+    # Outputs are as small as 1/√length: an eighth of the keys left out makes a third of that.
+    assert error <= torch.finfo(torch.bfloat16).eps * exact.abs().max() + 0.03 * rms(exact)
+    assert not any(x.isnan().any() for x in found)
+    theirs = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    for actual, wanted in zip(found, grads(theirs, (q, k, v)), strict=True):
+        for part in range(0, length, length // 8):  # late rows are small beside the first ones
+            own, other = (x[:, :, part : part + length // 8].float() for x in (actual, wanted))
+            assert rms(own - other) <= 0.02 * rms(other)
+
+
+def rms(x):
+    return x.square().mean().sqrt()
+
+
+def test_attention_beyond_32_bit_offsets():
+    torch.cuda.empty_cache()
+    batch, n, length, size = 5, 32, 2**16 + 3, 256
+    one = torch.randn(1, 1, 200, size, device="cuda", dtype=torch.bfloat16)
+    big = torch.zeros(batch, n, length, size, device="cuda", dtype=torch.bfloat16)
+    big[-1, -1, -200:] = one[0, 0]
+    last = big[:, -1:, -200:]
+    output = flash_attention(last, last, last, causal=True, backend="portable")
+    expected = flash_attention(one, one, one, causal=True, backend="portable")
+    assert big.numel() > 2**31
+    assert torch.equal(output[-1:], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_large_magnitudes_stay_finite(dtype):
+    q, k, v = heads(1, 2, 257, 300, 64, device="cuda", dtype=dtype)
+    with torch.no_grad():
+        output = flash_attention(1e4 * q, 1e4 * k, v, backend="portable")
+        exact = samples.torch_attention(1e4 * q.double(), 1e4 * k.double(), v.double())
+    assert not output.isnan().any()
+    # One key takes it all; which one may differ where two are nearly equal.
+    same = (output - exact).abs().amax(-1) <= 0.02
+    assert same.float().mean() > 0.97

@@ -1,0 +1,253 @@
+"""Attention as others call it: torch's signature, a module, transformers' interface, compiled."""
+
+import importlib.util
+
+import pytest
+import torch
+from attention_calls import grads, heads, packed
+from triton_kernels import (
+    FlashAttention,
+    _compat,
+    decode_attention,
+    explain,
+    flash_attention,
+    flash_attention_varlen,
+    record_backends,
+    register_transformers_attention,
+    scaled_dot_product_attention,
+)
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
+from triton_kernels.ops.attention.faces import transformers_attention
+
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+pytestmark = pytest.mark.usefixtures("poisoned")
+of_faces = pytest.mark.skipif(_compat.interpreting(), reason="says nothing of kernels")
+
+
+@of_faces
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("lengths", [(6, 6), (4, 9), (9, 4)])
+def test_torchs_signature_gives_torchs_results(device, lengths):
+    sdpa = torch.nn.functional.scaled_dot_product_attention
+    q, k, v = heads(2, 4, *lengths, 16, device=device)
+    bias = torch.randn(4, 1, lengths[1], device=device, requires_grad=True)
+    mask = torch.rand(lengths, device=device) > 0.3
+    mask[:, 0] = True
+    for options in ({}, {"is_causal": True}, {"attn_mask": mask}, {"attn_mask": bias}):
+        for see in (lambda x: x, lambda x: x[0], lambda x: x[0, 0], lambda x: x[None]):
+            args = [see(x) for x in (q, k, v)]
+            if args[0].dim() == 2 and options.get("attn_mask") is bias:
+                continue
+            actual = scaled_dot_product_attention(*args, **options, scale=0.3)
+            exact = sdpa(*args, **options, scale=0.3)
+            torch.testing.assert_close(actual, exact)
+    wanted = (q, k, v, bias)
+    actual, exact = (f(q, k, v, bias) for f in (scaled_dot_product_attention, sdpa))
+    for a, e in zip(grads(actual, wanted), grads(exact, wanted), strict=True):
+        torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-5)
+    few = k[:, :2], v[:, :2]
+    actual = scaled_dot_product_attention(q, *few, enable_gqa=True)
+    torch.testing.assert_close(actual, sdpa(q, *few, enable_gqa=True))
+
+
+def same_as_torchs(*args, **options):
+    """Torch's results and gradients, through sizes that broadcast."""
+    found = []
+    for function in (
+        scaled_dot_product_attention,
+        torch.nn.functional.scaled_dot_product_attention,
+    ):
+        leaves = [x.detach().clone().requires_grad_() for x in args]
+        output = function(*leaves, **options)
+        found.append((output, *grads(output, leaves)))
+    for actual, exact in zip(*found, strict=True):
+        torch.testing.assert_close(actual, exact, rtol=1e-4, atol=1e-5)
+
+
+@of_faces
+@pytest.mark.parametrize("device", DEVICES)
+def test_torchs_signature_broadcasts_as_torch_does(device):
+    q, k, v = heads(2, 6, 3, 5, 8, value_size=6, device=device)
+    same_as_torchs(q, k[:1], v[:1])
+    same_as_torchs(q, k[0], v)
+    same_as_torchs(q[0, 0], k, v)
+    same_as_torchs(q, k[:, :1], v[:, :1])
+    same_as_torchs(q[:, :1], k, v[:, :1])
+    bias = torch.randn(2, 1, 3, 5, device=device)
+    same_as_torchs(torch.stack([q, q, q])[:, :1], k, v, bias)
+    same_as_torchs(q, k[:, :2], v[:, :3], enable_gqa=True)
+    same_as_torchs(q, k[:1, :2], v[:1, :2], enable_gqa=True)
+    same_as_torchs(q, k, v, scale=torch.tensor(0.3, device=device))
+    same_as_torchs(q, k, v[..., :0])
+    output = scaled_dot_product_attention(q[..., :0], k[..., :0], v)
+    torch.testing.assert_close(output, v.mean(2, keepdim=True).expand(output.shape))
+    output = scaled_dot_product_attention(q, k, v, dropout_p=1.0)
+    assert output.shape == (2, 6, 3, 6)
+    assert not any(x.any() for x in (output, *grads(output, (q, k, v))))
+
+
+def test_torchs_signature_refuses_what_torch_refuses():
+    q, k, v = heads(1, 4, 3, 3, 8)
+    for error, says, args, options in (
+        (ShapeError, "attn_mask of shape (1, 1, 4, 3, 3)", (torch.zeros(1, 1, 4, 3, 3),), {}),
+        (ShapeError, "what broadcasts to (1, 4, 3, 3)", (torch.zeros(2, 3),), {}),
+        (DtypeError, "attn_mask of dtype int32", (torch.zeros(3, 3).int(),), {}),
+        (DeviceError, "attn_mask on meta", (torch.zeros(3, 3, device="meta"),), {}),
+        (DtypeError, "is_causal of type str", (), {"is_causal": "False"}),
+        (DtypeError, "enable_gqa of type int", (), {"enable_gqa": 1}),
+        (DtypeError, "scale of type str", (), {"scale": "1"}),
+        (ShapeError, "dropout_p 1.5", (), {"dropout_p": 1.5}),
+    ):
+        with pytest.raises(error) as caught:
+            scaled_dot_product_attention(q, k, v, *args, **options)
+        assert str(caught.value).startswith("scaled_dot_product_attention: got ")
+        assert says in str(caught.value)
+    with pytest.raises(ShapeError, match="one size"):
+        scaled_dot_product_attention(q, k[..., :4], v)
+    with pytest.raises(ShapeError, match="multiple of the others"):
+        scaled_dot_product_attention(q, k[:, :3], v[:, :3], enable_gqa=True)
+    with pytest.raises(ShapeError, match="enable_gqa=True"):
+        scaled_dot_product_attention(q, k[:, :2], v[:, :2])
+    with pytest.raises(ShapeError, match="one of them"):
+        scaled_dot_product_attention(q, k, v, torch.ones(3, 3).bool(), is_causal=True)
+    with pytest.raises(ShapeError, match="two dimensions at least"):
+        scaled_dot_product_attention(q, k[0, 0, 0], v)
+    with pytest.raises(DtypeError, match="attn_mask of type list"):
+        scaled_dot_product_attention(q, k, v, [[True]])
+
+
+@of_faces
+def test_torchs_generator_seeds_the_dropout_of_torchs_signature_and_of_the_module():
+    q, k, v = heads(1, 2, 9, 9, 8)
+    module = FlashAttention(0.5, causal=True)
+    calls = (
+        lambda: scaled_dot_product_attention(q, k, v, dropout_p=0.5),
+        lambda: module(q, k, v),
+    )
+    for call in calls:
+        torch.manual_seed(1)
+        first, second = call(), call()
+        torch.manual_seed(1)
+        assert torch.equal(call(), first)
+        assert not torch.equal(first, second)
+    module.eval()
+    assert torch.equal(module(q, k, v), flash_attention(q, k, v, causal=True))
+    assert "dropout=0.5, causal=True" in repr(module)
+
+
+def test_the_module_checks_its_options_and_takes_its_slopes():
+    q, k, v = heads(1, 4, 5, 7, 8)
+    slopes = torch.rand(4)
+    module = FlashAttention(alibi_slopes=slopes, window=(3, 1), return_lse=True)
+    expected = flash_attention(q, k, v, alibi_slopes=slopes, window=(3, 1), return_lse=True)
+    for actual, exact in zip(module(q, k, v), expected, strict=True):
+        assert torch.equal(actual, exact)
+    assert not torch.equal(expected[0], flash_attention(q, k, v, window=(3, 1)))
+    assert "slopes" not in module.state_dict()
+    with pytest.raises(TypeError, match="casual"):
+        FlashAttention(casual=True)
+    with pytest.raises(ShapeError, match=r"FlashAttention: got dropout 2.0"):
+        FlashAttention(2.0)
+    with pytest.raises(DtypeError, match="return_lse of type str"):
+        FlashAttention(return_lse="yes")
+
+
+def test_what_other_faces_would_take_is_told():
+    q, k, v, cu_q, cu_k = packed("cpu")
+    for explained in (
+        explain("flash_attention_varlen", q, k, v, cu_q, cu_k, causal=True),
+        explain("scaled_dot_product_attention", q[0], k[0, :1], v[0, :1], is_causal=True),
+    ):
+        assert explained.op == "flash_attention"
+        assert explained.taken == ("portable" if _compat.interpreting() else "reference")
+    with pytest.raises(ShapeError, match="flash_attention_varlen: got a sequence of 17"):
+        explain("flash_attention_varlen", q, k, v, cu_q, cu_k, 16)
+    with pytest.raises(DtypeError, match="missing a required argument: 'cu_q'"):
+        explain("flash_attention_varlen", q, k, v)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = [x.transpose(0, 1)[None] for x in (q, k.bfloat16(), v)]
+        assert explain("flash_attention", *mixed).taken == explained.taken
+
+
+@pytest.mark.parametrize("additive", [False, True])
+def test_attention_as_transformers_calls_it(additive):
+    q, k, v = heads(2, 4, 5, 7, 8, groups=2)
+    mask = torch.rand(2, 1, 5, 7) > 0.3
+    sinks = torch.randn(4)
+    layer = torch.nn.Identity()
+    given = torch.where(mask, 0.0, -1e9) if additive else mask
+    output, weights = transformers_attention(
+        layer, q, k, v, given, scaling=0.5, softcap=2.0, s_aux=sinks, sliding_window=4
+    )
+    exact = flash_attention(q, k, v, None, sinks, mask=mask, scale=0.5, soft_cap=2.0)
+    torch.testing.assert_close(output, exact.transpose(1, 2))
+    assert weights is None
+    beside = torch.randn(1, 4, 5, 7)
+    output, _ = transformers_attention(layer, q, k, v, given, position_bias=beside)
+    exact = flash_attention(q, k, v, beside, mask=mask)
+    torch.testing.assert_close(output, exact.transpose(1, 2))
+    causal, _ = transformers_attention(layer, q, k, v, None)
+    torch.testing.assert_close(causal, flash_attention(q, k, v, causal=True).transpose(1, 2))
+    layer.is_causal = False
+    full, _ = transformers_attention(layer, q, k, v, None)
+    torch.testing.assert_close(full, flash_attention(q, k, v).transpose(1, 2))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is None or _compat.interpreting(),
+    reason="needs transformers; says nothing of kernels",
+)
+@pytest.mark.parametrize("family", ["Llama", "Gemma2", "GptOss"])
+def test_models_of_transformers_agree_with_their_own_attention(family):
+    import transformers
+
+    register_transformers_attention("ours_by_name")
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=50, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=64,
+        sliding_window=4, pad_token_id=0, bos_token_id=1, eos_token_id=2, num_local_experts=2,
+        num_experts_per_tok=1, attn_implementation="eager",
+    )  # fmt: skip
+    model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
+    ids = torch.randint(3, 50, (2, 11))
+    padding = torch.ones_like(ids)
+    padding[0, :3] = 0
+    expected = model(ids, attention_mask=padding).logits
+    model.set_attn_implementation("ours_by_name")
+    with record_backends() as record:
+        actual = model(ids, attention_mask=padding).logits
+    assert [name for name, _ in record] == ["flash_attention"] * 2
+    real = padding.bool()
+    torch.testing.assert_close(actual[real], expected[real], rtol=1e-4, atol=1e-5)
+
+
+@of_faces
+@pytest.mark.parametrize(
+    ("device", "compiler"),
+    [("cpu", "aot_eager"), pytest.param("cuda", "inductor", marks=pytest.mark.gpu)],
+)
+def test_every_face_compiles_whole(device, compiler):
+    q, k, v = heads(2, 4, 9, 9, 8, device=device)
+    bias = torch.randn(1, 4, 9, 9, device=device, requires_grad=True)
+    sinks = torch.randn(4, device=device, requires_grad=True)
+    cu = torch.tensor([0, 4, 9], dtype=torch.int32, device=device)
+    slopes = torch.rand(4, device=device)
+
+    def program(q, k, v, bias, sinks):
+        features = {"window": (3, None), "soft_cap": 4.0, "dropout": 0.2, "seed": 3}
+        first, lse = flash_attention(
+            q, k, v, bias, sinks, causal=True, alibi_slopes=slopes, return_lse=True, **features
+        )
+        packed = flash_attention_varlen(*(x[0].transpose(0, 1) for x in (q, k, v)), cu, cu, 5, 5)
+        torchs = scaled_dot_product_attention(q, k, v, bias)
+        decoded = decode_attention(q[:, :, :1], k, v)
+        return first.sum() + lse.sum() + packed.square().sum() + (torchs * decoded).sum()
+
+    wanted = (q, k, v, bias, sinks)
+    torch._dynamo.reset()
+    expected = program(*wanted)
+    actual = torch.compile(program, fullgraph=True, backend=compiler, dynamic=True)(*wanted)
+    torch.testing.assert_close(actual, expected)
+    pairs = zip(*(torch.autograd.grad(y, wanted) for y in (actual, expected)), strict=True)
+    for a, e in pairs:
+        torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-5)
