@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from triton_kernels.nn import JSDivLoss as JSDivLoss
     from triton_kernels.nn import KLDivLoss as KLDivLoss
     from triton_kernels.nn import LayerNorm as LayerNorm
+    from triton_kernels.nn import LinearCrossEntropyLoss as LinearCrossEntropyLoss
     from triton_kernels.nn import LoRALinear as LoRALinear
     from triton_kernels.nn import RMSNorm as RMSNorm
     from triton_kernels.nn import SwiGLU as SwiGLU
@@ -99,6 +100,7 @@ __all__ = [
     "JSDivLoss",
     "KLDivLoss",
     "LayerNorm",
+    "LinearCrossEntropyLoss",
     "LoRALinear",
     "RMSNorm",
     "SwiGLU",
@@ -167,6 +169,7 @@ _LAZY = {
     "KLDivLoss": "triton_kernels.nn",
     "FlashAttention": "triton_kernels.ops.attention.faces",
     "LayerNorm": "triton_kernels.nn",
+    "LinearCrossEntropyLoss": "triton_kernels.nn",
     "LoRALinear": "triton_kernels.nn",
     "RMSNorm": "triton_kernels.nn",
     "SwiGLU": "triton_kernels.nn",

@@ -7,15 +7,23 @@ of torch's modules of the same names.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from triton_kernels import autocast
 from triton_kernels.ops.activations.gated import swiglu
+from triton_kernels.ops.cross_entropy.checks import checked_options
 from triton_kernels.ops.cross_entropy.op import cross_entropy
-from triton_kernels.ops.divergences.op import js_divergence, kl_divergence
+from triton_kernels.ops.divergences.op import (
+    checked_js_options,
+    checked_kl_options,
+    js_divergence,
+    kl_divergence,
+)
+from triton_kernels.ops.linear_cross_entropy.op import check_products, linear_cross_entropy
 from triton_kernels.ops.lora.op import Weight, lora_linear
 from triton_kernels.ops.norms.layer import layer_norm
 from triton_kernels.ops.norms.rms import rms_norm
@@ -112,12 +120,16 @@ class CrossEntropyLoss(nn.Module):
         weight: (classes,); None: ones.
         options: those of ``cross_entropy``, by name: ignore_index, label_smoothing, z_loss,
             soft_cap, reduction, inplace, return_lse, check_targets.
+
+    Raises:
+        ShapeError, DtypeError: options that it would refuse.
     """
 
     weight: torch.Tensor | None
 
     def __init__(self, weight: torch.Tensor | None = None, **options: Any) -> None:
         super().__init__()
+        checked_options("CrossEntropyLoss", **options)
         self.register_buffer("weight", weight)
         self.options = options
 
@@ -132,16 +144,73 @@ class CrossEntropyLoss(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
 
 
+class LinearCrossEntropyLoss(nn.Module):
+    """``linear_cross_entropy`` with its options kept: an output layer and its loss in one.
+
+    The weight is the output layer's and stays there, as it is often the embedding's too.
+
+    Args:
+        ignore_index: as in ``linear_cross_entropy``, like all that follow.
+        label_smoothing: the share of the target that is spread over the classes.
+        z_loss: of the squared log Σ exp.
+        soft_cap: of the logits, or None.
+        reduction: ``mean``, ``sum`` or ``none``.
+        accumulate: what the weight's gradient is added up in: ``float32`` or ``weight``.
+        chunk_rows: rows whose logits are held at a time; None: by the sizes.
+        check_targets: whether to refuse targets out of range; None: on the CPU.
+
+    Raises:
+        ShapeError, DtypeError: options that it would refuse.
+    """
+
+    def __init__(
+        self,
+        ignore_index: int = -100,
+        label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        soft_cap: float | None = None,
+        reduction: str = "mean",
+        accumulate: str = "float32",
+        chunk_rows: int | None = None,
+        *,
+        check_targets: bool | None = None,
+    ) -> None:
+        super().__init__()
+        options: dict[str, Any] = {
+            "ignore_index": ignore_index, "label_smoothing": label_smoothing, "z_loss": z_loss,
+            "soft_cap": soft_cap, "reduction": reduction, "check_targets": check_targets,
+        }  # fmt: skip
+        products: dict[str, Any] = {"accumulate": accumulate, "chunk_rows": chunk_rows}
+        checked_options("LinearCrossEntropyLoss", **options)
+        check_products("LinearCrossEntropyLoss", **products)
+        self.options = options | products
+
+    def forward(self, x: torch.Tensor, weight: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """(rows, columns), (classes, columns) and (rows,) to the loss; raises as
+        ``linear_cross_entropy``."""
+        return linear_cross_entropy(x, weight, target, **self.options)
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
 class KLDivLoss(nn.Module):
     """``kl_divergence`` with its options kept.
 
     Args:
         options: those of ``kl_divergence``, by name: reduction, log_target, from_logits,
             temperature, ignore_index.
+
+    Raises:
+        ShapeError, DtypeError: options that it would refuse.
     """
+
+    _check: ClassVar[Callable[..., Any]] = staticmethod(checked_kl_options)
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
+        self._check(type(self).__name__, **options)
         self.options = options
 
     def forward(
@@ -161,7 +230,12 @@ class JSDivLoss(KLDivLoss):
     Args:
         options: those of ``js_divergence``, by name: beta, reduction, from_logits, temperature,
             ignore_index.
+
+    Raises:
+        ShapeError, DtypeError: options that it would refuse.
     """
+
+    _check: ClassVar[Callable[..., Any]] = staticmethod(checked_js_options)
 
     def forward(
         self, input: torch.Tensor, target: torch.Tensor, labels: torch.Tensor | None = None

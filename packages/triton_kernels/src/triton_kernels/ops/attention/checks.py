@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels.checks import check_flag as check_flag
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
@@ -68,13 +69,6 @@ def checked_number(op: str, name: str, value: Any) -> float:
     if value != value or abs(value) == math.inf:  # NaN too; torch.compile knows no isfinite
         raise ShapeError(op, f"{name} {value}", "a finite number", "pass another")
     return float(value)
-
-
-def check_flag(op: str, name: str, flag: Any, unknown: bool = False) -> None:
-    """A bool, or None where that is allowed (``unknown``)."""
-    if not (isinstance(flag, bool) or (unknown and flag is None)):
-        expected = "a bool or None" if unknown else "a bool"
-        raise DtypeError(op, f"{name} of type {type(flag).__name__}", expected, "pass one")
 
 
 def checked_scale(op: str, scale: float | None, size: int) -> float:

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from triton_kernels.checks import shapes_in_words
+from triton_kernels.checks import check_flag, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -32,6 +32,12 @@ def check_target(op: str, target: torch.Tensor, **rows: torch.Tensor) -> None:
     inner = "classes" if name == "logits" else "columns"
     if not isinstance(target, torch.Tensor):
         raise DtypeError(op, f"target of type {type(target).__name__}", "a torch.Tensor", "wrap it")
+    if target.is_floating_point() and target.dim() == 2:
+        raise DtypeError(
+            op, f"target of shape {tuple(target.shape)}, as of probabilities",
+            "int64 or int32: the number of each row's class",
+            "take kl_divergence(log_softmax(logits), target), whose gradient is the same",
+        )  # fmt: skip
     if target.dtype not in (torch.int64, torch.int32):
         raise DtypeError(
             op, f"target of dtype {str(target.dtype).removeprefix('torch.')}",
@@ -61,7 +67,7 @@ def check_range(
     plain = type(target) is torch.Tensor and not torch.compiler.is_compiling()
     if not (asked or (asked is None and plain and target.device.type == "cpu")):
         return
-    wrong = (target != ignore_index) & ((target < 0) | (target >= classes))
+    wrong = (target.long() != ignore_index) & ((target < 0) | (target >= classes))
     if wrong.any():
         row = int(wrong.int().argmax())
         raise ShapeError(
@@ -71,20 +77,35 @@ def check_range(
         )  # fmt: skip
 
 
-def checked_options(
-    op: str, ignore_index: int, label_smoothing: float, z_loss: float, soft_cap: float | None,
-    reduction: str,
-) -> tuple[int, float, float, float, str]:  # fmt: skip
-    """The options as the kernels take them: no cap is 0.
+def check_ignore_index(op: str, ignore_index: int) -> None:
+    """A number that a target can hold.
 
     Raises:
-        ShapeError: a number out of range.
-        DtypeError: an option of another type, or an unknown reduction.
+        ShapeError, DtypeError: it is none.
     """
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
         raise DtypeError(
             op, f"ignore_index of type {type(ignore_index).__name__}", "an int", "pass one"
         )
+    if not -(2**63) <= ignore_index < 2**63:
+        raise ShapeError(op, f"ignore_index {ignore_index}", "an int of 64 bits", "choose another")
+
+
+def checked_options(
+    op: str, ignore_index: int = -100, label_smoothing: float = 0.0, z_loss: float = 0.0,
+    soft_cap: float | None = None, reduction: str = "mean", *, inplace: bool = False,
+    return_lse: bool = False, check_targets: bool | None = None,
+) -> tuple[int, float, float, float, str]:  # fmt: skip
+    """The options as the kernels take them, without the flags: no cap is 0.
+
+    Raises:
+        ShapeError: a number out of range.
+        DtypeError: an option of another type, or an unknown reduction.
+    """
+    check_flag(op, "inplace", inplace)
+    check_flag(op, "return_lse", return_lse)
+    check_flag(op, "check_targets", check_targets, unknown=True)
+    check_ignore_index(op, ignore_index)
     smoothing = _check_number(
         op, "label_smoothing", label_smoothing, 0, 1, "0 <= label_smoothing <= 1"
     )

@@ -57,8 +57,9 @@ def _checked(
                 "move one: weight.to(logits.device)",
             )  # fmt: skip
     options = checks.checked_options(
-        _NAME, ignore_index, label_smoothing, z_loss, soft_cap, reduction
-    )
+        _NAME, ignore_index, label_smoothing, z_loss, soft_cap, reduction,
+        inplace=inplace, return_lse=return_lse, check_targets=check_targets,
+    )  # fmt: skip
     checks.check_range(_NAME, logits.shape[1], target, ignore_index, check_targets)
     return logits, target, weight, *options
 
@@ -182,7 +183,7 @@ def cross_entropy(
     """
     inputs = _checked(
         logits, target, weight, ignore_index, label_smoothing, z_loss, soft_cap, reduction,
-        check_targets=check_targets,
+        check_targets=check_targets, inplace=inplace, return_lse=return_lse,
     )  # fmt: skip
     wants_gradient = torch.is_grad_enabled() and logits.requires_grad
     if inplace and wants_gradient and not torch.compiler.is_compiling():

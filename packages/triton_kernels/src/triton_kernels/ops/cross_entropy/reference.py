@@ -16,7 +16,7 @@ def _capped(logits: torch.Tensor, soft_cap: float) -> torch.Tensor:
 
 def _usable(target: torch.Tensor, classes: int, ignore_index: int) -> tuple[torch.Tensor, ...]:
     """Targets safe to index with, which rows count, and which have a target out of range."""
-    counts = target != ignore_index
+    counts = target.long() != ignore_index  # int32 would fold a larger number
     wrong = counts & ((target < 0) | (target >= classes))
     return torch.where(counts & ~wrong, target, 0).long(), counts, wrong
 

@@ -41,7 +41,7 @@ def torch_cross_entropy(
 
 
 def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
-    """Every option, ragged, empty, strided, expanded, long; ignored rows; -inf."""
+    """Every option, ragged, empty, strided, expanded, long; ignored rows; -inf; far from 0."""
 
     def make(*shape: int) -> torch.Tensor:
         return 2 * torch.randn(shape, device=device, dtype=dtype)
@@ -75,6 +75,10 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield call("long, all", make(3, long), weight=make(long).abs().detach(), **everything)
     large = make(5, 100) * 100
     yield call("large values", large)
+    yield call("far off", make(3, 40) + 700, label_smoothing=0.1, reduction="none")
+    yield call("far apart, long", make(3, long) * 10 - 300, label_smoothing=0.1)
+    yield call("soft cap 30", make(3, 40) / 2, soft_cap=30.0, reduction="none")
+    yield call("soft cap 50", make(3, 40) / 2, soft_cap=50.0)
     masked = make(5, 100)
     masked[:, 50:] = -torch.inf
     target = torch.randint(50, (5,), device=device)
@@ -99,6 +103,7 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("vector", ShapeError, "logits of (rows, classes)", x[0], t[0])
     yield bad("no classes", ShapeError, "at least one class", x[:, :0], t)
     yield bad("float target", DtypeError, "int64 or int32", x, t.float())
+    yield bad("probabilities", DtypeError, "kl_divergence", x, x.softmax(1))
     yield bad("integers", DtypeError, "int64", x.long(), t)
     yield bad("list", DtypeError, "type list", x, [0, 1])
     yield bad("None", DtypeError, "type NoneType", None, t)
@@ -112,6 +117,10 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("cap", ShapeError, "soft_cap 0.0", x, t, soft_cap=0.0)
     yield bad("reduction", DtypeError, "'average'", x, t, reduction="average")
     yield bad("index type", DtypeError, "ignore_index of type float", x, t, ignore_index=0.0)
+    yield bad("index", ShapeError, "of 64 bits", x, t, ignore_index=2**63)
+    yield bad("inplace", DtypeError, "inplace of type str", x, t, inplace="no")
+    yield bad("return_lse", DtypeError, "return_lse of type int", x, t, return_lse=1)
+    yield bad("check_targets", DtypeError, "a bool or None", x, t, check_targets="cpu")
     high = torch.tensor([0, 4], device=device)
     yield bad("too high", ShapeError, "target 4 in row 1", x, high, check_targets=True)
     yield bad("negative", ShapeError, "target -1 in row 0", x, t - 1, check_targets=True)

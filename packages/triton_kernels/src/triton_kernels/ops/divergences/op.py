@@ -9,16 +9,17 @@ arXiv:1503.02531, section 2).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from triton_kernels import definition
+from triton_kernels import autocast, definition
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.checks import FLOATS, check_flag, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
-from triton_kernels.ops.cross_entropy.checks import check_target
+from triton_kernels.ops.cross_entropy.checks import check_ignore_index, check_target
 from triton_kernels.ops.divergences import reference, samples
 from triton_kernels.registry import Op
 
@@ -27,22 +28,64 @@ REDUCTIONS = ("none", "batchmean", "mean", "sum")
 _Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, str, float, float, str, int]
 
 
-def _number(op: str, name: str, value: float, fits: bool, expected: str) -> float:
-    if not fits:
+def _number(op: str, name: str, value: float, fits: Callable[[], bool], expected: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DtypeError(op, f"{name} of type {type(value).__name__}", "a number", "pass one")
+    if not fits():
         raise ShapeError(op, f"{name} {value}", expected, "choose another")
     return float(value)
 
 
-def _check_type(op: str, name: str, value: Any, kind: type, expected: str) -> None:
-    fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise DtypeError(op, f"{name} of type {type(value).__name__}", expected, "pass one")
+def _checked_options(
+    op: str, form: str, beta: float, reduction: str, temperature: float, ignore_index: int
+) -> tuple[str, float, float, str, int]:
+    if reduction not in REDUCTIONS:
+        raise DtypeError(
+            op, f"reduction {reduction!r}", f"one of {', '.join(REDUCTIONS)}", "name one"
+        )
+    beta = _number(op, "beta", beta, lambda: 0 <= beta <= 1, "0 <= beta <= 1")
+    temperature = _number(
+        op, "temperature", temperature, lambda: 0 < temperature < math.inf,
+        "a finite number above 0",
+    )  # fmt: skip
+    if temperature != 1 and form != "logits":
+        raise ShapeError(
+            op, f"temperature {temperature} for logarithms of probabilities",
+            "temperature 1, or logits", "pass logits and from_logits=True",
+        )  # fmt: skip
+    check_ignore_index(op, ignore_index)
+    return form, beta, temperature, reduction, ignore_index
 
 
-def _checked_rows(
-    op: str, input: torch.Tensor, target: torch.Tensor, form: str, beta: float, reduction: str,
-    temperature: float, labels: torch.Tensor | None, ignore_index: int,
-) -> _Inputs:  # fmt: skip
+def checked_kl_options(
+    op: str, reduction: str = "mean", log_target: bool = False, from_logits: bool = False,
+    temperature: float = 1.0, ignore_index: int = -100,
+) -> tuple[str, float, float, str, int]:  # fmt: skip
+    """The options as the kernels take them: form, beta, temperature, reduction, ignore_index.
+
+    Raises:
+        ShapeError: a number out of range or out of place.
+        DtypeError: an option of another type, or an unknown reduction.
+    """
+    check_flag(op, "log_target", log_target)
+    check_flag(op, "from_logits", from_logits)
+    form = "logits" if from_logits else "log_probabilities" if log_target else "probabilities"
+    return _checked_options(op, form, 0.0, reduction, temperature, ignore_index)
+
+
+def checked_js_options(
+    op: str, beta: float = 0.5, reduction: str = "batchmean", from_logits: bool = False,
+    temperature: float = 1.0, ignore_index: int = -100,
+) -> tuple[str, float, float, str, int]:  # fmt: skip
+    """As ``checked_kl_options``."""
+    check_flag(op, "from_logits", from_logits)
+    form = "logits" if from_logits else "log_probabilities"
+    return _checked_options(op, form, beta, reduction, temperature, ignore_index)
+
+
+def _check_rows(
+    op: str, input: torch.Tensor, target: torch.Tensor, labels: torch.Tensor | None
+) -> None:
     check_tensors(op, input=input, target=target)
     if input.dim() != 2 or input.shape != target.shape or not input.shape[1]:
         raise ShapeError(
@@ -50,25 +93,8 @@ def _checked_rows(
             "both of (rows, classes), one class or more",
             "flatten them: input.flatten(0, -2), target.flatten(0, -2)",
         )  # fmt: skip
-    if reduction not in REDUCTIONS:
-        raise DtypeError(
-            op, f"reduction {reduction!r}", f"one of {', '.join(REDUCTIONS)}", "name one"
-        )
-    _check_type(op, "beta", beta, float, "a number")
-    beta = _number(op, "beta", beta, 0 <= beta <= 1, "0 <= beta <= 1")
-    _check_type(op, "temperature", temperature, float, "a number")
-    temperature = _number(
-        op, "temperature", temperature, 0 < temperature < math.inf, "a finite number above 0"
-    )  # fmt: skip
-    if temperature != 1 and form != "logits":
-        raise ShapeError(
-            op, f"temperature {temperature} for logarithms of probabilities",
-            "temperature 1, or logits", "pass logits and from_logits=True",
-        )  # fmt: skip
-    _check_type(op, "ignore_index", ignore_index, int, "an int")
     if labels is not None:
         _check_labels(op, input, labels)
-    return input, target, labels, form, beta, temperature, reduction, ignore_index
 
 
 def _check_labels(op: str, input: torch.Tensor, labels: torch.Tensor) -> None:
@@ -87,12 +113,12 @@ def _checked_kl(
     ignore_index: int = -100,
 ) -> _Inputs:  # fmt: skip
     op = "kl_divergence"
-    _check_type(op, "log_target", log_target, bool, "a bool")
-    _check_type(op, "from_logits", from_logits, bool, "a bool")
-    form = "logits" if from_logits else "log_probabilities" if log_target else "probabilities"
-    return _checked_rows(
-        op, input, target, form, 0.0, reduction, temperature, labels, ignore_index
+    input, target = autocast.promoted(input, target)
+    _check_rows(op, input, target, labels)
+    options = checked_kl_options(
+        op, reduction, log_target, from_logits, temperature, ignore_index
     )  # fmt: skip
+    return input, target, labels, *options
 
 
 def _checked_js(
@@ -101,11 +127,10 @@ def _checked_js(
     ignore_index: int = -100,
 ) -> _Inputs:  # fmt: skip
     op = "js_divergence"
-    _check_type(op, "from_logits", from_logits, bool, "a bool")
-    form = "logits" if from_logits else "log_probabilities"
-    return _checked_rows(
-        op, input, target, form, beta, reduction, temperature, labels, ignore_index
-    )  # fmt: skip
+    input, target = autocast.promoted(input, target)
+    _check_rows(op, input, target, labels)
+    options = checked_js_options(op, beta, reduction, from_logits, temperature, ignore_index)
+    return input, target, labels, *options
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:

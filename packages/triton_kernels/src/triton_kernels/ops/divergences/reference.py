@@ -58,7 +58,7 @@ def _logarithms(
 def _row_weights(x: torch.Tensor, labels: torch.Tensor | None, ignore_index: int) -> torch.Tensor:
     if labels is None:
         return x.new_ones(x.shape[0])
-    return (labels != ignore_index).to(x.dtype)
+    return (labels.long() != ignore_index).to(x.dtype)
 
 
 def _divisor(weights: torch.Tensor, columns: int, reduction: str) -> torch.Tensor:

@@ -112,6 +112,15 @@ def kl_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     x, y = logits(300, 2)
     yield Sample("strided", (x.t(), y[:1].expand(300, 2).t()), {"reduction": "sum", **hot})
     yield Sample("no rows", (*logits(0, 4), "sum", True))
+    yield Sample("far off", (*_far_off(logits, long), "batchmean", False, True, 0.7))
+
+
+def _far_off(logits: Make, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits at different distances from 0, some far from the others."""
+    x, y = logits(2, columns)
+    x, y = x + 250, y - 40
+    x[0], y[1] = 10 * x[0], 10 * y[1]
+    return x, y
 
 
 def js_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
@@ -129,6 +138,7 @@ def js_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("labels", (*logits(3, 40), 0.9, "batchmean", True), labels)
     x, y = logits(300, 2)
     yield Sample("strided", (x.t(), y[:1].expand(300, 2).t()), {"beta": 0.3, "from_logits": True})
+    yield Sample("far off", (*_far_off(logits, 60), 0.5, "none", True))
 
 
 def errors(beta: bool) -> Callable[[torch.device], Iterator[ErrorSample]]:
@@ -152,7 +162,9 @@ def errors(beta: bool) -> Callable[[torch.device], Iterator[ErrorSample]]:
         yield bad("no logits", ShapeError, "from_logits=True", x, x, temperature=2.0)
         yield bad("labels", ShapeError, "labels of shape (1,)", x, x, labels=t[:1])
         yield bad("labels' dtype", DtypeError, "int64 or int32", x, x, labels=t.float())
-        yield bad("index", DtypeError, "ignore_index of type str", x, x, ignore_index="0")
+        yield bad("index type", DtypeError, "ignore_index of type str", x, x, ignore_index="0")
+        yield bad("index", ShapeError, "of 64 bits", x, x, ignore_index=10**20)
+        yield bad("logits", DtypeError, "from_logits of type str", x, x, from_logits="no")
         if beta:
             yield bad("beta", ShapeError, "beta 1.5", x, x, 1.5)
             yield bad("beta type", DtypeError, "beta of type str", x, x, "1")

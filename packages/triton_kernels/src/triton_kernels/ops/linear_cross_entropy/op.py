@@ -43,22 +43,32 @@ def _checked(
         )  # fmt: skip
     checks.check_target(_NAME, target, x=x)
     options = checks.checked_options(
-        _NAME, ignore_index, label_smoothing, z_loss, soft_cap, reduction
-    )
+        _NAME, ignore_index, label_smoothing, z_loss, soft_cap, reduction,
+        check_targets=check_targets,
+    )  # fmt: skip
+    check_products(_NAME, accumulate, chunk_rows)
     checks.check_range(_NAME, weight.shape[0], target, ignore_index, check_targets)
-    if accumulate not in ACCUMULATIONS:
-        raise DtypeError(
-            _NAME, f"accumulate {accumulate!r}", f"one of {', '.join(ACCUMULATIONS)}", "name one"
-        )
-    if isinstance(chunk_rows, bool) or not isinstance(chunk_rows, int | None):
-        raise DtypeError(
-            _NAME, f"chunk_rows of type {type(chunk_rows).__name__}", "an int or None", "pass one"
-        )
-    if chunk_rows is not None and chunk_rows < 1:
-        raise ShapeError(_NAME, f"chunk_rows {chunk_rows}", "1 or more, or None", "pass more")
     grad = torch.is_grad_enabled() and reduction != "none"
     wanted = (grad and x.requires_grad, grad and weight.requires_grad)
     return x, weight, target, *options, accumulate, chunk_rows or 0, *wanted
+
+
+def check_products(op: str, accumulate: str = "float32", chunk_rows: int | None = None) -> None:
+    """How the products are made.
+
+    Raises:
+        ShapeError, DtypeError: there is no such way.
+    """
+    if accumulate not in ACCUMULATIONS:
+        raise DtypeError(
+            op, f"accumulate {accumulate!r}", f"one of {', '.join(ACCUMULATIONS)}", "name one"
+        )
+    if isinstance(chunk_rows, bool) or not isinstance(chunk_rows, int | None):
+        raise DtypeError(
+            op, f"chunk_rows of type {type(chunk_rows).__name__}", "an int or None", "pass one"
+        )
+    if chunk_rows is not None and chunk_rows < 1:
+        raise ShapeError(op, f"chunk_rows {chunk_rows}", "1 or more, or None", "pass more")
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:

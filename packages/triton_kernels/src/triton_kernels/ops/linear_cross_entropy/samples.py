@@ -48,6 +48,8 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     strided = make(9, 32)[:, ::2], make(16, 40).t()
     yield Sample("strided", strided, {"target": target})
     yield Sample("expanded", (make(1, 16).expand(9, 16), make(40, 16)), {"target": target})
+    yield Sample("far apart", (make(3, 16) * 30, make(40, 16) / 4), {"target": target[:3]})
+    yield Sample("no columns", (make(2, 0), make(40, 0)), {"target": target[:2]})
     yield Sample(
         "no rows, sum", (make(0, 8), make(5, 8)), {"target": target[:0], "reduction": "sum"}
     )
@@ -69,6 +71,7 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("devices", DeviceError, "one device", x, w.to("meta"), t)
     yield bad("smoothing", ShapeError, "label_smoothing 2", x, w, t, label_smoothing=2)
     yield bad("accumulate", DtypeError, "'bfloat16'", x, w, t, accumulate="bfloat16")
+    yield bad("check_targets", DtypeError, "a bool or None", x, w, t, check_targets=1)
     yield bad("chunk", ShapeError, "chunk_rows 0", x, w, t, chunk_rows=0)
     yield bad("range", ShapeError, "target 4 in row 0", x, w, t + 4, check_targets=True)
 

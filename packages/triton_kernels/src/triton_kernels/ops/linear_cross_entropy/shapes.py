@@ -22,4 +22,6 @@ def block_width(beside: int, columns: int, classes: int) -> int:
 
     As many as one program's registers hold of a row; 0 if no useful number does.
     """
+    if not columns:
+        return 0
     return min(beside // columns, 8192, classes + -classes % 16) // 16 * 16
