@@ -143,3 +143,35 @@ def test_every_settled_backend_is_there():
                 assert function in {x.name for x in tree.body if isinstance(x, ast.FunctionDef)}
                 found += 1
     assert found
+
+
+KERNELS_RUN = _compat.interpreting()
+
+
+def test_a_forward_mode_derivative_is_kept_or_refused(monkeypatch):
+    from torch.autograd import forward_ad
+
+    monkeypatch.setenv("PYTORCH_JIT", "0")  # spares the import of torch's decompositions
+    values = torch.randn(3, 8)
+    softmax = triton_kernels.softmax
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(values, torch.randn_like(values))
+        if KERNELS_RUN:
+            with pytest.raises(BackendError, match="forward-mode derivative"):
+                softmax(x)
+        assert forward_ad.unpack_dual(softmax(x, backend="reference")).tangent is not None
+        softmax(values)
+
+
+def test_transforms_of_torch_func_are_refused():
+    x = torch.randn(4, 5)
+    softmax = triton_kernels.softmax
+    with pytest.raises(BackendError, match=r"a transform of torch\.func"):
+        torch.func.grad(lambda x: softmax(x).square().sum())(x)
+    if KERNELS_RUN:
+        with pytest.raises(BackendError, match=r"a transform of torch\.func"):
+            torch.func.vmap(softmax)(x)
+        with pytest.raises(BackendError, match=r"forward-mode|torch\.func"):
+            torch.func.jvp(softmax, (x,), (x,))
+    by_rows = torch.func.vmap(lambda x: softmax(x, backend="reference"))(x)
+    torch.testing.assert_close(by_rows, torch.softmax(x, -1))

@@ -10,15 +10,32 @@ differentiated.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
+from torch.autograd import forward_ad
 
 from triton_kernels import _compat, backends
 from triton_kernels.backends import Backend, Explanation
+from triton_kernels.errors import BackendError, KernelError
 
 NAMESPACE = "roadmap_kernels"
 PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+# Names of torch's own, in no promise: without them its errors are what a caller sees.
+_none = SimpleNamespace(_current_level=-1)
+_levels: Any = forward_ad if hasattr(forward_ad, "_current_level") else _none
+_transformed: Callable[[], bool] = getattr(
+    torch._C, "_are_functorch_transforms_active", lambda: False
+)
+
+
+def _in_a_transform(op: str) -> BackendError:
+    return BackendError(
+        op, "tensors inside a transform of torch.func", "plain tensors: it has no rule for these",
+        "call it outside, use .backward() for gradients, or batch by its own dimensions",
+    )  # fmt: skip
 
 
 class Settled(NamedTuple):
@@ -128,6 +145,8 @@ class Kernel:
 
     def _rerun(self, settled: Settled, leading: Sequence[Any]) -> Any:
         backends.recorded(self.name, settled.taken)
+        if _levels._current_level >= 0 and settled.taken != "reference":
+            self._refuse_tangents(leading)
         if _compat.is_current(leading[0]):
             return settled.run(*leading)
         with _compat.on_device(leading[0]):
@@ -140,12 +159,30 @@ class Kernel:
 
     def _run(self, *inputs_and_backend: Any) -> Any:
         *inputs, asked = inputs_and_backend
-        backend = backends.choose(self.name, self.backends, inputs, asked)
-        backends.recorded(self.name, backend.name)
-        if _compat.is_current(inputs[0]):  # a context of no effect takes a microsecond
-            return backend.run(*inputs)
-        with _compat.on_device(inputs[0]):
-            return backend.run(*inputs)
+        try:
+            backend = backends.choose(self.name, self.backends, inputs, asked)
+            backends.recorded(self.name, backend.name)
+            if _levels._current_level >= 0 and backend.name != "reference":
+                self._refuse_tangents(inputs)
+            if _compat.is_current(inputs[0]):  # a context of no effect takes a microsecond
+                return backend.run(*inputs)
+            with _compat.on_device(inputs[0]):
+                return backend.run(*inputs)
+        except RuntimeError as error:
+            if isinstance(error, KernelError) or not _transformed():
+                raise
+            raise _in_a_transform(self.op) from error  # it has no memory that a kernel could read
+
+    def _refuse_tangents(self, inputs: Sequence[Any]) -> None:
+        """Raises BackendError if a kernel would lose a forward-mode derivative."""
+        unpack: Callable[[torch.Tensor], Any] = forward_ad.unpack_dual
+        for x in inputs:
+            if isinstance(x, torch.Tensor) and unpack(x).tangent is not None:
+                raise BackendError(
+                    self.op, "a tensor with a forward-mode derivative",
+                    "reverse mode: kernels have no rule for the other",
+                    "call .backward(), or ask for backend='reference'",
+                )  # fmt: skip
 
 
 def _function_of(
@@ -157,6 +194,8 @@ def _function_of(
     leading = kernel._leading
 
     class EagerFunction(torch.autograd.Function):
+        op = ""
+
         # A setup_context of its own would make torch bind the signature anew at every call: 18 µs.
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Any:
@@ -178,27 +217,27 @@ def _function_of(
             found = backward(ctx, *grads)
             return found if leading is None else (*found[:leading], None)
 
-    EagerFunction.__name__ = kernel.name
+    EagerFunction.__name__, EagerFunction.op = kernel.name, kernel.op
     return EagerFunction
 
 
-def _apply_of(function: type[torch.autograd.Function]) -> Any:
+def _apply_of(function: Any) -> Any:
     """``function.apply`` without its Python: 2.5 of 11 µs.
 
-    What that does is done here too: torch.func's transforms have a way of their own, and tensors
-    that outlived one are taken out of it.
+    What that does is done here too: torch.func's transforms are noticed, which have no rule here,
+    and tensors that outlived one are taken out of it.
     """
+    transformed = _transformed
     try:
-        transformed = torch._C._are_functorch_transforms_active
         alive = torch._C._functorch.unwrap_if_dead
-        apply = super(torch.autograd.function._SingleLevelFunction, function).apply  # type: ignore[misc]
+        apply = super(torch.autograd.function._SingleLevelFunction, function).apply
     except AttributeError:  # names of torch's own, in no promise
         usual: Callable[..., Any] = function.apply
         return usual
 
     def applied(*inputs: Any) -> Any:
         if transformed():
-            return function.apply(*inputs)
+            raise _in_a_transform(function.op)
         return apply(*[alive(x) if isinstance(x, torch.Tensor) else x for x in inputs])
 
     return applied
