@@ -251,3 +251,21 @@ def test_every_face_compiles_whole(device, compiler):
     pairs = zip(*(torch.autograd.grad(y, wanted) for y in (actual, expected)), strict=True)
     for a, e in pairs:
         torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-5)
+
+
+@of_faces
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_whole_graph_draws_another_seed_at_every_call(device):
+    q, k, v = heads(1, 2, 9, 9, 8, device=device)
+    module = FlashAttention(0.5, causal=True)
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(capture_scalar_outputs=True):
+        compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+        runs = []
+        for call in (compiled, module):
+            torch.manual_seed(1)
+            output = call(q, k, v)
+            runs.append((output, call(q, k, v), *grads(output, (q, k, v))))
+    for actual, expected in zip(*runs, strict=True):
+        torch.testing.assert_close(actual, expected)
+    assert not torch.equal(runs[0][0], runs[0][1])

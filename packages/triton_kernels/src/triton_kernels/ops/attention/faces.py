@@ -22,7 +22,11 @@ _SEEDS = 2**62
 
 def drawn_seed() -> int:
     """A seed from torch's CPU generator: ``torch.manual_seed`` decides it, no device waits."""
-    return int(torch.randint(_SEEDS, ()))
+    seed = int(torch.randint(_SEEDS, ()))
+    if torch.compiler.is_compiling():  # which knows nothing of what the graph will draw
+        torch._check(seed >= 0)
+        torch._check(seed < _SEEDS)
+    return seed
 
 
 def scaled_dot_product_attention(
@@ -54,8 +58,8 @@ def scaled_dot_product_attention(
         is_causal: query i sees keys 0 to i; excludes ``attn_mask``.
         scale: None: 1/√E; a tensor of no dimensions is read, which waits for its device.
         enable_gqa: a key head serves H / Hk neighbouring query heads, a value head H / Hv.
-        seed: of the dropout; None: drawn from torch's CPU generator, which no whole graph of
-            torch.compile can hold.
+        seed: of the dropout; None: drawn from torch's CPU generator; a whole graph of
+            torch.compile holds that with ``torch._dynamo.config.capture_scalar_outputs``.
         backend: as for ``flash_attention``.
 
     Returns:
@@ -202,7 +206,8 @@ class FlashAttention(nn.Module):
 
     Args:
         dropout: the probability that a weight is dropped in training; the seed is drawn from
-            torch's CPU generator at every call, which no whole graph of torch.compile can hold.
+            torch's CPU generator at every call; a whole graph of torch.compile holds that with
+            ``torch._dynamo.config.capture_scalar_outputs``.
         alibi_slopes: as for ``flash_attention``, like the options that follow; moves with the
             module.
         causal, window, scale, soft_cap, precision, deterministic, return_lse: as there.

@@ -98,7 +98,7 @@ class Features(NamedTuple):
 SCHEMA = (
     "Tensor? bias, Tensor? sinks, Tensor? mask, Tensor? alibi_slopes, Tensor? cu_q, Tensor? cu_k, "
     "int max_q, int max_k, float scale, int left, int right, float soft_cap, float dropout, "
-    "int seed, str precision, bool deterministic"
+    "SymInt seed, str precision, bool deterministic"
 )
 """The fields of ``Features`` in torch's words."""
 
