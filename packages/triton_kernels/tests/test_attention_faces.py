@@ -1,7 +1,5 @@
 """Attention as others call it: torch's signature, a module, transformers' interface, compiled."""
 
-import importlib.util
-
 import pytest
 import torch
 from attention_calls import grads, heads, packed
@@ -12,8 +10,6 @@ from triton_kernels import (
     explain,
     flash_attention,
     flash_attention_varlen,
-    record_backends,
-    register_transformers_attention,
     scaled_dot_product_attention,
 )
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -191,34 +187,6 @@ def test_attention_as_transformers_calls_it(additive):
     layer.is_causal = False
     full, _ = transformers_attention(layer, q, k, v, None)
     torch.testing.assert_close(full, flash_attention(q, k, v).transpose(1, 2))
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("transformers") is None or _compat.interpreting(),
-    reason="needs transformers; says nothing of kernels",
-)
-@pytest.mark.parametrize("family", ["Llama", "Gemma2", "GptOss"])
-def test_models_of_transformers_agree_with_their_own_attention(family):
-    import transformers
-
-    register_transformers_attention("ours_by_name")
-    config = getattr(transformers, f"{family}Config")(
-        vocab_size=50, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=64,
-        sliding_window=4, pad_token_id=0, bos_token_id=1, eos_token_id=2, num_local_experts=2,
-        num_experts_per_tok=1, attn_implementation="eager",
-    )  # fmt: skip
-    model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
-    ids = torch.randint(3, 50, (2, 11))
-    padding = torch.ones_like(ids)
-    padding[0, :3] = 0
-    expected = model(ids, attention_mask=padding).logits
-    model.set_attn_implementation("ours_by_name")
-    with record_backends() as record:
-        actual = model(ids, attention_mask=padding).logits
-    assert [name for name, _ in record] == ["flash_attention"] * 2
-    real = padding.bool()
-    torch.testing.assert_close(actual[real], expected[real], rtol=1e-4, atol=1e-5)
 
 
 @of_faces
