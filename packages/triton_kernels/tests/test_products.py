@@ -13,8 +13,9 @@ DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
 @pytest.mark.parametrize("activation", ["silu", "relu"])
 def test_linear_keeps_what_its_gradient_needs_and_no_more(activation, device):
     kernel = registry.get("linear").kernel
-    x, w = (torch.randn(s, device=device, requires_grad=True) for s in ((9, 8), (16, 8)))
-    inputs = registry.get("linear").checked(x, w, activation=activation)
+    shapes = (9, 8), (16, 8), (16,)
+    x, w, bias = (torch.randn(s, device=device, requires_grad=True) for s in shapes)
+    inputs = registry.get("linear").checked(x, w, bias, activation=activation)
     y, kept = kernel.outputs(*inputs)
     assert kept.shape == ((9, 16) if activation == "silu" else (0,))
     (expected,) = torch.autograd.grad(y.sum(), x)
@@ -23,7 +24,7 @@ def test_linear_keeps_what_its_gradient_needs_and_no_more(activation, device):
     (actual,) = torch.autograd.grad(y.sum(), x)
     torch.testing.assert_close(actual, expected)
     with torch.no_grad():
-        assert not registry.get("linear").checked(x, w, activation=activation)[-1]
+        assert not registry.get("linear").checked(x, w, bias, activation=activation)[-1]
 
 
 @pytest.mark.gpu

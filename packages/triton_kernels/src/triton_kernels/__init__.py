@@ -23,9 +23,13 @@ if TYPE_CHECKING:
         use_backend as use_backend,
     )
     from triton_kernels.nn import CrossEntropyLoss as CrossEntropyLoss
+    from triton_kernels.nn import Embedding as Embedding
+    from triton_kernels.nn import GeGLU as GeGLU
+    from triton_kernels.nn import GroupNorm as GroupNorm
     from triton_kernels.nn import JSDivLoss as JSDivLoss
     from triton_kernels.nn import KLDivLoss as KLDivLoss
     from triton_kernels.nn import LayerNorm as LayerNorm
+    from triton_kernels.nn import Linear as Linear
     from triton_kernels.nn import LinearCrossEntropyLoss as LinearCrossEntropyLoss
     from triton_kernels.nn import LoRALinear as LoRALinear
     from triton_kernels.nn import RMSNorm as RMSNorm
@@ -95,11 +99,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CrossEntropyLoss",
+    "Embedding",
     "Explanation",
     "FlashAttention",
+    "GeGLU",
+    "GroupNorm",
     "JSDivLoss",
     "KLDivLoss",
     "LayerNorm",
+    "Linear",
     "LinearCrossEntropyLoss",
     "LoRALinear",
     "RMSNorm",
@@ -164,12 +172,16 @@ __all__ = [
 
 _LAZY = {
     "CrossEntropyLoss": "triton_kernels.nn",
+    "Embedding": "triton_kernels.nn",
     "Explanation": "triton_kernels.backends",
+    "GeGLU": "triton_kernels.nn",
+    "GroupNorm": "triton_kernels.nn",
     "JSDivLoss": "triton_kernels.nn",
     "KLDivLoss": "triton_kernels.nn",
     "FlashAttention": "triton_kernels.ops.attention.faces",
     "LayerNorm": "triton_kernels.nn",
     "LinearCrossEntropyLoss": "triton_kernels.nn",
+    "Linear": "triton_kernels.nn",
     "LoRALinear": "triton_kernels.nn",
     "RMSNorm": "triton_kernels.nn",
     "SwiGLU": "triton_kernels.nn",

@@ -1,4 +1,4 @@
-"""The ops as modules: norms, ``SwiGLU``, losses, ``LoRALinear``.
+"""The ops as modules: norms, gated activations, ``Linear``, ``Embedding``, losses, ``LoRALinear``.
 
 They hold the parameters and the options, and call the function of their op; state dicts are those
 of torch's modules of the same names.
@@ -14,7 +14,10 @@ import torch
 from torch import nn
 
 from triton_kernels import autocast
-from triton_kernels.ops.activations.gated import swiglu
+from triton_kernels.checks import check_tensors, shapes_in_words
+from triton_kernels.errors import DtypeError, ShapeError
+from triton_kernels.ops.activations.elementwise import gelu_named
+from triton_kernels.ops.activations.gated import geglu, swiglu
 from triton_kernels.ops.cross_entropy.checks import checked_options
 from triton_kernels.ops.cross_entropy.op import cross_entropy
 from triton_kernels.ops.divergences.op import (
@@ -24,9 +27,15 @@ from triton_kernels.ops.divergences.op import (
     kl_divergence,
 )
 from triton_kernels.ops.linear_cross_entropy.op import check_products, linear_cross_entropy
-from triton_kernels.ops.lora.op import Weight, lora_linear
+from triton_kernels.ops.gemm.epilogue import check_activation
+from triton_kernels.ops.gemm.linear import linear
+from triton_kernels.ops.gemm.op import check_precision
+from triton_kernels.ops.lora.op import Weight, check_options, lora_linear
+from triton_kernels.ops.norms import rows
+from triton_kernels.ops.norms.group import group_norm
 from triton_kernels.ops.norms.layer import layer_norm
 from triton_kernels.ops.norms.rms import rms_norm
+from triton_kernels.ops.positions.embedding import embedding
 from triton_kernels.ops.quantised.codes import nf4_values, quantise_nf4
 
 
@@ -41,6 +50,9 @@ class RMSNorm(nn.Module):
         elementwise_affine: whether there is a weight, of shape (n,).
         device: of the weight.
         dtype: of the weight.
+
+    Raises:
+        ShapeError, DtypeError: options that ``rms_norm`` would refuse.
     """
 
     def __init__(
@@ -55,6 +67,7 @@ class RMSNorm(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        rows.check_options("RMSNorm", eps, offset, casting)
         self.size, self.eps, self.offset, self.casting = size, eps, offset, casting
         weight = torch.full((size,), 1.0 - offset, device=device, dtype=dtype)
         self.weight = nn.Parameter(weight) if elementwise_affine else None
@@ -105,12 +118,150 @@ class LayerNorm(nn.Module):
         return f"{self.size}, eps={self.eps}"
 
 
+class GroupNorm(nn.Module):
+    """``group_norm`` with its parameters, as torch's.
+
+    Args:
+        groups: into which the channels are divided.
+        channels: the size of the second dimension.
+        eps: added to the variance.
+        affine: whether there are a weight and a bias, of shape (channels,).
+        device: of both.
+        dtype: of both.
+
+    Raises:
+        ShapeError, DtypeError: options that ``group_norm`` would refuse.
+    """
+
+    def __init__(
+        self,
+        groups: int,
+        channels: int,
+        eps: float = 1e-5,
+        *,
+        affine: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        rows.check_eps("GroupNorm", eps)
+        if groups < 1 or channels % groups:
+            raise ShapeError(
+                "GroupNorm", f"{channels} channels in {groups} groups",
+                "a number of groups that divides the channels", "choose another",
+            )  # fmt: skip
+        self.groups, self.channels, self.eps = groups, channels, eps
+        ones = torch.ones(channels, device=device, dtype=dtype)
+        self.weight = nn.Parameter(ones) if affine else None
+        self.bias = nn.Parameter(torch.zeros_like(ones)) if affine else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(samples, channels, ...) to the same; raises as ``group_norm``."""
+        return group_norm(x, self.groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        return f"{self.groups}, {self.channels}, eps={self.eps}"
+
+
 class SwiGLU(nn.Module):
     """``swiglu`` of two tensors, or of one that holds gate and up side by side."""
 
     def forward(self, gate: torch.Tensor, up: torch.Tensor | None = None) -> torch.Tensor:
         """Twice (..., n), or (..., 2n), to (..., n); raises as ``swiglu``."""
         return swiglu(gate, up)
+
+
+class GeGLU(nn.Module):
+    """``geglu`` of two tensors, or of one that holds gate and up side by side.
+
+    Args:
+        approximate: ``none`` (exact) or ``tanh``.
+
+    Raises:
+        DtypeError: there is no such gelu.
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        gelu_named("GeGLU", approximate)
+        self.approximate = approximate
+
+    def forward(self, gate: torch.Tensor, up: torch.Tensor | None = None) -> torch.Tensor:
+        """Twice (..., n), or (..., 2n), to (..., n); raises as ``geglu``."""
+        return geglu(gate, up, self.approximate)
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        return f"approximate={self.approximate!r}"
+
+
+class Linear(nn.Linear):
+    """``linear``: torch's layer, begun as torch begins it, then activation and residual at once.
+
+    Args:
+        in_features: columns of x.
+        out_features: columns of the result.
+        bias: whether there is one.
+        activation: ``none``, ``relu``, ``gelu``, ``gelu_tanh`` or ``silu``.
+        precision: how float32 is multiplied: ``ieee``, ``tf32`` or ``tf32x3``.
+        device: of weight and bias.
+        dtype: of weight and bias.
+
+    Raises:
+        DtypeError: an activation or precision that ``linear`` would refuse.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        activation: str = "none",
+        precision: str = "ieee",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        check_activation("Linear", activation)
+        check_precision("Linear", precision)
+        super().__init__(in_features, out_features, bias, device=device, dtype=dtype)
+        self.activation, self.precision = activation, precision
+
+    def forward(self, x: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """(..., m, k), and a residual of the result's shape, to (..., m, n); raises as
+        ``linear``."""
+        options = (self.bias, residual, self.activation)
+        return linear(x, self.weight, *options, precision=self.precision)
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        return f"{super().extra_repr()}, activation={self.activation!r}"
+
+
+class Embedding(nn.Embedding):
+    """``embedding``: torch's table, begun as torch begins it, without its further options.
+
+    Args:
+        rows: of the table: how many ids there are.
+        columns: of the table: the size of a row.
+        device: of the table.
+        dtype: of the table.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(rows, columns, device=device, dtype=dtype)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ids of any shape, int64 or int32, to (*shape, columns); raises as ``embedding``."""
+        return embedding(self.weight, ids)
 
 
 class CrossEntropyLoss(nn.Module):
@@ -257,6 +408,12 @@ class LoRALinear(nn.Module):
         bias: (n,), frozen too, or None.
         nf4: whether to keep the weight as NF4 codes; k is a multiple of 64 then.
         dtype: of the factors; None: the weight's. They are cast to x's for the product.
+
+    ``.to(dtype)`` casts all but the scales of NF4 codes, which are float32 always.
+
+    Raises:
+        ShapeError, DtypeError: a weight that is no matrix, a rank below 1, or numbers that
+            ``lora_linear`` would refuse.
     """
 
     weight: torch.Tensor | None
@@ -276,6 +433,16 @@ class LoRALinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        check_tensors("LoRALinear", weight=weight)
+        if weight.dim() != 2:
+            raise ShapeError("LoRALinear", shapes_in_words(weight=weight), "(n, k)", "reshape it")
+        if isinstance(rank, bool) or not isinstance(rank, int):
+            raise DtypeError(
+                "LoRALinear", f"rank of type {type(rank).__name__}", "an int", "pass one"
+            )
+        if rank < 1:
+            raise ShapeError("LoRALinear", f"rank {rank}", "1 or more", "pass e.g. 8")
+        check_options("LoRALinear", 1.0 if alpha is None else alpha, p)
         n, k = weight.shape
         self.rank, self.p = rank, p
         self.scaling = 1.0 if alpha is None else alpha / rank
@@ -289,6 +456,14 @@ class LoRALinear(nn.Module):
         self.lora_a = nn.Parameter(torch.empty(rank, k, device=weight.device, dtype=dtype))
         self.lora_b = nn.Parameter(torch.zeros(n, rank, device=weight.device, dtype=dtype))
         nn.init.kaiming_uniform_(self.lora_a, a=math.sqrt(5))
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Any:
+        """As torch moves and casts a module, but the scales stay float32, with all their bits."""
+        scale = self.scale
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if scale is not None and self.scale is not None and self.scale.dtype is not scale.dtype:
+            self.scale = scale.to(self.scale.device)
+        return self
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, rank: int, **options: Any) -> LoRALinear:

@@ -40,6 +40,11 @@ def check(
             op, shapes_in_words(residual=residual), f"the result's shape, {tuple(shape)}",
             "expand it",
         )  # fmt: skip
+    check_activation(op, activation)
+
+
+def check_activation(op: str, activation: str) -> None:
+    """Raises DtypeError unless there is such an activation."""
     if activation not in ACTIVATIONS:
         raise DtypeError(
             op, f"activation {activation!r}", f"one of {', '.join(ACTIVATIONS)}", "name one"

@@ -45,13 +45,19 @@ def _check_codes(codes: torch.Tensor, scale: torch.Tensor, x: torch.Tensor) -> i
     return n
 
 
+def check_options(op: str, scaling: float, p: float) -> None:
+    """A finite number and a probability."""
+    _check_number(op, "scaling", scaling, "a finite number", lambda s: abs(s) < math.inf)
+    _check_number(op, "p", p, "0 <= p <= 1", lambda p: 0 <= p <= 1)
+
+
 def _check_number(
-    name: str, value: float, expected: str, fits: Callable[[float], bool]
+    op: str, name: str, value: float, expected: str, fits: Callable[[float], bool]
 ) -> None:  # fmt: skip
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DtypeError(_NAME, f"{name} of type {type(value).__name__}", "a number", "pass one")
+        raise DtypeError(op, f"{name} of type {type(value).__name__}", "a number", "pass one")
     if not fits(value):
-        raise ShapeError(_NAME, f"{name} {value}", expected, "choose another")
+        raise ShapeError(op, f"{name} {value}", expected, "choose another")
 
 
 def _checked(
@@ -85,8 +91,7 @@ def _checked(
         )  # fmt: skip
     if bias is not None and tuple(bias.shape) != (n,):
         raise ShapeError(_NAME, shapes_in_words(bias=bias), f"bias of ({n},)", "pass one a row")
-    _check_number("scaling", scaling, "a finite number", lambda s: abs(s) < math.inf)
-    _check_number("p", p, "0 <= p <= 1", lambda p: 0 <= p <= 1)
+    check_options(_NAME, scaling, p)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise DtypeError(_NAME, f"seed of type {type(seed).__name__}", "an int", "pass one")
     if not 0 <= seed < 2**63:

@@ -46,6 +46,12 @@ def checked(
     if x.dim() == 0:
         raise ShapeError(op, shapes_in_words(x=x), "one dimension or more", "unsqueeze it")
     weight, bias = check_parameters(op, x, x.shape[-1:], weight, bias)
+    check_options(op, eps, offset, casting)
+    return x, residual, weight, bias, float(eps), float(offset), casting, centered
+
+
+def check_options(op: str, eps: float, offset: float, casting: str) -> None:
+    """Finite numbers, eps not negative, and a casting that there is."""
     check_eps(op, eps)
     if isinstance(offset, bool) or not isinstance(offset, int | float):
         raise DtypeError(op, f"offset of type {type(offset).__name__}", "a number", "pass 0 or 1")
@@ -53,7 +59,6 @@ def checked(
         raise ShapeError(op, f"offset {offset}", "a finite number", "pass 0 or 1")
     if casting not in CASTINGS:
         raise DtypeError(op, f"casting {casting!r}", f"one of {', '.join(CASTINGS)}", "name one")
-    return x, residual, weight, bias, float(eps), float(offset), casting, centered
 
 
 def check_parameters(
