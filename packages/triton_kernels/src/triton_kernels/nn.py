@@ -26,10 +26,10 @@ from triton_kernels.ops.divergences.op import (
     js_divergence,
     kl_divergence,
 )
-from triton_kernels.ops.linear_cross_entropy.op import check_products, linear_cross_entropy
 from triton_kernels.ops.gemm.epilogue import check_activation
 from triton_kernels.ops.gemm.linear import linear
 from triton_kernels.ops.gemm.op import check_precision
+from triton_kernels.ops.linear_cross_entropy.op import check_products, linear_cross_entropy
 from triton_kernels.ops.lora.op import Weight, check_options, lora_linear
 from triton_kernels.ops.norms import rows
 from triton_kernels.ops.norms.group import group_norm
