@@ -2,7 +2,8 @@
 
 y_i = W[ids_i];  dW_v = Σ over i with ids_i = v of dy_i. The numbers are sorted first, so that those
 who share a row stand together, and each row learns where its own begin. Then every row of dW is
-written once: as zeros, or as the sum of its gradients, in the order they came, in float32.
+written once: as zeros, or as the sum of its gradients, in the order they came, in float32. Of a
+frequent number each 64 neighbours are added up by a program of their own first.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -47,6 +48,9 @@ def backward_reference(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torc
 
 # --- portable -------------------------------------------------------------------------------------
 
+_PART = 64
+"""Neighbours among the sorted numbers whose gradients are added up at once if they are equal."""
+
 
 @triton.jit
 def _gather(ids_ptr, weight_ptr, y_ptr, n_rows, n_columns, weight_row, COLUMNS: tl.constexpr):
@@ -80,9 +84,30 @@ def _begin(ids_ptr, begins_ptr, n_ids, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def _add_parts(
+    ids_ptr, order_ptr, grad_ptr, parts_ptr, n_columns, grad_row,
+    PART: tl.constexpr, LINES: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """The sum of PART neighbours among the sorted numbers, if all are equal."""
+    part = tl.program_id(0).to(tl.int64)
+    row = tl.load(ids_ptr + part * PART)
+    last = tl.load(ids_ptr + part * PART + PART - 1)
+    if (row >= 0) & (row == last):
+        columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+        mask = columns < n_columns
+        sums = tl.zeros((COLUMNS,), tl.float32)
+        for start in range(0, PART, LINES):
+            source = tl.load(order_ptr + part * PART + start + tl.arange(0, LINES))
+            at = grad_ptr + source[:, None] * grad_row + columns[None, :]
+            x = tl.load(at, mask=mask[None, :], other=0.0)
+            sums += tl.sum(x.to(tl.float32), axis=0)
+        tl.store(parts_ptr + part * n_columns + columns, sums, mask=mask)
+
+
+@triton.jit
 def _add_up(
-    begins_ptr, ids_ptr, order_ptr, grad_ptr, dw_ptr, n_ids, n_columns, grad_row,
-    COLUMNS: tl.constexpr,
+    begins_ptr, ids_ptr, order_ptr, grad_ptr, parts_ptr, dw_ptr, n_ids, n_columns, grad_row,
+    PART: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0)
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
@@ -91,9 +116,16 @@ def _add_up(
     sums = tl.zeros((COLUMNS,), tl.float32)
     same = line >= 0
     while same:
-        source = tl.load(order_ptr + line)
-        sums += tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
-        line += 1
+        aligned = (line % PART == 0) & (line + PART <= n_ids)
+        last = tl.load(ids_ptr + line + PART - 1, mask=aligned, other=-1)
+        if last == row:
+            part = (line // PART).to(tl.int64)
+            sums += tl.load(parts_ptr + part * n_columns + columns, mask=mask, other=0.0)
+            line += PART
+        else:
+            source = tl.load(order_ptr + line)
+            sums += tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
+            line += 1
         following = tl.load(ids_ptr + line, mask=line < n_ids, other=-1)
         same = following == row
     tl.store(dw_ptr + row.to(tl.int64) * n_columns + columns, sums, mask=mask)
@@ -133,10 +165,18 @@ def backward_portable(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torch
     )  # fmt: skip
     ordered, order = torch.sort(inside, stable=True)
     launch(_begin, (cdiv(n_ids, 256),), (ordered, begins), (n_ids,), BLOCK=256, num_warps=4)
+    parts = torch.empty((n_ids // _PART, n_columns), dtype=torch.float32, device=grad.device)
+    if len(parts):
+        block = min(1024, next_power_of_2(n_columns))
+        launch(
+            _add_parts, (len(parts), cdiv(n_columns, block)), (ordered, order, grad, parts),
+            (n_columns, grad.stride(0)), PART=_PART, LINES=8, COLUMNS=block, num_warps=4,
+        )  # fmt: skip
     block = min(4096, next_power_of_2(n_columns))
     launch(
-        _add_up, (rows, cdiv(n_columns, block)), (begins, ordered, order, grad, dw),
-        (n_ids, n_columns, grad.stride(0)), COLUMNS=block, num_warps=max(1, block // 512),
+        _add_up, (rows, cdiv(n_columns, block)), (begins, ordered, order, grad, parts, dw),
+        (n_ids, n_columns, grad.stride(0)),
+        PART=_PART, COLUMNS=block, num_warps=max(1, block // 512),
     )  # fmt: skip
     return dw
 
@@ -257,7 +297,7 @@ def _samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
         ids = torch.randint(max(weight.shape[0], 1), shape, device=device)
         return Sample(name, (weight,), {"ids": ids})
 
-    for rows, columns, *shape in ((7, 5, 6), (9, 8, 2, 3), (40, 65, 30), (3, 40, 50), (5, 4, 0)):
+    for rows, columns, *shape in ((7, 5, 6), (9, 8, 2, 3), (40, 65, 30), (2, 40, 300), (5, 4, 0)):
         yield call(f"{rows}x{columns}, {shape}", make(rows, columns), *shape)
     yield call("one id", make(4, 6))
     yield call("transposed", make(33, 40).t(), 9)
@@ -280,12 +320,17 @@ def _cost(weight: torch.Tensor, ids: torch.Tensor) -> Cost:
     return Cost(2 * moved, moved + weight.nbytes, 0, moved)
 
 
-def _case(rows: int, columns: int, n: int) -> Case:
+def _case(rows: int, columns: int, n: int, words: bool = False) -> Case:
+    """``words``: of rank k with a probability of 1/k, as words come (Zipf), not all alike."""
+
     def make(device: torch.device) -> Sample:
         weight = torch.randn(rows, columns, device=device, dtype=torch.bfloat16)
-        return Sample("", (weight,), {"ids": torch.randint(rows, (n,), device=device)})
+        ids = torch.randint(rows, (n,), device=device)
+        if words:
+            ids = (rows ** torch.rand(n, device=device)).long() - 1
+        return Sample("", (weight,), {"ids": ids})
 
-    return Case(f"{n} of {rows}x{columns} bfloat16", make)
+    return Case(f"{n} of {rows}x{columns} bfloat16{', as words come' if words else ''}", make)
 
 
 OPS = (
@@ -293,7 +338,7 @@ OPS = (
         name="embedding", summary="rows of a table by number", function=embedding, kernel=_kernel,
         gradients=(_gradient,), checked=_checked, torch_function=_torch_embedding, dtypes=FLOATS,
         samples=_samples, errors=_errors, cost=_cost, bound="memory",
-        cases=(_case(128256, 4096, 16384),),
+        cases=(_case(128256, 4096, 16384), _case(128256, 4096, 16384, words=True)),
         source="a product with a one-hot matrix; Bengio et al. 2003, A neural probabilistic "
         "language model, section 2",
     ),
