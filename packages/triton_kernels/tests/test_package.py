@@ -78,6 +78,15 @@ def test_no_submodule_is_named_as_one_of_theirs(name):
     assert importlib.util.find_spec(f"triton_kernels.{name}") is None
 
 
+def test_custom_ops_can_be_registered_before_they_are_used():
+    code = (
+        "import torch, triton_kernels as t; ops = torch.ops.roadmap_kernels; "
+        "before = hasattr(ops, 'softmax'); t.register_ops(); "
+        "print(before, all(hasattr(ops, name) for name in t.op_names()))"
+    )
+    assert run(code) == "False True\n"
+
+
 def test_an_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'attention'"):
         triton_kernels.attention  # noqa: B018

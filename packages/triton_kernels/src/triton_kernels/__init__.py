@@ -155,6 +155,7 @@ __all__ = [
     "reduce_max",
     "reduce_mean",
     "reduce_sum",
+    "register_ops",
     "register_transformers_attention",
     "relu",
     "rms_norm",
@@ -214,6 +215,15 @@ def explain(op: str, *args: Any, backend: str | None = None, **kwargs: Any) -> E
         call = f"explain({op!r}, {', '.join(signature.parameters)})"
         raise errors.DtypeError(op, given, call, "pass what the op itself takes") from None
     return kernel.explain(*checked(*args, **kwargs), backend=backend)
+
+
+def register_ops() -> None:
+    """Registers all custom ops, ``torch.ops.roadmap_kernels.*``, as a program that loads an
+    exported or compiled graph needs them; else an op's are registered when it is first used."""
+    from triton_kernels import registry
+
+    for name in op_names():
+        registry.get(name)
 
 
 def __getattr__(name: str) -> Any:
