@@ -38,9 +38,10 @@ def _terms(
         return loss, loss + x.exp(), -x.exp()
     larger = torch.maximum(x, y).detach()
     shift = torch.where(larger == -torch.inf, 0.0, larger)
-    # Differences from the larger of the two: log m itself would round away what they differ by.
-    mixed = beta * (y - shift).exp() + (1 - beta) * (x - shift).exp()
-    log_mixed = torch.where(mixed == 0, 1.0, mixed).log()
+    # Differences from the larger of the two: log m itself would round away what they differ by. And
+    # from 1: rounded to float32, beta and 1 - beta need not add up to it.
+    beyond = beta * torch.expm1(y - shift) + (1 - beta) * torch.expm1(x - shift)
+    log_mixed = torch.where(larger == -torch.inf, 0.0, beyond).log1p()
     by_x = (1 - beta) * _product(x.exp(), x - shift - log_mixed)
     by_y = beta * _product(y.exp(), y - shift - log_mixed)
     return by_x + by_y, by_x, by_y
