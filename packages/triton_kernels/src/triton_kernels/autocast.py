@@ -4,7 +4,7 @@
 - Ops that join tensors take them in the widest of their dtypes, as torch promotes: ``promoted``.
 - All others take what they are given. For most of them torch's list asks for float32: the kernels
   work in float32 whatever they read, but here the result has its input's dtype, as memory is what
-  limits these ops.
+  limits these ops. (Losses are float32 in any case.)
 
 Where autocast is off nothing changes: two dtypes are a DtypeError of the op's checks.
 """
