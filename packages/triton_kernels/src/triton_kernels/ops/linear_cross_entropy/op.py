@@ -190,7 +190,8 @@ def linear_cross_entropy(
         x: (rows, columns), any strides; float16, bfloat16, float32, or float64 (reference).
         weight: (classes, columns), of x's dtype: the output layer's.
         target: (rows,), int64 or int32: each row's class.
-        ignore_index: as in ``cross_entropy``, like the next four and check_targets.
+        ignore_index: as in ``cross_entropy``, like the next four and check_targets; but x's rows
+            that do not count must be finite, as the weight's gradient multiplies them by 0.
         label_smoothing: the share of the target that is spread over the classes.
         z_loss: adds z_loss·(log Σ exp)² a row.
         soft_cap: the logits become cap·tanh(logits / cap) first; None: they stay.
