@@ -177,7 +177,8 @@ def test_a_product_of_another_dtype_takes_another_launch(monkeypatch):
     monkeypatch.setattr(_compat.Launch, "__call__", lambda self, *tensors: taken.append(self))
     a = torch.zeros(16, 32).to(torch.float8_e4m3fn)
     for dtype in (torch.bfloat16, torch.float16, torch.bfloat16):
-        portable.matmul_fp8(a, a.t(), torch.ones(1), torch.ones(1), dtype)
+        one = torch.ones(1)
+        portable.matmul_fp8(a, a.t(), one, one, None, None, dtype, "none")
     assert taken[0] is taken[2] is not taken[1]
 
 

@@ -51,6 +51,23 @@ def triton_refuses(x: torch.Tensor, *others: Any) -> str | None:
     return None
 
 
+def gluon_refuses(x: torch.Tensor, oldest: tuple[int, int] | None = None) -> str | None:
+    """Why a kernel in Gluon cannot take tensors such as x, or None: one for Hopper alone, or for
+    all compute capabilities from ``oldest`` on."""
+    if reason := triton_refuses(x):
+        return reason
+    if _compat.interpreting():
+        return "Gluon has no interpreter"
+    if not _compat.has_gluon():
+        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
+    capability = _compat.device_of(x.device).capability
+    if oldest is None and capability != (9, 0):
+        return "it needs compute capability 9.0 (Hopper)"
+    if oldest is not None and capability < oldest:
+        return f"it needs compute capability {oldest[0]}.{oldest[1]} or later"
+    return None
+
+
 _NAMES: set[str] = set()
 """Of the backends of all rooms so far imported: a wish is for one of these."""
 

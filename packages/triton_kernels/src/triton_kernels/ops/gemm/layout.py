@@ -6,9 +6,8 @@ import functools
 
 import torch
 
-from triton_kernels import _compat
 from triton_kernels._compat import Layout
-from triton_kernels.backends import triton_refuses
+from triton_kernels.backends import gluon_refuses
 
 ALIGNMENT = 16
 """Bytes that a descriptor's base and strides must be a multiple of."""
@@ -43,14 +42,8 @@ def hopper_refuses(
     turned: bool = False,
 ) -> str | None:  # fmt: skip
     """Why the Gluon kernel cannot multiply these matrices, or None; ``turned``: a by bᵀ."""
-    if reason := triton_refuses(a):
+    if reason := gluon_refuses(a):
         return reason
-    if _compat.interpreting():
-        return "Gluon has no interpreter"
-    if not _compat.has_gluon():
-        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
-    if _compat.device_of(a.device).capability != (9, 0):
-        return "it needs compute capability 9.0 (Hopper)"
     if a.dtype is torch.float32:
         if precision != "tf32":
             return 'it multiplies float32 by tf32 only: precision="tf32"'

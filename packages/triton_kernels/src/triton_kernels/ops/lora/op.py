@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat, autocast, definition
-from triton_kernels.backends import Backend, triton_refuses, wish
+from triton_kernels.backends import Backend, gluon_refuses, triton_refuses, wish
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
@@ -104,14 +104,8 @@ def _hopper_refuses(
     scale: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, *others: Any,
 ) -> str | None:  # fmt: skip
     """Why the Gluon kernel cannot take these, or None; what is strided is copied for it."""
-    if reason := triton_refuses(x):
+    if reason := gluon_refuses(x):
         return reason
-    if _compat.interpreting():
-        return "Gluon has no interpreter"
-    if not _compat.has_gluon():
-        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
-    if _compat.device_of(x.device).capability != (9, 0):
-        return "it needs compute capability 9.0 (Hopper)"
     if x.dtype not in (torch.float16, torch.bfloat16):
         return "it multiplies float16 and bfloat16 only"
     (r, k), n = a.shape, b.shape[0]

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from triton_kernels import _compat, autocast
+from triton_kernels import autocast
 from triton_kernels._compat import starts_aligned
-from triton_kernels.backends import Backend, triton_refuses
+from triton_kernels.backends import Backend, gluon_refuses, triton_refuses
 from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel, detached
@@ -108,14 +108,8 @@ def _checked_int8(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> 
 
 def _gluon_refuses(x: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> str | None:
     """Why a kernel in Gluon cannot take these inputs, or None."""
-    if reason := triton_refuses(x):
+    if reason := gluon_refuses(x, (8, 0)):
         return reason
-    if _compat.interpreting():
-        return "Gluon has no interpreter"
-    if not _compat.has_gluon():
-        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
-    if _compat.device_of(x.device).capability < (8, 0):
-        return "it needs compute capability 8.0 (Ampere) or later"
     if codes.is_contiguous() and not starts_aligned(codes):
         return "codes do not begin at a multiple of 16 bytes"
     return None
