@@ -135,7 +135,7 @@ def test_what_is_no_number_stays_in_its_sequence(size):
 
     def run(q, k, v, grad):
         leaves = [x.clone().requires_grad_() for x in (q, k, v)]
-        y = flash_attention_varlen(*leaves, ends, ends, 290, 290, causal=True)
+        y = flash_attention_varlen(*leaves, ends, ends, 290, 290, causal=True, check=False)
         return y.detach(), *torch.autograd.grad(y, leaves, grad)
 
     clean = run(*inputs)
@@ -226,7 +226,9 @@ def test_a_deterministic_backward_of_packed_sequences_repeats(size):
 
     def run(**options):
         leaves = [x.detach().requires_grad_() for x in inputs]
-        y = flash_attention_varlen(*leaves, ends, ends, 400, 400, causal=True, **options)
+        y = flash_attention_varlen(
+            *leaves, ends, ends, 400, 400, causal=True, check=False, **options
+        )
         return torch.autograd.grad(y, leaves, grad)
 
     with record_backends() as record:
