@@ -33,3 +33,17 @@ def test_a_latent_serves_all_heads(rows, ragged, length):
     wanted, wanted_lse = mla_decode_attention(*exact, backend="reference", **options)
     assert (output[one] - wanted).norm() <= 0.01 * wanted.norm()
     assert torch.allclose(lse[one], wanted_lse, atol=2e-3)
+
+
+@pytest.mark.parametrize("heads", [16, 128])
+def test_a_maximum_that_grows_from_tile_to_tile(heads):
+    """Of some rows and not of others, by more and by less than what a reference is left at."""
+    query = torch.randn(2, heads, 1, SIZE, device="cuda").bfloat16()
+    growing = torch.linspace(0.1, 4, 1000, device="cuda")[:, None]
+    cache = (torch.randn(2, 1000, SIZE, device="cuda") * growing).bfloat16()
+    options = {"scale": SIZE**-0.5, "return_lse": True}
+    output, lse = mla_decode_attention(query, cache, RANK, **options)
+    exact = (query.float(), cache.float(), RANK)
+    wanted, wanted_lse = mla_decode_attention(*exact, backend="reference", **options)
+    assert (output - wanted).norm() <= 0.01 * wanted.norm()
+    assert torch.allclose(lse, wanted_lse, atol=2e-3)

@@ -1,6 +1,6 @@
 """Decoding over latents (MLA, absorbed) on Hopper: shares of the keys, descriptors, the launch.
 
-The kernels are in ``hopper_latent_few``, for up to 64 rows (heads times new tokens), and in
+The kernels are in ``hopper_latent_few``, for up to 32 rows (heads times new tokens), and in
 ``hopper_latent_many``.
 """
 
@@ -42,15 +42,16 @@ def _plan(query: Layout, keys: Layout, beside: tuple[Layout | None, ...], scale:
     capacity = page if table is None else page * table.shape[1]
     options: dict[str, Any]
     if heads * tokens <= LATENT_FEW:
-        rows = max(16, min(64, 1 << (heads * tokens - 1).bit_length()))
-        warps = 8 if rows == 64 else 4
-        kernel, constants = hopper_latent_few.share, {"ROWS": rows, "WARPS": warps}
-        options = {"num_warps": warps, "launch_pdl": True}
+        kernel, tile = hopper_latent_few.share, hopper_latent_few.KEYS.value
+        rows = max(16, 1 << (heads * tokens - 1).bit_length())
+        constants, options = {"ROWS": rows}, {"num_warps": 4, "launch_pdl": True}
+        width = LATENT_RANK // 2
     else:
-        rows, kernel, constants = LATENT_ROWS, hopper_latent_many.share, {}
-        options = {"num_warps": 4, "maxnreg": 168}
+        kernel, tile = hopper_latent_many.share, hopper_latent_many.KEYS.value
+        rows, constants, width = LATENT_ROWS, {}, LATENT_RANK
+        options = {"num_warps": 4, "maxnreg": 168, "launch_pdl": True}
     row_tiles = -(-heads * tokens // rows)
-    # At most one block of threads for each processor, of four tiles or more.
+    # At most one block of threads for each processor, of four pieces of a page or more.
     processors = _compat.device_of(query.device).processors
     splits = min(processors // (batch * row_tiles), -(-capacity // (4 * LATENT_KEYS)))
     splits = max(1, splits)
@@ -62,8 +63,8 @@ def _plan(query: Layout, keys: Layout, beside: tuple[Layout | None, ...], scale:
         ),
         constants, options,
         {
-            1: functools.partial(descriptor, rows=LATENT_KEYS, width=LATENT_RANK // 2),
-            2: functools.partial(descriptor, rows=LATENT_KEYS, width=LATENT_ROTATED),
+            1: functools.partial(descriptor, rows=tile, width=width),
+            2: functools.partial(descriptor, rows=tile, width=LATENT_ROTATED),
         },
     )  # fmt: skip
     return _Plan(launch, splits)

@@ -8,8 +8,8 @@ columns by rows, out of the latents read crosswise::
     output  (columns, rows) = latentsᵀ (512, keys) · weights (keys, rows)
 
 So the tensor cores are busy half of the time that a tile takes to come, and one block of threads
-for each processor, which keeps two tiles in shared memory, reads as fast as the memory gives. Up to
-32 rows one warpgroup makes all; of 64 two share the rows of the scores and the output's columns.
+for each processor, which keeps two tiles in shared memory, reads as fast as the memory gives. One
+warpgroup makes all, for up to 32 rows.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -32,7 +32,6 @@ from triton_kernels._gluon import (
 )
 from triton_kernels.ops.attention.hopper_latent_parts import (
     HALF,
-    KEYS,
     ROTATED,
     SIZES,
     ask,
@@ -43,6 +42,8 @@ from triton_kernels.ops.attention.hopper_latent_parts import (
 )
 from triton_kernels.ops.attention.hopper_parts import matrix
 
+KEYS = gl.constexpr(64)
+"""Keys of a tile."""
 _SLOTS = gl.constexpr(2)
 """Tiles in shared memory."""
 _LN2 = gl.constexpr(math.log(2))
@@ -61,7 +62,7 @@ def _ask(blocks, full, slots, slot, block, key):
 def share(
     q, halves, rotated, output, lse, lengths, table,
     group, tokens, page, capacity, row_tiles, splits, batches, q_batch, q_head, q_token,
-    table_batch, scale, ROWS: gl.constexpr, WARPS: gl.constexpr,
+    table_batch, scale, ROWS: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of the latents: blocks (1, 1, 64, 256) and (1, 1, 64, 64)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -85,7 +86,9 @@ def share(
     slots = (low_slots, high_slots, last_slots)
 
     tl.extra.cuda.gdc_wait()  # the kernel before has ended: this one may have started early
-    row, split, batch, keys, start, tiles = share_of(lengths, capacity, row_tiles, splits, ROWS)
+    row, split, batch, keys, start, tiles = share_of(
+        lengths, capacity, row_tiles, splits, ROWS, KEYS
+    )
     for each in gl.static_range(_SLOTS):
         if each < tiles:
             block, key = place_of(table, batch, start + each * KEYS, page, table_batch)
@@ -93,18 +96,17 @@ def share(
     tl.extra.cuda.gdc_launch_dependents()
 
     q += batch.to(gl.int64) * q_batch
-    q_low = fetch_query(q, q_head, q_token, row, tokens, group, ROWS, 0, HALF, WARPS)
-    q_high = fetch_query(q, q_head, q_token, row, tokens, group, ROWS, HALF, HALF, WARPS)
-    q_last = fetch_query(q, q_head, q_token, row, tokens, group, ROWS, 2 * HALF, ROTATED, WARPS)
+    q = (q, q_head, q_token)
+    q_low = fetch_query(q, row, tokens, group, ROWS, 0, HALF)
+    q_high = fetch_query(q, row, tokens, group, ROWS, HALF, HALF)
+    q_last = fetch_query(q, row, tokens, group, ROWS, 2 * HALF, ROTATED)
     shared: gl.constexpr = gl.NVMMASharedLayout.get_default_for([ROWS, KEYS], dtype)
     p_slot = gl.allocate_shared_memory(dtype, [ROWS, KEYS], shared)
     fence_async_shared()
     thread_barrier()
 
-    S: gl.constexpr = gl.NVMMADistributedLayout(
-        [3, 0], [4, WARPS // 4], [16, ROWS * 4 // WARPS, 16]
-    )
-    OUT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [WARPS, 1], [16, ROWS, 16])
+    S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, ROWS, 16])
+    OUT: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, ROWS, 16])
     BY_ROW: gl.constexpr = gl.SliceLayout(0, S)
     OUT_BY_ROW: gl.constexpr = gl.SliceLayout(0, OUT)
     zeros = gl.zeros([KEYS, ROWS], gl.float32, S)
@@ -144,8 +146,8 @@ def share(
         if lengths is not None:
             valid = keys - start - tile * KEYS
             if valid < KEYS:
-                clear_half(low, valid, WARPS)
-                clear_half(high, valid, WARPS)
+                clear_half(low, valid)
+                clear_half(high, valid)
         thread_barrier()
         total = total * fade + gl.sum(weights, 0)
         fade = gl.convert_layout(fade, OUT_BY_ROW)[None, :]

@@ -12,15 +12,15 @@ from __future__ import annotations
 from triton_kernels._gluon import fence_async_shared, gl, gluon, load_async, mbarrier
 from triton_kernels.ops.attention import layout
 
-KEYS, HALF, ROTATED = (
-    gl.constexpr(x) for x in (layout.LATENT_KEYS, layout.LATENT_RANK // 2, layout.LATENT_ROTATED)
-)
+HALF, ROTATED = (gl.constexpr(x) for x in (layout.LATENT_RANK // 2, layout.LATENT_ROTATED))
 SIZES = ("group", "tokens", "page", "capacity", "row_tiles", "splits", "batches")
 """Parameters that a kernel is not compiled anew for."""
 
 
 @gluon.jit
-def share_of(lengths, capacity, row_tiles, splits, ROWS: gl.constexpr):
+def share_of(
+    lengths, capacity, row_tiles, splits, ROWS: gl.constexpr, KEYS: gl.constexpr
+):  # fmt: skip
     """A program's first row, split, batch, keys of the sequence, the first of its own, its tiles.
 
     Row tiles of the same latents run side by side, so that all but one read them from L2.
@@ -56,25 +56,35 @@ def ask(latents, full, slots, slot, block, key, FIRST: gl.constexpr):
 
 
 @gluon.jit
-def fetch_query(
-    q, q_head, q_token, row, tokens, group, ROWS: gl.constexpr, FIRST: gl.constexpr,
-    WIDTH: gl.constexpr, WARPS: gl.constexpr,
+def query_at(
+    q, row, tokens, group, ROWS: gl.constexpr, FIRST: gl.constexpr, WIDTH: gl.constexpr,
+    LAYOUT: gl.constexpr,
 ):  # fmt: skip
-    """Columns of the rows, in shared memory; heads and tokens lie in any strides."""
+    """Columns of the rows; ``q`` is a pointer with the strides of heads and tokens."""
+    pointer, of_head, of_token = q
+    rows = row + gl.arange(0, ROWS, gl.SliceLayout(1, LAYOUT))
+    columns = FIRST + gl.arange(0, WIDTH, gl.SliceLayout(0, LAYOUT))
+    at = pointer + (rows // tokens).to(gl.int64) * of_head + (rows % tokens).to(gl.int64) * of_token
+    return gl.load(at[:, None] + columns[None, :], mask=(rows < group * tokens)[:, None], other=0.0)
+
+
+@gluon.jit
+def fetch_query(
+    q, row, tokens, group, ROWS: gl.constexpr, FIRST: gl.constexpr, WIDTH: gl.constexpr
+):  # fmt: skip
+    """The same in shared memory."""
     LANES: gl.constexpr = WIDTH // 8
-    layout: gl.constexpr = gl.BlockedLayout([1, 8], [32 // LANES, LANES], [WARPS, 1], [1, 0])
-    rows = row + gl.arange(0, ROWS, gl.SliceLayout(1, layout))
-    columns = FIRST + gl.arange(0, WIDTH, gl.SliceLayout(0, layout))
-    at = q + (rows // tokens).to(gl.int64) * q_head + (rows % tokens).to(gl.int64) * q_token
-    x = gl.load(at[:, None] + columns[None, :], mask=(rows < group * tokens)[:, None], other=0.0)
+    layout: gl.constexpr = gl.BlockedLayout([1, 8], [32 // LANES, LANES], [4, 1], [1, 0])
+    x = query_at(q, row, tokens, group, ROWS, FIRST, WIDTH, layout)
     shared: gl.constexpr = gl.NVMMASharedLayout.get_default_for([ROWS, WIDTH], x.dtype)
     return gl.allocate_shared_memory(x.dtype, [ROWS, WIDTH], shared, x)
 
 
 @gluon.jit
-def clear_half(slot, valid, WARPS: gl.constexpr):
+def clear_half(slot, valid):
     """Zeros for a half's rows from ``valid`` on: beyond a sequence the cache may hold anything."""
-    layout: gl.constexpr = gl.BlockedLayout([1, 8], [1, 32], [WARPS, 1], [1, 0])
+    layout: gl.constexpr = gl.BlockedLayout([1, 8], [1, 32], [4, 1], [1, 0])
+    KEYS: gl.constexpr = slot.shape[0]
     row = gl.arange(0, 8, gl.SliceLayout(1, layout))[:, None]
     for first in gl.static_range(0, KEYS, 8):
         if valid < first + 8:

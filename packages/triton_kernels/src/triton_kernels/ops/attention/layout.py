@@ -22,10 +22,10 @@ LATENT_RANK, LATENT_ROTATED = 512, 64
 """Columns of a latent and of its rotated part, as DeepSeek-V2 and V3 have them."""
 LATENT_ROWS = 64
 """Heads times tokens that a block of threads decodes for."""
-LATENT_FEW = 64
+LATENT_FEW = 32
 """Up to as many rows the products are made crosswise, by a kernel that leaves none empty."""
 LATENT_KEYS = 64
-"""Keys of a tile, which lie in one page."""
+"""Pages hold a multiple of as many keys, so that a tile lies in one page."""
 
 
 def block_width(width: int) -> int:
@@ -82,7 +82,7 @@ def latent_refuses(
     if (value_size, size - value_size) != (LATENT_RANK, LATENT_ROTATED):
         return f"it is made for latents of {LATENT_RANK} + {LATENT_ROTATED} columns"
     if page_table is not None and keys.shape[2] % LATENT_KEYS:
-        return f"its tiles of {LATENT_KEYS} keys lie in one page"
+        return f"its pages hold a multiple of {LATENT_KEYS} keys"
     if scale <= 0:
         return "its maxima need a positive scale"
     return _layouts_refuse(Layout.of(query), Layout.of(keys))
