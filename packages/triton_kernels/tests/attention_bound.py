@@ -22,7 +22,7 @@ def agrees(actual, exact, yardstick, name):
         none = exact == -torch.inf
         assert torch.equal(actual == -torch.inf, none)
         torch.testing.assert_close(
-            actual[~none].float(), exact[~none].float(), rtol=1e-4, atol=2e-3
+            actual[~none].float(), exact[~none].float(), rtol=1e-4, atol=8e-3
         )
         return
     dtype = actual.dtype
