@@ -38,8 +38,16 @@ def test_rows_fit(op, backward):
         # An H200's: at most 16 of 18 multiprocessors of a group, if a cluster takes 4 or 8.
         assert cluster.at_once(132) * cluster.parts <= 132 * cluster.resident
         assert cluster_for(3 * columns // 4) is None
-        assert cluster_for(columns, 4) is None
+        wide = cluster_for(columns, 4)
+        assert wide is None or wide.columns(columns, 4) == columns
     assert found
+
+
+def test_a_row_that_has_no_registers_is_read_twice():
+    for power in range(11, 16):
+        cluster = streams.row_cluster(2**power, 2, True, False)
+        assert cluster.parts == 1
+        assert cluster.holds(2**power, 2) == (power < 14)
 
 
 @pytest.mark.parametrize("backward", [False, True])

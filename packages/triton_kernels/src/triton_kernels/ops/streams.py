@@ -45,6 +45,11 @@ class Cluster(NamedTuple):
             processors = processors * 10 // 11
         return self.resident * processors // self.parts
 
+    def holds(self, n_columns: int, itemsize: int) -> bool:
+        """Whether the threads have registers for a row so long while its sums are taken."""
+        numbers = 16 // itemsize * self.repeats(n_columns, itemsize)
+        return self.options()["maxnreg"] > numbers + 16
+
     def options(self) -> dict[str, int]:
         """Those of the launch: as many registers a thread as leave room for all residents."""
         registers = 65536 // (32 * self.warps * self.resident) // 8 * 8

@@ -312,9 +312,12 @@ def _sum_lines(
 def _sum_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Launch:
     n_parameters, n_lines, n_columns = shape
     early = _compat.device_of(device).capability >= (9, 0)
+    # Many lines at once: the next are asked for only when those before have been added.
+    lines, columns, warps = (512, 16, 8) if n_lines > 192 else (64, 32, 4)
     return Launch(
-        _sum_lines, triton.cdiv(n_columns, 32) * n_parameters, (n_lines, n_columns),
-        {"LINES": 64, "COLUMNS": 32, "EARLY": early}, {"num_warps": 4, "launch_pdl": early},
+        _sum_lines, triton.cdiv(n_columns, columns) * n_parameters, (n_lines, n_columns),
+        {"LINES": lines, "COLUMNS": columns, "EARLY": early},
+        {"num_warps": warps, "launch_pdl": early},
     )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """rms_norm and layer_norm on Hopper in Gluon: rows taken by one program, or by those of a cluster.
 
-Forward, a row of a power of two up to 32k columns is read twice by one program, the second time
-from its end back: with two to four such rows on a multiprocessor it is still in the L1 cache, so
-that no register holds it and 64 warps hide the time that loads take.
+Forward, a row of a power of two up to 8k columns is held by one program, of four to twelve on a
+multiprocessor, whose threads meet once. A longer one, up to 32k, is read twice by one program, the
+second time from its end back: with two to four such rows on a multiprocessor it is still in the L1
+cache, so that no register holds it and 64 warps hide the time that loads take.
 
 Else programs stay, and each takes the same columns of one row after the other, so that the
 parameters, or in the backward the sums of their gradients, stay in its registers. The next row is
@@ -152,6 +153,37 @@ def _forward(
         at = _in_row(row, n_columns, columns)
         gl.store(y_ptr + at, y, mask=mask, cache_modifier=".cs")
         x = next_x
+
+
+@gluon.jit
+def _forward_once(
+    x_ptr, weight_ptr, bias_ptr, y_ptr, statistics_ptr, n_rows, n_columns, eps, offset,
+    CENTERED: gl.constexpr, ROUNDED: gl.constexpr, OFFSET: gl.constexpr, REPEATS: gl.constexpr,
+    LAYOUT: gl.constexpr,
+):  # fmt: skip
+    """Of rows that fill the threads, which hold them."""
+    boxes = open_boxes(1)
+    columns = columns_of(1, REPEATS, LAYOUT)
+    row = gl.program_id(0)
+    at = _in_row(row, n_columns, columns)
+    x = gl.load(x_ptr + at, eviction_policy="evict_first")
+    mean, squares, _turn = _variance(x, columns, boxes, 0, n_columns, CENTERED, True, 1)
+    rstd = 1 / gl.sqrt(squares / n_columns + eps)
+    gl.store(statistics_ptr + row, rstd)
+    if CENTERED:
+        gl.store(statistics_ptr + n_rows + row, mean)
+    # Not before: they would take registers from rows that are waited for.
+    weight = x
+    bias = x
+    if weight_ptr is not None:
+        weight = gl.load(weight_ptr + columns, eviction_policy="evict_last")
+    if bias_ptr is not None:
+        bias = gl.load(bias_ptr + columns, eviction_policy="evict_last")
+    y = _normalised(
+        x, mean, rstd, weight, bias, weight_ptr is not None, bias_ptr is not None, offset,
+        CENTERED, ROUNDED, OFFSET,
+    )  # fmt: skip
+    gl.store(y_ptr + at, y, cache_modifier=".cs")
 
 
 @gluon.jit
@@ -327,9 +359,11 @@ def _plan(
         "CENTERED": centered, "ROUNDED": casting == "llama", "OFFSET": offset != 0,
     }  # fmt: skip
     if eps is not None and full and cluster.parts == 1:
-        constants |= {"CHUNKS": repeats, "LAYOUT": layout}
+        held = cluster.holds(n_columns, itemsize)
+        constants |= {"REPEATS" if held else "CHUNKS": repeats, "LAYOUT": layout}
         scalars: tuple[float, ...] = (n_rows, n_columns, eps, offset)
-        return Launch(_forward_twice, n_rows, scalars, constants, cluster.options()), n_rows
+        alone = _forward_once if held else _forward_twice
+        return Launch(alone, n_rows, scalars, constants, cluster.options()), n_rows
     if eps is not None:
         constants["FULL"] = full
     constants |= {"PARTS": cluster.parts, "REPEATS": repeats, "LAYOUT": layout}

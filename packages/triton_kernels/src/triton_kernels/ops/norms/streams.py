@@ -37,8 +37,11 @@ def options(stream: GroupStream) -> dict[str, int]:
     return {"num_warps": stream.warps, "maxnreg": min(255, registers)}
 
 
-# Rows of just so many columns of 16 bits, read twice by one program.
-_FORWARD_TWICE = {16384: Cluster(1, 16, 4), 32768: Cluster(1, 32, 2)}
+# Rows of just so many columns, of numbers of so many bytes, taken by one program.
+_FORWARD_ALONE = {
+    (2048, 2): Cluster(1, 4, 12), (4096, 2): Cluster(1, 8, 6), (4096, 4): Cluster(1, 16, 4),
+    (8192, 2): Cluster(1, 8, 4), (16384, 2): Cluster(1, 16, 4), (32768, 2): Cluster(1, 32, 2),
+}  # fmt: skip
 # By a row's columns of 16 bits, up to a power of two, and whether rows are centered.
 _FORWARD = {
     (32768, False): Cluster(4, 8, 2), (32768, True): Cluster(4, 8, 2),
@@ -55,12 +58,11 @@ _BACKWARD = {
 @functools.lru_cache(maxsize=1024)
 def row_cluster(n_columns: int, itemsize: int, centered: bool, backward: bool) -> Cluster | None:
     """For rows so long, or None."""
+    alone = None if backward else _FORWARD_ALONE.get((n_columns, itemsize))
     power = next_power_of_2(max(n_columns, 1))
-    # Rows that leave many threads without columns, and of other than 16 bits, were not measured.
-    if itemsize != 2 or 4 * n_columns <= 3 * power:
-        return None
-    if not backward and n_columns in _FORWARD_TWICE:
-        return _FORWARD_TWICE[n_columns]
+    # Rows that leave many threads without columns, and others than of 16 bits, were not measured.
+    if alone or itemsize != 2 or 4 * n_columns <= 3 * power:
+        return alone
     return (_BACKWARD if backward else _FORWARD).get((power, centered))
 
 
