@@ -42,6 +42,20 @@ def test_tf32_on_hopper(m, n, k, layout):
         assert relative.mean().abs() <= 2**-15
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("activation", "residual"), [("relu", False), ("silu", True)])
+def test_tf32_has_an_epilogue(activation, residual, device):
+    x, w, b, r = (torch.randn(s, device=device) for s in ((200, 100), (72, 100), 72, (200, 72)))
+    more = r if residual else None
+    y = tk.linear(x, w, b, more, activation, precision="tf32")
+    z = tk.matmul(x, w.t(), precision="tf32") + b
+    expected = getattr(torch.nn.functional, activation)(z)
+    torch.testing.assert_close(y, expected + r if residual else expected, rtol=1e-5, atol=1e-5)
+    if device == "cuda":
+        taken = explain("linear", x, w, b, more, activation, precision="tf32").taken
+        assert taken == explain("matmul", x, w.t(), precision="tf32").taken
+
+
 def test_the_first_chunk_fits_where_the_weights_gradient_will_be():
     x, weight = torch.empty(80, 48, dtype=torch.bfloat16), torch.empty(100, 48)
     chunk = FirstChunk.of(x, weight, torch.empty(16 * 100), 16, True)

@@ -160,7 +160,8 @@ def linear_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]
     yield Sample("n=0", (make(3, 4), make(0, 4), make(0), make(3, 0), "silu"))
     yield Sample("k=0", (make(3, 0), make(5, 0), make(5), make(3, 5), "silu"))
     if dtype is torch.float32:
-        for activation in ("none", "relu", "gelu", "gelu_tanh", "silu"):
+        # No relu: where a sum rounds to the other side of 0 its slope is another, by chance.
+        for activation in ("none", "gelu", "gelu_tanh", "silu"):
             everything = (make(40, 68), make(72, 68), make(72), make(40, 72), activation)
             yield Sample(f"tf32, {activation}", everything, {"precision": "tf32"})
         both = (make(2, 17, 33), make(23, 33), make(23))
