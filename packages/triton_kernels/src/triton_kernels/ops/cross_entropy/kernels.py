@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from triton_kernels._compat import tl, triton
 from triton_kernels.ops.parts import after_the_kernel_before
-from triton_kernels.ops.special import tanh
+from triton_kernels.ops.special import exp2, tanh
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
@@ -70,7 +70,7 @@ def _gradient_of(
     SMOOTHED: tl.constexpr, CAPPED: tl.constexpr,
 ):  # fmt: skip
     """A chunk's gradient from its (capped) logits."""
-    p = tl.exp2((x - lse) * _LOG2_E - rest * _LOG2_E)
+    p = exp2((x - lse) * _LOG2_E - rest * _LOG2_E)
     dx = p * (total * dloss + dlse)
     if SMOOTHED:
         if weight_ptr is not None:
@@ -141,7 +141,7 @@ def losses_of_rows(
         maximum = tl.max(x, axis=0)
         # Where all is -inf the difference would be NaN: subtract 0 instead.
         shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        sums = tl.sum(tl.exp2((x - shift) * _LOG2_E), axis=0)
+        sums = tl.sum(exp2((x - shift) * _LOG2_E), axis=0)
         if SMOOTHED:
             scale = 1.0
             if weight_ptr is not None:
@@ -166,8 +166,8 @@ def losses_of_rows(
             grouped = tl.reshape(x, (CLASSES // GROUP, GROUP))
             new_maxima = tl.maximum(maxima, tl.max(grouped, axis=1))
             shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
-            powers = tl.exp2((grouped - shift[:, None]) * _LOG2_E)
-            lanes = lanes * tl.exp2((maxima - shift) * _LOG2_E) + tl.sum(powers, axis=1)
+            powers = exp2((grouped - shift[:, None]) * _LOG2_E)
+            lanes = lanes * exp2((maxima - shift) * _LOG2_E) + tl.sum(powers, axis=1)
             maxima = new_maxima
             if SMOOTHED:
                 scale = 1.0
@@ -176,7 +176,7 @@ def losses_of_rows(
                 spreads += tl.where(mask, (x - base) * scale, 0.0)
         maximum = tl.max(maxima, axis=0)
         shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        sums = tl.sum(lanes * tl.exp2((maxima - shift) * _LOG2_E), axis=0)
+        sums = tl.sum(lanes * exp2((maxima - shift) * _LOG2_E), axis=0)
         spread = tl.sum(spreads, axis=0)
     beyond, lse, rest = _log_sum_exp(shift, sums)
 
@@ -242,22 +242,23 @@ def losses_of_rows(
 @triton.jit
 def sum_losses(
     loss_ptr, row_weight_ptr, total_ptr, denominator_ptr, n_rows, MEAN: tl.constexpr,
-    ROWS: tl.constexpr, EARLY: tl.constexpr,
+    ROWS: tl.constexpr, PARTS: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
-    """The sum of the losses, or their mean by weight, by one program."""
+    """The sum of the losses, or their mean by weight; by each of PARTS programs, of its share."""
     after_the_kernel_before(EARLY)
+    part = tl.program_id(0)
     losses = tl.zeros((ROWS,), tl.float32)
     weights = tl.zeros((ROWS,), tl.float32)
-    for start in range(0, n_rows, ROWS):
+    for start in range(part * ROWS, n_rows, PARTS * ROWS):
         rows = start + tl.arange(0, ROWS)
         losses += tl.load(loss_ptr + rows, mask=rows < n_rows, other=0.0)
         weights += tl.load(row_weight_ptr + rows, mask=rows < n_rows, other=0.0)
     total = tl.sum(losses, axis=0)
     denominator = tl.sum(weights, axis=0)
-    tl.store(denominator_ptr, denominator)
+    tl.store(denominator_ptr + part, denominator)
     if MEAN:
         total = total / denominator
-    tl.store(total_ptr, total)
+    tl.store(total_ptr + part, total)
 
 
 @triton.jit

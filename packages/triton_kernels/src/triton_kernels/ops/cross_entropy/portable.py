@@ -73,6 +73,8 @@ def row_losses(
             lies = "aligned blocks"
     if n_rows:
         gradient_row = 0 if gradient is None else apart if blocks else gradient.stride(0)
+        plain = not (label_smoothing or soft_cap)
+        options = {"maxnreg": tile.registers} if tile.registers and plain else {}
         launch(
             kernels.losses_of_rows, (n_rows,),
             (
@@ -85,7 +87,7 @@ def row_losses(
             ONE_PASS=blocks is None and n_classes <= tile.classes,
             CLASSES=tile.classes, STAGES=tile.stages,
             GROUP=min(tile.classes, 16 // logits.dtype.itemsize), STEP=step, LIES=lies,
-            num_warps=tile.warps,
+            num_warps=tile.warps, **options,
         )  # fmt: skip
 
 
@@ -105,14 +107,31 @@ def rows_that_count(
 def reduced(
     losses: torch.Tensor, row_weights: torch.Tensor, reduction: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss and what a mean divides by, added in a fixed order."""
-    total, denominator = losses.new_empty(()), losses.new_empty(())
+    """The loss and what a mean divides by, added in a fixed order.
+
+    Of many rows by several programs first: one has but a processor's share of the cache's speed.
+    """
+    interpreting = _compat.interpreting()
     early, options = early_options(losses.device)
-    launch(
-        kernels.sum_losses, (1,), (losses, row_weights, total, denominator), (losses.numel(),),
-        MEAN=reduction == "mean", ROWS=shapes.reduced_rows(_compat.interpreting()), EARLY=early,
-        num_warps=32, **options,
-    )  # fmt: skip
+
+    def add(
+        values: tuple[torch.Tensor, torch.Tensor], to: tuple[torch.Tensor, torch.Tensor], mean: bool
+    ) -> None:
+        rows, parts = values[0].numel(), to[0].numel()
+        tile = shapes.sum_tile(rows, interpreting)
+        launch(
+            kernels.sum_losses, (parts,), (*values, *to), (rows,),
+            MEAN=mean, ROWS=tile.classes, PARTS=parts, EARLY=early, num_warps=tile.warps, **options,
+        )  # fmt: skip
+
+    values = losses, row_weights
+    parts = shapes.sum_parts(losses.numel(), interpreting)
+    if parts > 1:
+        shares = losses.new_empty(parts), losses.new_empty(parts)
+        add(values, shares, mean=False)
+        values = shares
+    total, denominator = losses.new_empty(()), losses.new_empty(())
+    add(values, (total, denominator), mean=reduction == "mean")
     return losses if reduction == "none" else total, denominator
 
 

@@ -73,6 +73,7 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     long = one_pass_classes(device.type == "cuda") + 5
     yield call("long", make(3, long))
     yield call("long, all", make(3, long), weight=make(long).abs().detach(), **everything)
+    yield call("many rows", make(20000 if device.type == "cuda" else 40, 3))
     large = make(5, 100) * 100
     yield call("large values", large)
     yield call("far off", make(3, 40) + 700, label_smoothing=0.1, reduction="none")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from triton_kernels._compat import Device
+from triton_kernels._compat import Device, cdiv
 
 
 class Tile(NamedTuple):
@@ -17,6 +17,8 @@ class Tile(NamedTuple):
     warps: int
     stages: int = 1
     """Chunks of a row in flight."""
+    registers: int | None = None
+    """A thread's at the most, where the kernel has no smoothing and no cap; None: no limit."""
 
 
 def one_pass_classes(on_gpu: bool) -> int:
@@ -24,9 +26,19 @@ def one_pass_classes(on_gpu: bool) -> int:
     return 8192 if on_gpu else 256
 
 
-def reduced_rows(interpreting: bool) -> int:
-    """Rows whose losses the one program that adds them takes at a time."""
-    return 1024 if interpreting else 16384
+def sum_parts(n_rows: int, interpreting: bool) -> int:
+    """Programs that add up the rows' losses, before one adds up what they have found."""
+    most = 16 if interpreting else 16384
+    return 1 if n_rows <= most else min(32, cdiv(n_rows, most // 4))
+
+
+def sum_tile(n_rows: int, interpreting: bool) -> Tile:
+    """How many of them such a program takes at a time, and by how many warps."""
+    if n_rows <= 32:
+        return Tile(32, 1)
+    if interpreting:
+        return Tile(32, 1)
+    return Tile(8192, 16) if n_rows <= 16384 else Tile(4096, 8)
 
 
 def _columns(n: int) -> int:
@@ -43,7 +55,10 @@ def row_tile(classes: int, dtype: torch.dtype, writes: bool, device: Device) -> 
     if device.capability == (0, 0):
         return Tile(min(columns, 256), 1)
     if columns <= one_pass_classes(on_gpu=True):
-        return Tile(columns, max(1, min(4, columns // 2048)))
+        # Of 64 numbers a thread in 77 registers a processor holds 24 warps; in 72, with two numbers
+        # put aside, 28.
+        few = 72 if not writes and dtype.itemsize == 2 and device.capability == (9, 0) else None
+        return Tile(columns, max(1, min(4, columns // 2048)), registers=few)
     if not writes:
         return Tile(2048, 4) if columns <= 32768 else Tile(4096, 8)
     if columns <= 16384:
