@@ -1,4 +1,4 @@
-"""exp and logarithm by the special-function unit, without the steps that triton adds; tanh.
+"""exp, logarithm, 1/x by the special-function unit, without the steps that triton adds; tanh.
 
 ``tl.exp2`` scales numbers whose result is below 2⁻¹²⁶ up and down again, and ``tl.log2`` is a
 polynomial of some twenty instructions: more than many a kernel does with a number altogether. Here
@@ -47,9 +47,20 @@ def log2(x):
 
 
 @triton.jit
+def reciprocal(x):
+    """1/x of float32, within 2⁻²³ of itself (PTX ISA, rcp.approx)."""
+    if _INTERPRETED:
+        return 1.0 / x
+    else:
+        return tl.inline_asm_elementwise(
+            "rcp.approx.ftz.f32 $0, $1;", "=r,r", [x], dtype=tl.float32, is_pure=True, pack=1
+        )
+
+
+@triton.jit
 def tanh(x, EXACT: tl.constexpr):
     """Hyperbolic tangent; if EXACT, in all places also near 0, where 1 - 2/(e²ˣ + 1) has few."""
-    y = 1.0 - 2.0 / (tl.exp2(x * (2 * _LOG2_E)) + 1.0)
+    y = 1.0 - 2.0 * reciprocal(exp2(x * (2 * _LOG2_E)) + 1.0)
     if EXACT:
         # tanh x / x - 1 over x², fitted up to 0.55: 10⁻⁹ of x off at most.
         square = x * x

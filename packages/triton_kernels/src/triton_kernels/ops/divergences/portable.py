@@ -284,21 +284,24 @@ def _gradient(
         if divisor_ptr is not None:
             grad = grad / tl.load(divisor_ptr)
         own, common = 1.0, grad * temperature
-    counts = row >= 0
-    if labels_ptr is not None:
-        counts = tl.load(labels_ptr + row) != ignore_index
     _loss, x_term, y_term = _terms(x, y, beta, FORM, KIND)
     at = row * n_columns + columns
     if dx_ptr is not None:
         dx = x_term * own
         if FORM == "logits":
             dx -= _power(x, KIND) * x_total
-        tl.store(dx_ptr + at, tl.where(counts, dx * common, 0.0), mask=mask)
+        dx *= common
+        if labels_ptr is not None:
+            dx = tl.where(tl.load(labels_ptr + row) != ignore_index, dx, 0.0)
+        tl.store(dx_ptr + at, dx, mask=mask)
     if dy_ptr is not None:
         dy = y_term * own
         if FORM == "logits":
             dy -= _power(y, KIND) * y_total
-        tl.store(dy_ptr + at, tl.where(counts, dy * common, 0.0), mask=mask)
+        dy *= common
+        if labels_ptr is not None:
+            dy = tl.where(tl.load(labels_ptr + row) != ignore_index, dy, 0.0)
+        tl.store(dy_ptr + at, dy, mask=mask)
 
 
 def _kind(beta: float) -> str:
