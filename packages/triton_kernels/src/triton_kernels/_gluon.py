@@ -30,6 +30,8 @@ store_async = _tma.async_store if _RENAMED else _tma.async_copy_shared_to_global
 store_wait = _tma.store_wait
 thread_barrier = gl.barrier if hasattr(gl, "barrier") else gl.thread_barrier  # renamed in 3.7
 Barrier = mbarrier.MBarrierLayout
+_Memory = gl.shared_memory_descriptor
+reinterpret = _Memory.reinterpret if hasattr(_Memory, "reinterpret") else _Memory._reinterpret
 
 __all__ = [
     "Barrier",
@@ -40,6 +42,7 @@ __all__ = [
     "gluon",
     "load_async",
     "mbarrier",
+    "reinterpret",
     "store_async",
     "store_wait",
     "thread_barrier",

@@ -34,6 +34,7 @@ from triton_kernels._gluon import (
     gluon,
     load_async,
     mbarrier,
+    reinterpret,
     thread_barrier,
     warpgroup_mma,
     warpgroup_mma_wait,
@@ -84,7 +85,7 @@ def _ask(descriptors, slots, full, slot, block, key):
 def _weights_in(slots, slot):
     """Where a tile's weights are put: in place of its rotated part."""
     shared: gl.constexpr = gl.NVMMASharedLayout.get_default_for([_ROWS, KEYS], slots.dtype)
-    return slots.index(slot)._reinterpret(slots.dtype, [_ROWS, KEYS], shared)
+    return reinterpret(slots.index(slot), slots.dtype, [_ROWS, KEYS], shared)
 
 
 @gluon.jit
