@@ -25,6 +25,7 @@ EXPECTED = {
     ("vector_add", "portable"): {"_add"},
     ("softmax", "portable"): {
         "_forward_one_pass", "_forward_online", "_backward_one_pass", "_backward_two_passes",
+        "shares_across", "write_across",
     },
     ("matmul", "portable"): {"_matmul"},
     ("matmul", "tma"): {"_matmul_tma"},

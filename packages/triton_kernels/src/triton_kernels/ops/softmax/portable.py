@@ -15,7 +15,7 @@ in the L2 cache.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,6 +23,7 @@ from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
 from triton_kernels.ops.norms.meeting import meeting
 from triton_kernels.ops.softmax import shapes
+from triton_kernels.ops.softmax.across import shares_across, write_across
 from triton_kernels.ops.softmax.shared import backward_shared, forward_shared, log_of_sum
 from triton_kernels.ops.special import exp
 
@@ -217,8 +218,8 @@ def _group(tile: shapes.Tile, dtype: torch.dtype, strided: bool) -> int:
 @functools.lru_cache(maxsize=4096)
 def _plan(
     source: Layout, aligned: bool, dim: int, backward: bool, log: bool, tile: shapes.Tile | None
-) -> tuple[Launch, int] | None:
-    """The launch for a source (x or dy) so laid out, and how many programs share a row.
+) -> tuple[tuple[Launch, ...], int] | None:
+    """The launches for a source (x or dy) so laid out; how many numbers programs leave each other.
 
     None: copy the source. The target (y) is contiguous; ``aligned`` says whether it starts at a
     multiple of 16 bytes.
@@ -233,22 +234,26 @@ def _plan(
         tile = shapes.tile_for(
             rows.columns, rows.rows if strided else 0, rows.outer, source.dtype, backward, device
         )
+    if tile.parts > 1 and strided:
+        index = _compat.index_dtype(source, target)
+        return _across(rows, target_rows, tile, source.dtype, index, backward, log)
     kind = {} if backward else {"LOG": log}
     if tile.parts > 1:
         power = triton.next_power_of_2(tile.parts)
         shared = {"COLUMNS": tile.columns, "PARTS": tile.parts, "POWER": power}
-        return Launch(
+        launch = Launch(
             backward_shared if backward else forward_shared, rows.rows * tile.parts,
             (rows.columns, rows.row_stride, rows.column_stride), {**kind, **shared},
             {"num_warps": tile.warps},
-        ), tile.parts  # fmt: skip
+        )  # fmt: skip
+        return (launch,), rows.rows * tile.parts
     tiles_per_outer = triton.cdiv(rows.rows, tile.rows)
     n_tiles = rows.outer * tiles_per_outer
     if rows.columns <= tile.columns:
         kernel = _backward_one_pass if backward else _forward_one_pass
     else:
         kernel = _backward_two_passes if backward else _forward_online
-    return Launch(
+    launch = Launch(
         kernel, min(n_tiles, tile.programs * device.processors or n_tiles),
         (n_tiles, tiles_per_outer, rows.rows, rows.columns, *rows[3:], *target_rows[3:]),
         {
@@ -257,17 +262,49 @@ def _plan(
             "GROUP": _group(tile, source.dtype, strided), "STRIDED": strided, **kind,
         },
         {"num_warps": tile.warps},
-    ), 1  # fmt: skip
+    )  # fmt: skip
+    return (launch,), 0
 
 
-def _launched(plan: tuple[Launch, int], n_columns: int, *tensors: torch.Tensor) -> None:
-    """Runs it, with a place to meet where programs share rows."""
-    launch, parts = plan
-    x = tensors[0]
-    if parts > 1:
-        launch(*tensors, meeting(x.numel() // n_columns, parts, x.device))
+def _across(
+    rows: _Rows, target: _Rows, tile: shapes.Tile, dtype: torch.dtype, index: Any, backward: bool,
+    log: bool,
+) -> tuple[tuple[Launch, ...], int]:  # fmt: skip
+    """The two launches of rows along a strided dimension (see across.py)."""
+    groups = _compat.cdiv(rows.rows, tile.rows)
+    chunks = _compat.cdiv(rows.columns, tile.parts * tile.columns)
+    part = chunks * tile.columns
+    parts = _compat.cdiv(rows.columns, part)
+    sizes = (rows.rows, rows.columns, groups, part)
+    strides = (*rows[3:], *target[3:]) if backward else (0, 0, 0, *rows[3:])
+    tiling = {"INDEX": index, "ROWS": tile.rows, "COLUMNS": tile.columns}
+    # As many columns as the threads take at a time, 16 bytes of neighbours each.
+    lanes = min(tile.columns, max(1, 32 * tile.warps * (16 // dtype.itemsize) // tile.rows))
+    options = {"num_warps": tile.warps}
+    first = Launch(
+        shares_across, (rows.outer * groups, parts), (*sizes, *strides),
+        {"BACKWARD": backward, **tiling, "LANES": lanes}, options,
+    )  # fmt: skip
+    power = _compat.next_power_of_2(parts)
+    second = Launch(
+        write_across, (rows.outer * groups, parts, chunks), (*sizes, *strides, *target[3:]),
+        {"BACKWARD": backward, "LOG": log, **tiling, "PARTS": power}, options,
+    )  # fmt: skip
+    return (first, second), (1 if backward else 2) * parts * rows.outer * rows.rows
+
+
+def _launched(plan: tuple[tuple[Launch, ...], int], *tensors: torch.Tensor) -> None:
+    """Runs them, with a place for what programs leave each other."""
+    launches, numbers = plan
+    if len(launches) == 2:
+        *dy, x, y = tensors
+        inputs = (dy[0] if dy else None, x, x.new_empty(numbers, dtype=torch.float32))
+        launches[0](*inputs)
+        launches[1](*inputs, y)
+    elif numbers:
+        launches[0](*tensors, meeting(numbers, 1, tensors[0].device))
     else:
-        launch(*tensors)
+        launches[0](*tensors)
 
 
 def softmax(
@@ -279,7 +316,7 @@ def softmax(
         plan = _plan(Layout.of(x), starts_aligned(y), dim, False, log, tile)
         if plan is None:
             return softmax(x.contiguous(), dim, tile, log)
-        _launched(plan, x.shape[dim], x, y)
+        _launched(plan, x, y)
     return y
 
 
@@ -293,5 +330,5 @@ def softmax_backward(
         plan = _plan(Layout.of(grad), starts_aligned(y), dim, True, False, tile)
         if plan is None:
             return softmax_backward(grad.contiguous(), y, dim, tile)
-        _launched(plan, y.shape[dim], grad, y, dx)
+        _launched(plan, grad, y, dx)
     return dx

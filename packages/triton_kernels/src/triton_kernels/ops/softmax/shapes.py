@@ -8,13 +8,19 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from triton_kernels._compat import Device, next_power_of_2
+from triton_kernels._compat import Device, cdiv, next_power_of_2
 from triton_kernels.ops.streams import Cluster, rows_refuse
 
 ONE_PASS_COLUMNS = 65536
 """The longest row that one program may hold in registers: 64 values a thread at 32 warps."""
 _STRIDED_TILE = 16384
 """Elements of a tile when the reduced dimension is strided and neighbours lie across rows."""
+
+
+def columns_beyond_cache(on_gpu: bool) -> int:
+    """From so many columns of a strided dimension on the L2 cache no longer holds what programs
+    have read of their rows until they read it again; the interpreter has time for less."""
+    return 8192 if on_gpu else 512
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Tile:
     programs: int = 0
     """Persistent programs a multiprocessor; 0: one program a row block."""
     parts: int = 1
-    """Programs that share a row; more than one only where they can meet."""
+    """Programs that share a row; along the last dimension only where they can meet."""
 
 
 # The tile by the next power of two of the row's length, up to which it is good; measured on
@@ -74,7 +80,7 @@ def tile_for(
     """
     columns = 1 << max(n_columns - 1, 0).bit_length()
     if strided_rows:
-        return _strided_tile(columns, strided_rows * outer, dtype, device)
+        return _strided_tile(n_columns, strided_rows, outer, dtype, backward, device)
     shared = _shared_part(columns, backward) if device.capability >= (9, 0) else None
     if shared and n_columns <= shared.columns * _MOST_PARTS:
         return replace(shared, parts=math.ceil(n_columns / shared.columns))
@@ -95,18 +101,25 @@ def _shared_part(columns: int, backward: bool) -> Tile | None:
     return measured.get(columns) or (_SHARED_LONG if columns > ONE_PASS_COLUMNS else None)
 
 
-def _strided_tile(columns: int, n_rows: int, dtype: torch.dtype, device: Device) -> Tile:
+def _strided_tile(
+    n_columns: int, strided_rows: int, outer: int, dtype: torch.dtype, backward: bool,
+    device: Device,
+) -> Tile:  # fmt: skip
     """128 bytes of neighbours, a cache line; 64, two sectors, where programs would be too few."""
     rows = 128 // dtype.itemsize
-    if n_rows < rows * 2 * device.processors:
+    if n_columns >= columns_beyond_cache(device.processors > 1):
+        programs = outer * cdiv(strided_rows, rows)
+        parts = max(2, min(32, 4 * device.processors // programs))
+        return Tile(rows, 128, warps=8 if backward else 4, parts=parts)
+    if strided_rows * outer < rows * 2 * device.processors:
         rows //= 2
-    columns = min(columns, _STRIDED_TILE // rows)
+    columns = min(next_power_of_2(n_columns), _STRIDED_TILE // rows)
     return Tile(rows, columns, warps=8 if rows * columns < _STRIDED_TILE else 16)
 
 
 # Rows that clusters take on Hopper, by the power of two of their columns of 16 bits.
 _CLUSTERS_FORWARD = {
-    8192: Cluster(1, 16, 4), 16384: Cluster(1, 32, 2), 32768: Cluster(8, 8, 4),
+    8192: Cluster(1, 16, 4), 16384: Cluster(1, 32, 2), 32768: Cluster(4, 8, 4),
     65536: Cluster(8, 8, 4),
 }  # fmt: skip
 _CLUSTERS_BACKWARD = {65536: Cluster(8, 8, 4), 131072: Cluster(8, 16, 2)}
