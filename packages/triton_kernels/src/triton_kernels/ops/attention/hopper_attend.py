@@ -33,6 +33,7 @@ are those of Dao 2023 (FlashAttention-2, algorithm 1).
 
 from __future__ import annotations
 
+from triton_kernels._compat import tl
 from triton_kernels._gluon import (
     Barrier,
     fence_async_shared,
@@ -376,7 +377,7 @@ def forward(
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
     KEPT: gl.constexpr, AHEAD: gl.constexpr,
     AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr,
-    ANCHORED: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr,
+    ANCHORED: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr, EARLY: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -405,6 +406,9 @@ def forward(
     fence_async_shared()  # the loads find the barriers as they were made
     if PING_PONG:
         mbarrier.arrive(turns.index(0), count=1)
+    if EARLY:  # before the launch ahead has ended, as what mends may before this one has
+        tl.extra.cuda.gdc_launch_dependents()
+        tl.extra.cuda.gdc_wait()
     row_tiles = gl.cdiv(m, PARTIES * ROWS)
     heads = batches * heads_q
     tiles = row_tiles * heads

@@ -205,12 +205,13 @@ def _plan(
             order = "folded"
         elif not cu_q:
             lengths = hopper_order.blocks(m, n, f.left, f.right, rows, tile.keys)
-            nbytes = n * (wide + wide_v) * query.dtype.itemsize
+            live = n if f.left == UNBOUNDED else min(n, f.left + max(f.right, 0) + rows)
+            nbytes = live * (wide + wide_v) * query.dtype.itemsize
             section = hopper_order.section(
                 lengths, batches * heads, heads // heads_k, nbytes, programs
             )
     once = not mask and (level or not cu_q)
-    once = once and hopper_order.cut_once(*(0, 0) if cu_q else (m, n), f.left, f.right)
+    once = once and hopper_order.cut_once(*(0, 0) if cu_q else (m, n), f.right)
     scale, cap = f.scale, f.soft_cap
     # Weights up to e^cap, which are as small a part of bfloat16's range as of float32's.
     bounded = 0 < cap <= _LARGEST_CAP and query.dtype is torch.bfloat16
@@ -220,6 +221,7 @@ def _plan(
     anchored = anchored and not (bias or mask or slopes or cap)
     anchored = anchored and (level or not cu_q or f.right == UNBOUNDED)
     anchored = anchored and hopper_order.sees_first(*(0, 0) if cu_q else (m, n), f.right)
+    early = _compat.starts_early(_compat.device_of(query.device))
     constants = {
         "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
         "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
@@ -229,7 +231,7 @@ def _plan(
         "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
         "KEPT": tile.kept, "AHEAD": tile.ahead or anchored, "AFTER": f.right != 0,
         "BOUNDED": bounded, "SHARED": bounded and wide == 64 and not mask, "ANCHORED": anchored,
-        "MASKED": mask is not None, "DROPS": f.dropout > 0,
+        "MASKED": mask is not None, "DROPS": f.dropout > 0, "EARLY": early,
     }  # fmt: skip
 
     def launch(mends: bool) -> Launch:
@@ -243,7 +245,10 @@ def _plan(
                 threshold(f.dropout), 1 / (1 - f.dropout),
             ),
             {**constants, "ANCHORED": anchored and not mends},
-            {"num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128},
+            {
+                "num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128,
+                **({"launch_pdl": True} if early and (mends or cu_q) else {}),
+            },
             {
                 place: functools.partial(descriptor, rows=high, width=across)
                 for place, (high, across) in enumerate((

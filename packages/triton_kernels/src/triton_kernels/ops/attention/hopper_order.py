@@ -25,13 +25,12 @@ _MOST_TILES = 64
 """Tiles a program from which sections need no choosing: what is left over at the end is little."""
 
 
-def cut_once(m: int, n: int, left: int, right: int) -> bool:
+def cut_once(m: int, n: int, right: int) -> bool:
     """Whether of the keys that 64 rows see, at most the last block is cut, by diagonal or end.
 
-    That holds for blocks of 64 and of 128 keys, for rows that start at a multiple of 64.
+    That holds for blocks of 64 and of 128 keys, for rows that start at a multiple of 64. A window's
+    other edge may cut more.
     """
-    if left != UNBOUNDED:
-        return False
     return right == UNBOUNDED or (n - m + right + 1) % 64 in (0, 1)
 
 
@@ -83,7 +82,7 @@ def section(lengths: tuple[int, ...], heads: int, group: int, nbytes: int, progr
         lengths: blocks of keys of each row of tiles.
         heads: counted through the batch.
         group: heads that share their keys.
-        nbytes: keys and values of one head.
+        nbytes: keys and values of one head that a row of tiles reads.
         programs: blocks of threads.
     """
     sizes = [min(heads, max(1, share // nbytes) * group) for share in _SECTION_BYTES]

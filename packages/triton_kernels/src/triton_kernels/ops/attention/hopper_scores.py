@@ -54,17 +54,19 @@ def add_values(p, v_slots, v_slot, sums):
 
 
 @gluon.jit
-def _masked(s, row, key, edges, LEFT: gl.constexpr, RIGHT: gl.constexpr):
+def _masked(s, row, key, edges, call, FIRST: gl.constexpr):
     """Scores of rows from ``row`` and keys from ``key`` on, -inf where the row ends or begins."""
     layout: gl.constexpr = s.type.layout
     m, n, left, right = edges
     column = gl.arange(0, s.shape[1], gl.SliceLayout(0, layout))[None, :]
     place = row + n - m - key + gl.arange(0, s.shape[0], gl.SliceLayout(1, layout))
+    if call.ONCE and not FIRST:
+        return gl.where(column >= (place - left)[:, None], s, -float("inf"))
     end = gl.full([s.shape[0]], 0, gl.int32, gl.SliceLayout(1, layout)) + (n - key)
-    if RIGHT:
+    if call.RIGHT:
         end = gl.minimum(end, place + right + 1)
     keep = column < end[:, None]
-    if LEFT:
+    if call.LEFT:
         keep = keep & (column >= (place - left)[:, None])
     return gl.where(keep, s, -float("inf"))
 
@@ -181,7 +183,7 @@ def peak(
         if hidden:
             s = _hidden(s, words)
     if cut:
-        s = _masked(s, row, key, edges, call.LEFT, call.RIGHT)
+        s = _masked(s, row, key, edges, call, FIRST)
     if call.BOUNDED or (call.ANCHORED and not FIRST):
         return s, top, scale
     highest = _highest(s, top) if call.AHEAD else gl.max(s, 1)

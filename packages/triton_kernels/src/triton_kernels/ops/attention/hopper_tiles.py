@@ -17,7 +17,8 @@ def rounds_of(tiles, ORDER: gl.constexpr):
     programs = gl.num_programs(0)
     if ORDER == "folded":
         pairs = gl.cdiv(tiles, 2)
-        mine = pairs // programs + (gl.program_id(0) < pairs % programs).to(gl.int32)
+        mine = pairs // programs
+        mine += (index_of(2 * mine, ORDER) < tiles).to(gl.int32)
         return 2 * mine - (index_of(2 * mine - 1, ORDER) >= tiles).to(gl.int32)
     else:
         full = tiles // programs
@@ -26,10 +27,11 @@ def rounds_of(tiles, ORDER: gl.constexpr):
 
 @gluon.jit
 def index_of(turn, ORDER: gl.constexpr):
-    """The tile of this program's turn: dealt one by one, in pairs, or to and fro."""
+    """The tile of this program's turn: dealt one by one, or to and fro, one or in pairs."""
     place = gl.program_id(0)
     programs = gl.num_programs(0)
     if ORDER == "folded":
+        place = gl.where(turn // 2 % 2 == 0, place, programs - 1 - place)
         return 2 * (turn // 2 * programs + place) + turn % 2
     elif ORDER == "sections":
         return turn * programs + gl.where(turn % 2 == 0, place, programs - 1 - place)

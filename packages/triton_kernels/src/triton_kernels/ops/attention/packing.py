@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from triton_kernels import _compat
 from triton_kernels._compat import Launch, tl, triton
 
 FIELDS = 8
@@ -29,9 +30,11 @@ def _list(
     cu_q, cu_k, places, out, more, lse, sequences, capacity, rows, heads,
     o_head, o_row, width, more_head, more_row, more_width,
     ROWS: tl.constexpr, FIELDS: tl.constexpr, SWEEPERS: tl.constexpr, WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
+    BLOCK: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """Program n lists the tiles of sequence n; the last ones sweep."""
+    if EARLY:  # who reads the list may start, and wait for it
+        tl.extra.cuda.gdc_launch_dependents()
     own = tl.program_id(0)
     if own < sequences:
         first_q = tl.load(cu_q + own)
@@ -122,5 +125,6 @@ def _plan(
     constants: dict[str, Any] = {
         "ROWS": rows, "FIELDS": FIELDS, "SWEEPERS": _SWEEPERS,
         "WIDTH": triton.next_power_of_2(max(scalars[6], scalars[9])), "BLOCK": 1024,
+        "EARLY": _compat.starts_early(_compat.device_of(device)),
     }  # fmt: skip
     return Launch(_list, scalars[0] + _SWEEPERS, scalars, constants, {"num_warps": 4})
