@@ -45,10 +45,10 @@ def test_second_gradients_pass_over_rows_that_do_not_count():
 def test_losses_far_from_0_keep_their_places(device):
     x = torch.tensor([[1000.0, 999.5, 998.0]], device=device)
     target = torch.tensor([0], device=device)
-    assert abs(tk.cross_entropy(x, target).item() - 0.554956933) < 2e-7
+    assert abs(tk.cross_entropy(x, target).item() - 0.554956933) < 5e-7
     y = torch.tensor([[998.0, 999.5, 1000.0]], device=device)
     near = tk.kl_divergence(x - 999, y - 999, from_logits=True)
-    assert abs(tk.kl_divergence(x, y, from_logits=True) - near) < 2e-7
+    assert abs(tk.kl_divergence(x, y, from_logits=True) - near) < 5e-7
     _, lse = tk.cross_entropy(x, target, return_lse=True)
     assert lse.shape == (1,)
     assert lse.item() == pytest.approx(1000.554957)
