@@ -78,6 +78,16 @@ def test_the_ends_of_js_divergence_are_kl_both_ways(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("beta", [0.5, 0.3])
+def test_js_divergence_is_off_to_neither_side(beta, device):
+    x, y = torch.randn(2, 40, 200, device=device).log_softmax(-1).unbind()
+    exact = tk.js_divergence(x.double(), y.double(), beta)
+    error = tk.js_divergence(x, y, beta).double() - exact
+    assert error.abs() < 2.5 * torch.finfo(torch.float32).eps * exact
+    assert tk.js_divergence(x, x, beta) == 0
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("columns", [64, 30])
 @pytest.mark.parametrize("name", ["dropout_add_rms_norm", "dropout_add_layer_norm"])
 def test_fused_dropout_drops_what_dropout_drops_there_and_back(name, columns, device):

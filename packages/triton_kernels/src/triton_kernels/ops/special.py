@@ -1,9 +1,8 @@
-"""exp, logarithm, 1/x by the special-function unit, without the steps that triton adds; tanh.
+"""exp, 1/x by the special-function unit, without the steps that triton adds; logarithms; tanh.
 
-``tl.exp2`` scales numbers whose result is below 2⁻¹²⁶ up and down again, and ``tl.log2`` is a
-polynomial of some twenty instructions: more than many a kernel does with a number altogether. Here
-such small results are 0 (``.ftz``: flush to zero), and the logarithm has the unit's error, 2⁻²² at
-most for numbers between 1/2 and 2 (PTX ISA, ex2.approx and lg2.approx).
+``tl.exp2`` scales numbers whose result is below 2⁻¹²⁶ up and down again; here such small results
+are 0 (``.ftz``: flush to zero; PTX ISA, ex2.approx). ``tl.log2`` is some twenty instructions, more
+than many a kernel does with a number altogether; those here are exact for numbers up to 1.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -36,14 +35,28 @@ def exp(x):
 
 
 @triton.jit
-def log2(x):
-    """The logarithm to base 2 of float32."""
-    if _INTERPRETED:
-        return tl.log2(x)
-    else:
-        return tl.inline_asm_elementwise(
-            "lg2.approx.ftz.f32 $0, $1;", "=r,r", [x], dtype=tl.float32, is_pure=True, pack=1
-        )
+def log2_near_1(t):
+    """log2(1 + t) for t from -1/2 to 0, within 2⁻²² of itself, by the polynomial closest to it.
+
+    The special-function unit's (lg2.approx) is off by 2⁻²⁴ in the mean: sums of many are, too.
+    """
+    p = -1.6743932962417603 * t - 1.4948419332504272
+    p = p * t - 1.0843321084976196
+    p = p * t + 0.07332973182201385
+    p = p * t - 0.3890402913093567
+    p = p * t + 0.47916126251220703
+    p = p * t - 0.7213830351829529
+    return t * (p * t + 1.4426950216293335)
+
+
+@triton.jit
+def log2_exact(x):
+    """The logarithm to base 2 of positive normal numbers, as exact below 1."""
+    bits = x.to(tl.int32, bitcast=True)
+    exponent = (bits - 0x3F000001) & -0x800000  # of the power of 2 that x is 1/2 to 1 of
+    y = exponent.to(tl.float32) * 2**-23
+    y += log2_near_1((bits - exponent).to(tl.float32, bitcast=True) - 1.0)
+    return tl.where(x == x, y, x)
 
 
 @triton.jit

@@ -23,7 +23,7 @@ from triton_kernels import _compat
 from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels.ops.cross_entropy.portable import reduced
 from triton_kernels.ops.divergences import shapes
-from triton_kernels.ops.special import exp, exp2, log2
+from triton_kernels.ops.special import exp, exp2, log2_exact, log2_near_1
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
@@ -77,10 +77,15 @@ def _terms(x, y, beta, FORM: tl.constexpr, KIND: tl.constexpr):
         difference = x - y
         apart = tl.abs(difference)
         # Each weighted and over the larger probability: the larger's part is its weight itself.
-        larger = tl.where(difference > 0, 1 - beta, beta)
-        smaller = (1 - larger) * exp2(-apart)
+        if KIND == "half":
+            larger = 0.5
+            smaller = 0.5 * exp2(-apart)
+            log_mixed = log2_near_1(smaller - 0.5)
+        else:
+            larger = tl.where(difference > 0, 1 - beta, beta)
+            smaller = (1 - larger) * exp2(-apart)
+            log_mixed = log2_exact(larger + smaller)
         mixed = larger + smaller
-        log_mixed = log2(mixed)
         scale = exp2(tl.maximum(x, y)) * -_LN_2
         loss = scale * (mixed * log_mixed + smaller * apart)
         by_larger = scale * larger * log_mixed
@@ -181,7 +186,7 @@ def _rows(
             divergence = tl.sum(weighted, axis=0) / y_total * scale - between
             by_x, by_y = -1.0, divergence + 1
 
-    if FORM != "logits" or KIND == "between" or losses_ptr is not None:
+    if FORM != "logits" or KIND == "between" or KIND == "half" or losses_ptr is not None:
         x_terms = tl.zeros((COLUMNS,), tl.float32)
         y_terms = tl.zeros((COLUMNS,), tl.float32)
         sums = tl.zeros((COLUMNS,), tl.float32)
@@ -206,7 +211,7 @@ def _rows(
                 sums += loss
         if FORM != "logits":
             divergence = tl.sum(sums, axis=0)
-        elif KIND == "between":
+        elif KIND == "between" or KIND == "half":
             by_x, by_y = tl.sum(x_terms, axis=0), tl.sum(y_terms, axis=0)
             divergence = by_x + by_y
 
@@ -305,7 +310,7 @@ def _gradient(
 
 
 def _kind(beta: float) -> str:
-    return {0.0: "forward", 1.0: "reverse"}.get(beta, "between")
+    return {0.0: "forward", 0.5: "half", 1.0: "reverse"}.get(beta, "between")
 
 
 def _rows_of(x: torch.Tensor) -> torch.Tensor:

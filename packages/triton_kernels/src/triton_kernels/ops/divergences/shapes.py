@@ -38,5 +38,5 @@ def row_tile(n_columns: int, dtype: torch.dtype, device: Device) -> Tile:
 @functools.lru_cache(maxsize=1024)
 def gradient_tile(n_columns: int, dtype: torch.dtype, device: Device) -> Tile:
     """The tile of the gradient, which needs no sum over the row."""
-    columns = min(_columns(n_columns), 4096 if device.capability > (0, 0) else 256)
+    columns = min(_columns(n_columns), 2048 if device.capability > (0, 0) else 256)
     return Tile(columns, max(1, min(4, columns // 512)))
