@@ -51,7 +51,7 @@ def _plan(query: Layout, keys: Layout, beside: tuple[Layout | None, ...], scale:
         rows, constants, width = LATENT_ROWS, {}, LATENT_RANK
         options = {"num_warps": 4, "maxnreg": 168, "launch_pdl": True}
     row_tiles = -(-heads * tokens // rows)
-    # At most one block of threads for each processor, of four pieces of a page or more.
+    # At most one block of threads for each processor, of 256 keys or more.
     processors = _compat.device_of(query.device).processors
     splits = min(processors // (batch * row_tiles), -(-capacity // (4 * LATENT_KEYS)))
     splits = max(1, splits)
