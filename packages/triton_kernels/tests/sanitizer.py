@@ -2,9 +2,10 @@
 
     python tests/sanitizer.py [op …] [--tool memcheck] [--tool racecheck] [--jobs 4]
 
-Each room runs in a process of its own under each tool: the smallest ragged samples of each of its
-ops, by every backend that takes them, each tensor in an allocation of its own so that one element
-too far is seen. Prints a line for each room and tool, then the findings; 1 if there are any.
+Each room runs in a process of its own under each tool: small ragged samples of each of its ops, by
+every backend that takes them, and packed sequences, each tensor in an allocation of its own so that
+one element too far is seen. Prints a line for each room and tool, then the findings; 1 if there are
+any.
 
 racecheck reports words that nobody races for: where a Gluon kernel sends warps on different ways
 (``gl.warp_specialize``) the compiler tells each warp its way by a byte in shared memory, and hands
@@ -60,8 +61,37 @@ def run_here(op: registry.Op) -> int:
                 if ys:
                     torch.autograd.backward(ys, [torch.ones_like(y) for y in ys])
                 calls += 1
+    calls += sum(call() for call in BESIDE.get(op.name, ()))
     torch.cuda.synchronize()
     return calls
+
+
+PACKED = ((64, 0.0), (128, 0.2), (256, 0.0))
+"""Sizes of a head and dropout: one of each of the ways that the backward goes on Hopper."""
+
+
+def packed(calls: tuple[tuple[int, float], ...] = PACKED) -> int:
+    """Packed sequences, one without queries, which end within tiles of the backward, forward and
+    backward; how many.
+
+    Keys end with tiles: behind these the forward's warpgroups make the same values zeros twice.
+    """
+    of_q, of_k = ((0, 70, 71, 71, 199), (0, 128, 256, 384, 512))
+    ends = [torch.tensor(x, dtype=torch.int32, device="cuda") for x in (of_q, of_k)]
+    for size, dropout in calls:
+        shapes = ((199, 4, size), (512, 2, size), (512, 2, size))
+        leaves = [
+            torch.randn(s, dtype=torch.bfloat16, device="cuda").requires_grad_() for s in shapes
+        ]
+        y = triton_kernels.flash_attention_varlen(
+            *leaves, *ends, 128, 128, causal=True, dropout=dropout
+        )
+        y.backward(torch.ones_like(y))
+    return len(calls)
+
+
+BESIDE = {"flash_attention": (packed,)}
+"""Calls of an op's kernels that its samples do not make; each says how many it made."""
 
 
 def small(op: registry.Op, device: torch.device, dtype: torch.dtype) -> Iterator[registry.Sample]:

@@ -4,8 +4,8 @@ import attention_bound
 import pytest
 import torch
 from triton_kernels import _compat, flash_attention, flash_attention_varlen, record_backends
-from triton_kernels.ops.attention import hopper_bits, packing, samples
-from triton_kernels.ops.attention.features import UNBOUNDED, Features
+from triton_kernels.ops.attention import hopper_bits, hopper_drops, packing, samples
+from triton_kernels.ops.attention.features import UNBOUNDED, Features, kept
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -31,8 +31,8 @@ def test_packed_tiles_are_listed_longest_sequence_first(lengths):
     assert found[0, 0] == len(expected) < len(found)
     assert found[1 : len(expected) + 1, :7].tolist() == expected
     covered = slice(3, rows - 5)
-    for kept in (output, wider, lse):
-        assert (kept[:, :, covered] == 7).all()
+    for buffer in (output, wider, lse):
+        assert (buffer[:, :, covered] == 7).all()
     for outside in (slice(3), slice(rows - 5, None)):
         assert (output[:, :, outside] == 0).all()
         assert (wider[:, :, outside] == 0).all()
@@ -58,6 +58,57 @@ def test_a_mask_becomes_the_bits_of_each_thread(shape):
             bit = key % 16 // 8 * 16 + row % 64 // 8 * 2 + row % 2
             word = words[:, :, row // 64, key // 64, thread]
             assert torch.equal((word >> bit & 1).bool(), mask[:, :, row, key])
+
+
+@pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
+@pytest.mark.parametrize("neighbours", [False, True])
+@pytest.mark.parametrize("edges", [(70, 140, -1, 0), (70, 300, 90, 3)], ids=str)
+def test_what_dropout_keeps_becomes_the_bits_of_each_thread(edges, neighbours):
+    m, n, left, right = edges
+    batches, heads_k, group, seed = 2, 2, 2, 2**40 + 2**31 + 7
+    f = Features(dropout=0.3, left=left, right=right)
+    part = (1, 2)  # of the key heads, of all batches; and without the first tile of keys
+    shape = (part[1] * group, -(-m // 64), -(-n // 64) - 1, 128)
+    draw = hopper_drops.launch_of(
+        f, (heads_k, group, m, n), (part[0] * group, *shape[:2]), (1, shape[2]), batches,
+        neighbours=neighbours,
+    )  # fmt: skip
+    words = torch.zeros(shape, dtype=torch.int32)
+    draw(words, None, None, varying=((seed + 2**31) % 2**32 - 2**31, seed >> 32))
+    row, key = torch.arange(m)[:, None], torch.arange(64, n)
+    thread = key % 64 // 16 * 32 + key % 8 * 4 + row % 8 // 2
+    bit = row % 2 * 16 + key % 16 // 8 * 8 + row % 64 // 8
+    found = words[:, row // 64, key // 64 - 1, thread] >> bit & 1
+    before = row + n - m - key
+    seen = (before >= -right) & ((before <= left) | (left < 0))
+    for line in range(shape[0]):
+        number = part[0] + line // group
+        batch, head_k = divmod(number, heads_k)
+        if neighbours:
+            head_k, batch = divmod(number, batches)
+        head = (batch * heads_k + head_k) * group + line % group
+        wanted = kept(seed, 0.3, torch.tensor(head * m), m, n)[:, 64:]
+        assert torch.equal(found[line].bool()[seen], wanted[seen])
+
+
+@pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
+def test_packed_sequences_bits_lie_where_their_rows_do():
+    ends, others = torch.tensor([[140, 270, 271, 271, 340], [0, 70, 200, 210, 300]]).int()
+    f, heads, total, seed = Features(dropout=0.5, cu_q=ends), 2, 345, 3
+    shape = (heads, (total // 128 + 5) * 2, 3, 128)
+    draw = hopper_drops.launch_of(f, (heads, 1, total, 300), (0, *shape[:2]), (0, 3), 1, 4)
+    words = torch.zeros(shape, dtype=torch.int32)
+    draw(words, ends, others, varying=(seed, 0))
+    for sequence in range(4):
+        first, end = ends[sequence : sequence + 2].tolist()
+        n = int(others[sequence + 1] - others[sequence])
+        row, key = torch.arange(end - first)[:, None], torch.arange(n)
+        block = (first // 128 + sequence) * 2 + row // 64
+        thread = key % 64 // 16 * 32 + key % 8 * 4 + row % 8 // 2
+        bit = row % 2 * 16 + key % 16 // 8 * 8 + row % 64 // 8
+        found = words[:, block, key // 64, thread] >> bit & 1
+        starts = torch.arange(heads) * total + first
+        assert torch.equal(found.bool(), kept(seed, 0.5, starts, end - first, n))
 
 
 # --- on a GPU -------------------------------------------------------------------------------------

@@ -112,6 +112,9 @@ def gradients(
         (m, padded, lines, 1.0 - f.dropout), BLOCK=1024, num_warps=4,
     )  # fmt: skip
     words = rows if f.mask is None else hopper_bits.words_of(f.mask, key.shape[2])
+    draws = rows
+    if f.dropout:
+        draws = torch.empty(plan.words, dtype=torch.int32, device=query.device)
     slopes = rows if f.alibi_slopes is None else f.alibi_slopes.contiguous()
     sums, ds, target, tile = rows, key, of_bias, plan.tile
     if plan.sums:
@@ -123,14 +126,16 @@ def gradients(
         target = torch.zeros_like(of_bias, dtype=torch.float32)
     seed = (f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32
     tensors: tuple[torch.Tensor, ...] = (
-        query, key, value, grad, rows, dk, dv, ds, slopes, words, rows, dk, dv,
+        query, key, value, grad, rows, dk, dv, ds, slopes, words, rows, draws,
     )  # fmt: skip
     if plan.narrow:
         tensors += (key if f.bias is None else f.bias, sums)
     for step in plan.steps:
-        step.of_keys(*tensors, varying=seed)
+        if step.of_drops is not None:
+            step.of_drops(draws, None, None, varying=seed)
+        step.of_keys(*tensors)
         if step.of_rows is not None:
-            step.of_rows(ds, key, dq, sums, rows, dq)
+            step.of_rows(ds, key, dq, sums, rows)
         if step.of_bias is not None:
             step.of_bias(ds, target)
     if not tile.split:

@@ -65,6 +65,15 @@ def _spread(words):
     return gl.expand_dims(gl.expand_dims(gl.expand_dims(words, 1), 4), 6)
 
 
+@gluon.constexpr_function
+def _dropping(kind):
+    """$1 where the words $2, without their signs, reach $4, else 0."""
+    return (
+        f"{{.reg .b32 x, y; abs.{kind} x, $2; set.geu.{kind}.{kind} y, x, $4; "
+        f"mul.rn.{kind} $0, $1, y;}}"
+    )
+
+
 @gluon.jit
 def dropped(p, words, threshold):
     """Weights in 16 bits, of which dropout has made some zero.
@@ -83,17 +92,8 @@ def dropped(p, words, threshold):
         gl.where(lower_row, gl.where(later_key, _spread(d), _spread(c)), upper), parts
     )
     least = gl.full(parts.shape, 0, gl.uint32, layout) + threshold.to(gl.uint32) * 0x10001
-    if p.dtype == gl.bfloat16:
-        ASM: gl.constexpr = (
-            "{.reg .b32 x, y; abs.bf16x2 x, $2; set.geu.bf16x2.bf16x2 y, x, $4; "
-            "mul.rn.bf16x2 $0, $1, y;}"
-        )
-    else:
-        ASM: gl.constexpr = (  # type: ignore[no-redef]
-            "{.reg .b32 x, y; abs.f16x2 x, $2; set.geu.f16x2.f16x2 y, x, $4; "
-            "mul.rn.f16x2 $0, $1, y;}"
-        )
+    KIND: gl.constexpr = "bf16x2" if p.dtype == gl.bfloat16 else "f16x2"
     parts = gl.inline_asm_elementwise(
-        ASM, "=r,r,r,r,r,r", [parts, draws, least], dtype=p.dtype, is_pure=True, pack=2
+        _dropping(KIND), "=r,r,r,r,r,r", [parts, draws, least], dtype=p.dtype, is_pure=True, pack=2
     )
     return gl.convert_layout(parts.reshape(p.shape), p.type.layout)

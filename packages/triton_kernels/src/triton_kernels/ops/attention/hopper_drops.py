@@ -1,88 +1,157 @@
-"""Dropout in the backward on Hopper, whose scores are transposed: what the forward dropped.
+"""Dropout in the backward on Hopper: what the forward dropped, in bits.
 
-A counter of Philox decides on eight weights: queries i and i + 8, keys j, j + 1, j + 8 and j + 9
-(``features.kept``). Transposed, a thread holds keys j and j + 8 beside queries i, i + 1, i + 8 and
-i + 9: half of two counters. So it draws one of them, a thread of an even key that of its even
-queries, and changes halves with the thread beside it, which holds the other key of the pair.
+The forward draws random words beside its products. The backward has no registers left for that, so
+a kernel of its own draws them for the part of the work that is at hand: a bit a weight, a sixteenth
+of ds. A counter of Philox decides on eight weights, queries i and i + 8, keys j, j + 1, j + 8 and
+j + 9 (``features.kept``): eight counters make two threads' words, of even keys and of odd ones.
+
+Of a tile of 64 by 64 there is a word for each thread as ``hopper_bits`` has it, but with the odd
+queries in its upper half: bits are (one of two queries, half of 16 keys, chunk of 8 queries).
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
-# (gluon.jit is untyped, and what it decorates cannot be annotated)
+# (triton.jit is untyped, and what it decorates cannot be annotated)
 
 from __future__ import annotations
 
-from triton_kernels._gluon import gl, gluon
-from triton_kernels.ops.attention.hopper_axes import along
-from triton_kernels.ops.attention.hopper_dropout import philox
+from triton_kernels._compat import Launch, tl, triton
+from triton_kernels.ops.attention import features
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
+
+_ROUNDS = tl.constexpr(features.ROUNDS)
+WORDS = 128
+"""Of a tile of 64 queries and 64 keys."""
+_TILES, _WARPS, _SEQUENCES = 4, 4, 1024
+"""Tiles that a program draws at once; sequences that it looks at."""
+_SIZES = (
+    "first_line", "group", "batches", "heads_k", "m", "n", "left", "right", "blocks",
+    "start", "tiles", "sequences", "threshold", "seed", "seed_high",
+)  # fmt: skip
 
 
-@gluon.jit
-def _change(word, selector):
-    """Of a word and of that of the thread four lanes on, the halves that this thread needs."""
-    return gl.inline_asm_elementwise(
-        "{.reg .b32 theirs; shfl.sync.bfly.b32 theirs, $1, 4, 31, -1; "
-        "prmt.b32 $0, $1, theirs, $2;}",
-        "=r,r,r", [word, selector], dtype=gl.uint32, is_pure=False, pack=1,
-    )  # fmt: skip
+@triton.jit
+def _philox(c0, c1, c2, c3, key0, key1):
+    """Four words a counter: Philox 4x32 (Salmon et al. 2011, section 3.3)."""
+    for _ in tl.static_range(_ROUNDS):
+        high0 = c0.to(tl.uint64) * 0xD2511F53
+        high1 = c2.to(tl.uint64) * 0xCD9E8D57
+        c0 = (high1 >> 32).to(tl.uint32) ^ c1 ^ key0
+        c2 = (high0 >> 32).to(tl.uint32) ^ c3 ^ key1
+        c1 = high1.to(tl.uint32)
+        c3 = high0.to(tl.uint32)
+        key0 += 0x9E3779B9
+        key1 += 0xBB67AE85
+    return c0, c1, c2, c3
 
 
-@gluon.jit
-def random_words(like, first, row, key, seed, seed_high):
-    """The words for transposed weights (64 keys, rows) laid out as ``like``, from row, key on.
+@triton.jit
+def _append(bits, words, least):
+    """To both halves of ``bits``, from above, whether 15 bits of both of ``words`` reach least."""
+    difference = (words & 0x7FFF7FFF | 0x80008000) - least
+    return bits >> 1 & 0x7FFF7FFF | difference & 0x80008000
 
-    ``first`` is the number of the sequence's first query, as ``features.kept`` counts, int64.
+
+@triton.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
+def _draw(
+    words, cu_q, cu_k, first_line, group, batches, heads_k, m, n, left, right, blocks, start,
+    tiles, sequences, threshold, seed, seed_high,
+    LEFT: tl.constexpr, RIGHT: tl.constexpr, NEIGHBOURS: tl.constexpr, TILES: tl.constexpr,
+    SEQUENCES: tl.constexpr,
+):  # fmt: skip
+    """Program (line, block): of one block of 64 queries the tiles of keys that it sees, of so many
+    tiles from ``start`` on; (lines, blocks, tiles, 128) words."""
+    block = tl.program_id(0) % blocks
+    line = tl.program_id(0) // blocks
+    own = words + (line.to(tl.int64) * blocks + block) * tiles * 128
+    all_rows = m.to(tl.int64)
+    first_q = 0
+    if cu_q is not None:  # the sequence whose padded rows these are, as ``hopper_packed`` has them
+        sequence = -1
+        for some in range(0, sequences, SEQUENCES):
+            number = some + tl.arange(0, SEQUENCES)
+            begin = tl.load(cu_q + number, mask=number < sequences, other=0)
+            begins = (number < sequences) & ((begin // 128 + number) * 2 <= block)
+            sequence += tl.sum(begins.to(tl.int32))
+        sequence = tl.maximum(sequence, 0)  # rows before the first belong to none
+        first_q = tl.load(cu_q + sequence)
+        m = tl.load(cu_q + sequence + 1) - first_q
+        n = tl.load(cu_k + sequence + 1) - tl.load(cu_k + sequence)
+        block -= (first_q // 128 + sequence) * 2
+        head = first_line + line
+    else:
+        number = (first_line + line) // group
+        member = (first_line + line) % group
+        if NEIGHBOURS:
+            head = (number % batches * heads_k + number // batches) * group + member
+        else:
+            head = number * group + member
+    above = block * 64 + n - m
+    end = n
+    if RIGHT:
+        end = tl.minimum(end, tl.maximum(above + 64 + right, 0))
+    begin = start
+    if LEFT:
+        begin = tl.maximum(begin, tl.maximum(above - left, 0) // 64)
+    end = tl.minimum(tl.cdiv(end, 64), start + tiles)
+    end = tl.where((block >= 0) & (block * 64 < m), end, 0)
+    first = head.to(tl.int64) * all_rows + first_q
+    unit = tl.arange(0, TILES * 64)
+    pair = unit % 4  # of queries
+    line_pair = unit // 4 % 4  # of keys
+    nothing = (unit ^ unit).to(tl.uint32)
+    low = nothing + first.to(tl.uint32)
+    high = nothing + (first >> 32).to(tl.uint32)
+    key0 = nothing + seed.to(tl.uint32)
+    key1 = nothing + seed_high.to(tl.uint32)
+    least = nothing + threshold.to(tl.uint32) * 0x10001
+    for tile in range(begin, end, TILES):
+        key = (tile * 16 + unit // 16 * 4 + line_pair).to(tl.uint32)
+        even = nothing
+        even_far = nothing
+        odd = nothing
+        odd_far = nothing
+        for cell in tl.static_range(4):
+            row = (block * 32 + cell * 8 + pair * 2).to(tl.uint32)
+            a, b, c, d = _philox(key, row, low, high, key0, key1)
+            even = _append(_append(even, a, least), c, least)
+            even_far = _append(_append(even_far, b, least), d, least)
+            a, b, c, d = _philox(key, row + 1, low, high, key0, key1)
+            odd = _append(_append(odd, a, least), c, least)
+            odd_far = _append(_append(odd_far, b, least), d, least)
+        even = even >> 8 & 0x00FF00FF | even_far & 0xFF00FF00
+        odd = odd >> 8 & 0x00FF00FF | odd_far & 0xFF00FF00
+        at = tile - start + unit // 64
+        to = own + at * 128 + unit // 16 % 4 * 32 + line_pair * 8 + pair
+        inside = at < tiles
+        tl.store(to, (even & 0xFFFF | odd << 16).to(tl.int32, bitcast=True), mask=inside)
+        tl.store(to + 4, (even >> 16 | odd & 0xFFFF0000).to(tl.int32, bitcast=True), mask=inside)
+
+
+def launch_of(
+    f: Features, sizes: tuple[int, ...], lines: tuple[int, int, int], tiles: tuple[int, int],
+    batches: int, sequences: int = 0, neighbours: bool = False,
+) -> Launch:  # fmt: skip
+    """Draws for some lines of heads; its tensors are the words, ``cu_q`` and ``cu_k``, and what
+    varies the halves of the seed.
+
+    Args:
+        f: the features.
+        sizes: key heads, query heads of each, m, n.
+        lines: the first, how many, and blocks of 64 rows of each.
+        tiles: of 64 keys: the first one, and how many.
+        batches: how many.
+        sequences: packed: how many.
+        neighbours: whether batches of a head lie beside each other: ``batch_and_head``.
     """
-    GROUPS: gl.constexpr = like.shape[1] // 16
-    layout: gl.constexpr = like.reshape([4, 2, 8, GROUPS, 2, 4, 2]).type.layout
-    CELLS: gl.constexpr = gl.SliceLayout(1, gl.SliceLayout(4, gl.SliceLayout(6, layout)))
-    line = along(8, 1, 4, CELLS)
-    odd = line % 2
-    cell_key = (key // 16 + along(4, 0, 4, CELLS)) * 4 + line // 2
-    cell_row = (row // 16 + along(GROUPS, 2, 4, CELLS)) * 8 + along(4, 3, 4, CELLS) * 2 + odd
-    cell_key, cell_row = gl.broadcast(cell_key, cell_row)
-    nothing = cell_key.to(gl.uint32) & 0
-    a, b, c, d = philox(
-        cell_key.to(gl.uint32), cell_row.to(gl.uint32), nothing + first.to(gl.uint32),
-        nothing + (first >> 32).to(gl.uint32), seed, seed_high,
+    heads_k, group, m, n = sizes
+    first, count, blocks = lines
+    constants = {
+        "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "NEIGHBOURS": neighbours,
+        "TILES": _TILES, "SEQUENCES": _SEQUENCES,
+    }  # fmt: skip
+    return Launch(
+        _draw, count * blocks,
+        (first, group, batches, heads_k, m, n, f.left, f.right, blocks, *tiles, sequences,
+         features.threshold(f.dropout)),
+        constants, {"num_warps": _WARPS},
     )  # fmt: skip
-    selector = nothing + gl.where(odd != 0, 0x3276, 0x5410).to(gl.uint32)
-    # Rows of what ``dropped`` takes are keys here.
-    return _change(a, selector), _change(c, selector), _change(b, selector), _change(d, selector)
-
-
-@gluon.jit
-def with_sign(x, weights):
-    """Of numbers above 0 in 16 bits, those below 0 whose weights, in 16 bits, are gone."""
-    if weights.dtype == gl.bfloat16:
-        ASM: gl.constexpr = (
-            "{.reg .b32 y, two, one; mov.b32 y, 0; set.neu.bf16x2.bf16x2 y, $2, y; "
-            "mov.b32 two, 0x40004000; mov.b32 one, 0xbf80bf80; fma.rn.bf16x2 y, y, two, one; "
-            "mul.rn.bf16x2 $0, $1, y;}"
-        )
-    else:
-        ASM: gl.constexpr = (  # type: ignore[no-redef]
-            "{.reg .b32 y, two, one; mov.b32 y, 0; set.neu.f16x2.f16x2 y, $2, y; "
-            "mov.b32 two, 0x40004000; mov.b32 one, 0xbc00bc00; fma.rn.f16x2 y, y, two, one; "
-            "mul.rn.f16x2 $0, $1, y;}"
-        )
-    return gl.inline_asm_elementwise(
-        ASM, "=r,r,r", [x, weights], dtype=x.dtype, is_pure=True, pack=2
-    )
-
-
-@gluon.jit
-def of_kept(x, weights):
-    """x where a weight in 16 bits is left, else 0."""
-    if weights.dtype == gl.bfloat16:
-        ASM: gl.constexpr = (
-            "{.reg .pred a, b; .reg .b32 z; mov.b32 z, 0; setp.neu.bf16x2 a|b, $4, z; "
-            "selp.f32 $0, $2, 0f00000000, a; selp.f32 $1, $3, 0f00000000, b;}"
-        )
-    else:
-        ASM: gl.constexpr = (  # type: ignore[no-redef]
-            "{.reg .pred a, b; .reg .b32 z; mov.b32 z, 0; setp.neu.f16x2 a|b, $4, z; "
-            "selp.f32 $0, $2, 0f00000000, a; selp.f32 $1, $3, 0f00000000, b;}"
-        )
-    return gl.inline_asm_elementwise(
-        ASM, "=r,=r,r,r,r", [x, weights], dtype=gl.float32, is_pure=True, pack=2
-    )

@@ -18,13 +18,14 @@ from triton_kernels._gluon import TensorDescriptor
 from triton_kernels.ops.attention import (
     hopper_bias,
     hopper_bits,
+    hopper_drops,
     hopper_narrow,
     hopper_queries,
     hopper_wide,
 )
-from triton_kernels.ops.attention.features import UNBOUNDED, Features, threshold
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
 from triton_kernels.ops.attention.hopper_forward import descriptor
-from triton_kernels.ops.attention.hopper_layouts import rows_layout, tile_layout
+from triton_kernels.ops.attention.hopper_layouts import ragged, rows_layout, tile_layout
 from triton_kernels.ops.attention.hopper_shares import (
     Part,
     Tiling,
@@ -42,11 +43,13 @@ _OPTIONS = {"num_warps": 4, "maxnreg": 168}
 class Step(NamedTuple):
     """A part of the work."""
 
+    of_drops: Launch | None
+    """Of words, ``cu_q`` and ``cu_k``, with the seed's halves."""
     of_keys: Launch
     """Of query, key, value, grad, rows, dk, dv, ds, slopes, mask's words, the list of packed
-    sequences or anything, dk, dv, and of narrow heads bias or key and the buffer of dq."""
+    sequences or anything, dropout's words, and of narrow heads bias or key and the buffer of dq."""
     of_rows: Launch | None
-    """Of ds, key, dq, sums, the list or anything, dq."""
+    """Of ds, key, dq, sums, the list or anything."""
     of_bias: Launch | None
     """Of ds and the bias's gradient."""
 
@@ -59,6 +62,8 @@ class Plan(NamedTuple):
     """Whether ``hopper_narrow`` makes the gradients of keys and values."""
     ds: tuple[int, ...]
     """The shape of what is kept of ds."""
+    words: int
+    """Of what dropout keeps."""
     sums: tuple[int, ...]
     """Of the buffer of dq, or of its sums between steps; () if there is none."""
     adds: bool
@@ -67,17 +72,17 @@ class Plan(NamedTuple):
 
 
 def factors(f: Features) -> tuple[float, ...]:
-    """Of scores for exp2, of scores before tanh, of dk and dq, of dv; dropout's threshold.
+    """Of scores for exp2, of scores before tanh, of dk and dq, of dv.
 
-    Kept weights are enlarged at the end, and delta is made smaller instead: see ``hopper_drops``.
+    Kept weights are enlarged at the end, and delta is made smaller instead.
     """
     cap, enlarge = f.soft_cap, 1 / (1 - f.dropout)
     of_scores = (cap or f.scale) / math.log(2), f.scale / cap if cap else 0.0
-    return (*of_scores, f.scale * enlarge, enlarge, threshold(f.dropout))
+    return (*of_scores, f.scale * enlarge, enlarge)
 
 
 def keys_launch(
-    tile: Tiling, wide: int, programs: int, sizes: tuple[int, ...], more: tuple[int, ...],
+    tile: Tiling, wide: int, programs: int, sizes: tuple[int, ...], row_blocks: int,
     f: Features, beside: tuple[Layout | None, ...], **own: bool,
 ) -> Launch:  # fmt: skip
     """The launch that makes the gradients of keys and values.
@@ -87,7 +92,7 @@ def keys_launch(
         wide: heads' width, as ``block_width`` gives it.
         programs: how many.
         sizes: the kernel's parameters from ``heads_k`` to ``mask_row``.
-        more: those from ``row_blocks`` to ``dv_width``.
+        row_blocks: packed: of a head.
         f: the features, their tensors left out.
         beside: the layouts of their tensors.
         own: NEIGHBOURS, of narrow heads, and PACKED.
@@ -105,16 +110,17 @@ def keys_launch(
             "SHIFT": tile.shift,
         }  # fmt: skip
     of_bias = (bias.shape[:2] if bias else (0, 0)) if narrow else ()
-    rows, keys = (functools.partial(descriptor, rows=n, width=wide) for n in (tile.rows, 64))
+    of_tensors = ragged if own["PACKED"] else descriptor
+    rows, keys = (functools.partial(of_tensors, rows=n, width=wide) for n in (tile.rows, 64))
     described = dict(enumerate((rows, keys, keys, rows, None, keys, keys, keys)))
     described[4] = functools.partial(_of_rows, rows=tile.rows)
     if tile.split:
         described[7] = tiles_of(tile)
     if narrow:
-        described[13] = functools.partial(descriptor, rows=tile.rows, width=64) if bias else keys
+        described[12] = functools.partial(descriptor, rows=tile.rows, width=64) if bias else keys
     return Launch(
         (hopper_narrow if narrow else hopper_wide).backward, programs,
-        (*sizes, *factors(f), *more, *of_bias), constants, _OPTIONS, described,  # type: ignore[arg-type]
+        (*sizes, *factors(f), row_blocks, *of_bias), constants, _OPTIONS, described,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -127,7 +133,7 @@ def rows_launch(
         tile: how work is divided.
         wide: heads' width, as ``block_width`` gives it.
         programs: how many.
-        sizes: the kernel's parameters from ``heads_k`` to ``dq_width``.
+        sizes: the kernel's parameters from ``heads_k`` to ``row_blocks``.
         f: the features.
         own: ADD, KEEP, NEIGHBOURS and PACKED.
     """
@@ -137,7 +143,7 @@ def rows_launch(
         "KEEP": own["KEEP"], "SLOTS": hopper_queries.SLOTS[wide], "NEIGHBOURS": own["NEIGHBOURS"],
         "PACKED": own["PACKED"],
     }  # fmt: skip
-    keys = functools.partial(descriptor, rows=64, width=wide)
+    keys = functools.partial(ragged if own["PACKED"] else descriptor, rows=64, width=wide)
     described = {0: tiles_of(tile), 1: keys, 2: keys}
     scalars = (*sizes, factors(f)[2])
     return Launch(hopper_queries.multiply, programs, scalars, constants, _OPTIONS, described)
@@ -200,20 +206,26 @@ def plan(
         batches, heads if slopes is not None and len(slopes.shape) == 2 else 0,
         *hopper_bits.strides(None if mask is None else hopper_bits.shape_of(mask.shape, n)),
     )  # fmt: skip
-    steps, held = [], 0
+    steps, held, words = [], 0, 0
     for part in work:
         tiles, start = (i * keys_of_a_block // 64 for i in (part.blocks, part.start_block))
         length = stretch(*edges, tile.rows, keys_of_a_block, start, tiles) if tile.split else 0
         held = max(held, part.heads * length)
         of_keys = keys_launch(
-            tile, wide, part.heads * part.blocks, (*sizes, *part, length, *of_batches), (0,) * 7, f,
+            tile, wide, part.heads * part.blocks, (*sizes, *part, length, *of_batches), 0, f,
             beside, NEIGHBOURS=neighbours, PACKED=False,
         )  # fmt: skip
-        of_rows = target = None
+        of_rows = target = of_drops = None
+        if f.dropout:
+            drawn = (part.start_head * group, part.heads * group, row_blocks)
+            of_drops = hopper_drops.launch_of(
+                f, sizes[:4], drawn, (start, tiles), batches, neighbours=neighbours
+            )  # fmt: skip
+            words = max(words, drawn[1] * row_blocks * tiles)
         if tile.split:
             of_rows = rows_launch(
                 tile, wide, part.heads * group * -(-m // hopper_queries.ROWS[wide]),
-                (*sizes, part.start_head * group, tiles, start, length, batches, 0, 0, 0, 0, 0), f,
+                (*sizes, part.start_head * group, tiles, start, length, batches, 0, 0), f,
                 ADD=start > 0, KEEP=part.start_block + part.blocks < blocks,
                 NEIGHBOURS=neighbours, PACKED=False,
             )  # fmt: skip
@@ -222,11 +234,11 @@ def plan(
                 of_bias.shape, batches, sizes, part, (start, tiles, length), tile.rows, together,
                 adds, factors(f)[3],
             )  # fmt: skip
-        steps.append(Step(of_keys, of_rows, target))
+        steps.append(Step(of_drops, of_keys, of_rows, target))
     sums: tuple[int, ...] = ()
     if not tile.split:
         sums = (lines * row_blocks * tile.rows * wide,)
     elif work[0].blocks < blocks:
         sums = (lines, -(-m // 128) * 128, wide)
     ds = (held * group * -(-row_blocks // 2) * 64, tile.rows)
-    return Plan(tile, wide != 256, ds, sums, adds, tuple(steps))
+    return Plan(tile, wide != 256, ds, words * hopper_drops.WORDS, sums, adds, tuple(steps))

@@ -37,23 +37,26 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
-from triton_kernels.ops.attention.hopper_dropout import dropped
-from triton_kernels.ops.attention.hopper_drops import of_kept, random_words
 from triton_kernels.ops.attention.hopper_parts import (
     SIZES,
     add_squares,
-    batch_and_head,
     block_of,
-    clear,
-    leave_rows,
+    keys_of,
+    leave,
     matrix,
     multiply_queries,
-    packed_place,
+    place_of,
     rows_that_see,
     square_index,
     tile_of,
 )
-from triton_kernels.ops.attention.hopper_weights import LOG2_E, read_beside, weigh
+from triton_kernels.ops.attention.hopper_weights import (
+    LOG2_E,
+    dropped,
+    of_kept,
+    read_beside,
+    weigh,
+)
 from triton_kernels.ops.attention.hopper_work import Work
 
 KEYS = 128
@@ -71,11 +74,12 @@ def _load(work):
     batch, head_k, key, first, count, shift, group, heads_q, all_heads, _ = work.place
     bias_batches, bias_heads, _, _, _, _ = work.features
     first_q, first_k, first_row, _ = work.starts
-    BLOCK_M: gl.constexpr = q_slots.shape[3]
+    m, n, _, _ = work.edges
+    BLOCK_M: gl.constexpr = q_slots.shape[-2]
     SLOTS: gl.constexpr = q_slots.shape[0]
     mbarrier.expect(kv_full, 2 * (k.block_type.nbytes + v.block_type.nbytes))
     for party in gl.static_range(2):
-        where = [batch, head_k, first_k + key + party * _KEYS, 0]
+        where = place_of(batch, head_k, first_k, key + party * _KEYS, n, work.PACKED)
         load_async(k, where, kv_full, k_slots.index(party))
         load_async(v, where, kv_full, v_slots.index(party))
     for step in range(group * count):
@@ -87,7 +91,8 @@ def _load(work):
         there = q_full.index(slot)
         mbarrier.wait(q_free.index(slot), phase)
         mbarrier.expect(there, q.block_type.nbytes + rows.block_type.nbytes)
-        load_async(q, [batch, head, first_q + row, 0], there, q_slots.index(slot))
+        where = place_of(batch, head, first_q, row, m, work.PACKED)
+        load_async(q, where, there, q_slots.index(slot))
         load_async(rows, [line, first_row + row], there, lse_slots.index(slot))
         if work.BIAS:
             for party in gl.static_range(2):
@@ -104,7 +109,7 @@ def _load(work):
         there = do_full.index(slot)
         mbarrier.wait(do_free.index(slot), phase)
         mbarrier.expect(there, do.block_type.nbytes + rows.block_type.nbytes)
-        load_async(do, [batch, head, first_q + row, 0], there, do_slots.index(slot))
+        load_async(do, where, there, do_slots.index(slot))
         load_async(rows, [all_heads + line, first_row + row], there, delta_slots.index(slot))
 
 
@@ -126,7 +131,7 @@ def _pass_unseen(my_key, steps, work):
     _kv_full, q_full, q_free, do_full, do_free, _ds_full, _ds_free, _b_full, _b_free = work.signals
     first = work.place[3]
     m, n, _, right = work.edges
-    passed = gl.maximum(my_key + m - n - right, 0) // q_slots.shape[3] - first
+    passed = gl.maximum(my_key + m - n - right, 0) // q_slots.shape[-2] - first
     passed = gl.minimum(passed, steps)
     if passed > 0:
         mbarrier.wait(q_full.index(0), 0)
@@ -142,14 +147,13 @@ def _multiply(work, PARTY: gl.constexpr):
     q, _k, _v, _do, _rows, dk_out, dv_out, ds_out, _bias = work.descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots = work.slots
     kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free = work.signals
-    batch, head_k, key, first, count, shift, group, heads_q, _all_heads, tiles = work.place
-    first_q, first_k, _, _ = work.starts
-    buffer, _slopes, _mask = work.beside
+    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = work.place
+    _, first_k, _, _ = work.starts
+    buffer, _slopes, _mask, _draws = work.beside
     scale, _squeeze, plain, enlarge = work.scales
-    seed, seed_high, threshold, all_rows = work.drops
-    m, n, _, _ = work.edges
-    BLOCK_M: gl.constexpr = q_slots.shape[3]
-    WIDTH: gl.constexpr = q_slots.shape[4]
+    _, n, _, _ = work.edges
+    BLOCK_M: gl.constexpr = q_slots.shape[-2]
+    WIDTH: gl.constexpr = q_slots.shape[-1]
     SLOTS: gl.constexpr = q_slots.shape[0]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, BLOCK_M, 16])
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
@@ -164,9 +168,6 @@ def _multiply(work, PARTY: gl.constexpr):
     my_key = key + PARTY * _KEYS
     steps = group * count
     mbarrier.wait(kv_full, 0)
-    if work.PACKED and my_key + _KEYS > n:
-        clear(k_slots.index(PARTY), n - my_key)
-        clear(v_slots.index(PARTY), n - my_key)
     if BEFORE:
         bias = _take_bias(0, b_slots, b_full, b_free, steps > 0, S, PARTY)
     begin = first * 0
@@ -188,13 +189,9 @@ def _multiply(work, PARTY: gl.constexpr):
             member = step // count
         row = block * BLOCK_M
         mbarrier.wait(q_full.index(slot), phase)
-        if work.PACKED and row + BLOCK_M > m:
-            mbarrier.wait(do_full.index(slot), phase)
-            clear(q_slots.index(slot), m - row)
-            clear(do_slots.index(slot), m - row)
         start = zeros
         extra = 0.0
-        slope, words = read_beside(head_k * group + member, block, my_key, work, S)
+        slope, words, kept = read_beside(group, member, block, my_key, PARTY, work, S)
         if BEFORE:  # the products are added to it: no register holds it beside them
             start = bias.to(gl.float32) * (LOG2_E / scale)
         if work.BIAS and work.CAPPED:
@@ -205,12 +202,9 @@ def _multiply(work, PARTY: gl.constexpr):
         s = warpgroup_mma_wait(1, (scores,))
         lse = lse_slots.index(slot).load(S)
         p, s = weigh(s, lse, row, my_key, words, slope, extra, work)
-        if work.DROPS:
-            line = (batch * heads_q + head_k * group + member).to(gl.int64)
-            draws = random_words(zeros, line * all_rows + first_q, row, my_key, seed, seed_high)
         weights = p.to(q.dtype)
         if work.DROPS:
-            weights = dropped(weights, draws, threshold)
+            weights = dropped(weights, kept)
         p_left = gl.convert_layout(weights, A)
         if work.CAPPED:
             p = p * (1 - s * s)
@@ -273,22 +267,17 @@ def _multiply(work, PARTY: gl.constexpr):
     # Both leave through the slot of this warpgroup's values, which nobody reads any more.
     if work.DROPS:
         dv = dv * enlarge
-    to_dk, to_dv = work.outputs
-    slot = v_slots.index(PARTY)
-    leave_rows(
-        dv_out, dv.to(q.dtype), batch, head_k, first_k, my_key, n, slot, to_dv, work.PACKED
-    )  # fmt: skip
-    dk = (dk * plain).to(q.dtype)
-    leave_rows(dk_out, dk, batch, head_k, first_k, my_key, n, slot, to_dk, work.PACKED)
+    where = place_of(batch, head_k, first_k, my_key, n, work.PACKED)
+    leave(dv_out, dv.to(q.dtype), where, v_slots.index(PARTY))
+    leave(dk_out, (dk * plain).to(q.dtype), where, v_slots.index(PARTY))
 
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, buffer_dk, buffer_dv, bias, buffer,
+    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, draws, bias, buffer,
     heads_k, group, m, n, left, right, start_head, heads, start_block, blocks, stretch, batches,
-    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge, threshold,
-    row_blocks, dk_head, dk_row, dk_width, dv_head, dv_row, dv_width, bias_batches, bias_heads,
-    seed, seed_high,
+    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge,
+    row_blocks, bias_batches, bias_heads,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr, NEAR: gl.constexpr,
     PACKED: gl.constexpr, BIAS: gl.constexpr, NEIGHBOURS: gl.constexpr, SPLIT: gl.constexpr,
@@ -297,7 +286,7 @@ def backward(
     """Descriptors of q and do: blocks (1, 1, rows, width); of k, v, dk, dv: (1, 1, 64, width); of
     rows: (1, rows)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
-    BLOCK_M: gl.constexpr = q.block_type.shape[2]
+    BLOCK_M: gl.constexpr = q.block_type.shape[-2]
     q_slots = gl.allocate_shared_memory(q.dtype, [SLOTS] + q.block_type.shape, q.layout)
     do_slots = gl.allocate_shared_memory(do.dtype, [SLOTS] + do.block_type.shape, do.layout)
     k_slots = gl.allocate_shared_memory(k.dtype, [2] + k.block_type.shape, k.layout)
@@ -333,47 +322,30 @@ def backward(
         mbarrier.init(q_free.index(slot), count=2)
         mbarrier.init(do_full.index(slot), count=1)
         mbarrier.init(do_free.index(slot), count=2)
-    for slot in gl.static_range(2):
-        mbarrier.init(ds_full.index(slot), count=2)
-        mbarrier.init(ds_free.index(slot), count=2)
+    if not SPLIT:
+        for slot in gl.static_range(2):
+            mbarrier.init(ds_full.index(slot), count=2)
+            mbarrier.init(ds_free.index(slot), count=2)
     fence_async_shared()  # the loads find the barriers as they were made
     heads_q = heads_k * group
-    first_q = 0
-    first_k = 0
-    first_row = 0
-    all_rows = m
-    if PACKED:
-        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
-        first_row = (first_q // 128 + sequence) * 128
-        batch = 0
-        head_k = start_head + place
-        slopes_row = sequence * slopes_batch
-    else:
-        if not NEAR:
-            place = gl.program_id(0) % heads
-            number = gl.program_id(0) // heads
-        else:
-            place = gl.program_id(0) // blocks
-            number = gl.program_id(0) % blocks
-        batch, head_k = batch_and_head(start_head + place, batches, heads_k, NEIGHBOURS)
-        slopes_row = batch * slopes_batch
-        row_blocks = gl.cdiv(m, BLOCK_M)
+    place, number, batch, head_k, m, n, starts, slopes_row = keys_of(
+        places, (batches, heads_k, m, n), (start_head, heads, blocks), row_blocks, slopes_batch,
+        BLOCK_M, NEAR, NEIGHBOURS, PACKED,
+    )  # fmt: skip
     key = (start_block + number) * (2 * _KEYS)
     first, count = rows_that_see(key, 2 * _KEYS, (m, n, left, right), BLOCK_M, LEFT, RIGHT)
     shift = number * SHIFT % gl.maximum(count, 1)
     all_heads = batches * heads_q
     work = Work(
-        (q, k, v, do, rows, dk, dv, ds, bias), (buffer, slopes, mask),
-        ((buffer_dk, dk_head, dk_row, dk_width), (buffer_dv, dv_head, dv_row, dv_width)),
+        (q, k, v, do, rows, dk, dv, ds, bias), (buffer, slopes, mask, draws),
         (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots),
         (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free),
         (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
          (place * group, 2 * number,
-          (row_blocks, first_row // BLOCK_M, stretch, 2 * blocks, 2 * start_block))),
-        (first_q, first_k, first_row, row_blocks),
+          (starts[3], starts[2] // BLOCK_M, stretch, 2 * blocks, 2 * start_block))),
+        starts,
         (bias_batches, bias_heads, slopes_row, mask_batch, mask_head, mask_row),
         (m, n, left, right), (scale, squeeze, plain, enlarge),
-        (seed, seed_high, threshold, all_rows),
         LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
     )  # fmt: skip
     gl.warp_specialize(

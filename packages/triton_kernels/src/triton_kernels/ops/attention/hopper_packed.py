@@ -17,6 +17,7 @@ import torch
 
 from triton_kernels._compat import Layout, launch, tl, triton
 from triton_kernels.ops.attention import (
+    hopper_drops,
     hopper_launches,
     hopper_narrow,
     hopper_queries,
@@ -109,16 +110,21 @@ def gradients(
     else:
         shape = heads * padded * block_width(width)
         sums = torch.zeros(shape, dtype=torch.float32, device=query.device)
+    draws = rows
+    if f.dropout:
+        draws = torch.empty(plan.words, dtype=torch.int32, device=query.device)
     seed = (f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32
     tensors: tuple[torch.Tensor, ...] = (
-        query, key, value, grad, rows, dk, dv, ds, slopes, rows, by_keys, dk, dv,
+        query, key, value, grad, rows, dk, dv, ds, slopes, rows, by_keys, draws,
     )  # fmt: skip
     if block_width(width) <= 128:
         tensors += (key, sums)
     for step in plan.steps:
-        step.of_keys(*tensors, varying=seed)
+        if step.of_drops is not None:
+            step.of_drops(draws, f.cu_q, f.cu_k, varying=seed)
+        step.of_keys(*tensors)
         if step.of_rows is not None:
-            step.of_rows(ds, key, dq, sums, by_rows, dq)
+            step.of_rows(ds, key, dq, sums, by_rows)
     if not tile.split:
         launch(
             _finish, (packing.most_tiles(total, sequences, plan.rows), heads), (sums, dq, by_rows),
@@ -140,6 +146,8 @@ class _Plan(NamedTuple):
     """Rows of the buffers of lse, delta and dq."""
     ds: tuple[int, int]
     """The shape of what is kept of ds."""
+    words: int
+    """Of what dropout keeps."""
     steps: tuple[hopper_launches.Step, ...]
 
 
@@ -149,7 +157,7 @@ def _plan(
     tile: Tiling | None, most: int,
 ) -> _Plan:  # fmt: skip
     f = Features(*(None,) * len(beside), *options)  # type: ignore[arg-type]
-    _, query, key, value = layouts
+    _, query, key, _ = layouts
     _, _, _, slopes, cu_q, _ = beside
     assert cu_q is not None
     _, heads, total, width = query.shape
@@ -160,7 +168,7 @@ def _plan(
     key_tiles = max(-(-f.max_k // keys) * (keys // 64), 1)
     of_a_head = packed_bytes(total, sequences, f.max_k, group)
     causal = f.right != UNBOUNDED
-    ordered = f.deterministic or f.dropout > 0  # fused, dropout leaves too few registers
+    ordered = f.deterministic or f.dropout > 0
     tile = tile or packed_tiling(wide, f.max_q * group, causal, of_a_head <= most, ordered)
     at_once = heads_k
     if tile.split:
@@ -172,25 +180,27 @@ def _plan(
     row_blocks = padded // tile.rows
     sizes = (heads_k, group, total, n, f.left, f.right)
     of_slopes = heads if slopes is not None and len(slopes.shape) == 2 else 0
-    _, dq_head, dq_row, _ = empty_like_dense(query.example()).stride()
-    more = [row_blocks]
-    for x in (key, value):
-        more += [*empty_like_dense(x.example()).stride()[1:3], x.shape[3]]
     steps = []
     for start in range(0, heads_k, at_once):
         count = min(at_once, heads_k - start)
         of_keys = hopper_launches.keys_launch(
             tile, wide, blocks * count,
-            (*sizes, start, count, 0, blocks, key_tiles, 1, of_slopes, 0, 0, 0), tuple(more), f,
+            (*sizes, start, count, 0, blocks, key_tiles, 1, of_slopes, 0, 0, 0), row_blocks, f,
             beside, NEIGHBOURS=False, PACKED=True,
         )  # fmt: skip
-        of_rows = None
+        of_rows = of_drops = None
+        if f.dropout:
+            of_drops = hopper_drops.launch_of(
+                f, sizes[:4], (start * group, count * group, row_blocks), (0, key_tiles), 1,
+                sequences,
+            )  # fmt: skip
         if tile.split:
             of_rows = hopper_launches.rows_launch(
                 tile, wide, row_tiles * count * group,
-                (*sizes, start * group, key_tiles, 0, key_tiles, 1, count * group, row_blocks,
-                 dq_head, dq_row, width), f, ADD=False, KEEP=False, NEIGHBOURS=False, PACKED=True,
+                (*sizes, start * group, key_tiles, 0, key_tiles, 1, count * group, row_blocks), f,
+                ADD=False, KEEP=False, NEIGHBOURS=False, PACKED=True,
             )  # fmt: skip
-        steps.append(hopper_launches.Step(of_keys, of_rows, None))
+        steps.append(hopper_launches.Step(of_drops, of_keys, of_rows, None))
     ds = (at_once * of_a_head // (tile.rows * query.dtype.itemsize), tile.rows)
-    return _Plan(tile, keys, rows, padded, ds, tuple(steps))
+    words = at_once * group * row_blocks * key_tiles * hopper_drops.WORDS if f.dropout else 0
+    return _Plan(tile, keys, rows, padded, ds, words, tuple(steps))

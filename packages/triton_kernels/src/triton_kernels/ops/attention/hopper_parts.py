@@ -13,17 +13,17 @@ from triton_kernels._gluon import (
     store_wait,
     warpgroup_mma,
 )
-from triton_kernels.ops.attention import packing
+from triton_kernels.ops.attention import hopper_layouts, packing
 
 SIZES = (
     "heads_k", "group", "m", "n", "left", "right",
     "heads", "start_head", "blocks", "start_block", "batches",
-    "dk_head", "dk_row", "dk_width", "dv_head", "dv_row", "dv_width", "row_blocks",
-    "stretch", "bias_batches", "bias_heads", "slopes_batch",
-    "mask_batch", "mask_head", "mask_row", "seed", "seed_high", "threshold",
+    "row_blocks", "stretch", "bias_batches", "bias_heads", "slopes_batch",
+    "mask_batch", "mask_head", "mask_row",
 )  # fmt: skip
 """Parameters that a kernel is not compiled anew for."""
 FIELDS = gl.constexpr(packing.FIELDS)
+_FAR = gl.constexpr(hopper_layouts.FAR)
 CHUNK = gl.constexpr(64)
 """The buffer of dq is made of squares of this many rows and columns."""
 
@@ -70,6 +70,53 @@ def packed_place(places, heads_k, NEAR: gl.constexpr):
 
 
 @gluon.jit
+def keys_of(
+    places, shape, own, row_blocks, slopes_batch, BLOCK_M: gl.constexpr, NEAR: gl.constexpr,
+    NEIGHBOURS: gl.constexpr, PACKED: gl.constexpr,
+):  # fmt: skip
+    """Which block of keys this program owns.
+
+    Args:
+        places: the list of packed sequences.
+        shape: batches, key heads of a batch, m, n.
+        own: of the call: its first key head, how many, and blocks of keys of each.
+        row_blocks: packed: blocks of rows of a head.
+        slopes_batch: the stride of ALiBi's slopes.
+
+    Returns:
+        The key head as the call counts it, and the block's number; batch, key head, m, n; where the
+        sequence's queries, keys and rows begin and blocks of rows of a head; its slopes.
+    """
+    batches, heads_k, m, n = shape
+    start_head, heads, blocks = own
+    if PACKED:
+        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
+        first_row = (first_q // 128 + sequence) * 128
+        starts = (first_q, first_k, first_row, row_blocks)
+        return place, number, 0, start_head + place, m, n, starts, sequence * slopes_batch
+    else:
+        if NEAR:
+            place = gl.program_id(0) // blocks
+            number = gl.program_id(0) % blocks
+        else:
+            place = gl.program_id(0) % heads
+            number = gl.program_id(0) // heads
+        batch, head_k = batch_and_head(start_head + place, batches, heads_k, NEIGHBOURS)
+        starts = (0, 0, 0, gl.cdiv(m, BLOCK_M))
+        return place, number, batch, head_k, m, n, starts, batch * slopes_batch
+
+
+@gluon.jit
+def place_of(batch, head, first, row, rows, PACKED: gl.constexpr):
+    """Where a block of rows from ``row`` on lies for its descriptor, of a sequence that begins at
+    ``first`` and has so many; packed, for one that ``hopper_layouts.ragged`` makes."""
+    if PACKED:
+        return [_FAR, first + rows, head, _FAR - rows + row, 0]
+    else:
+        return [batch, head, row, 0]
+
+
+@gluon.jit
 def clear(slot, rows):
     """Zeros in place of what lies behind the rows: another sequence's values may be no numbers."""
     values = slot.reshape([slot.shape[2], slot.shape[3]])
@@ -93,35 +140,17 @@ def block_of(step, first, count, shift):
 
 @gluon.jit
 def matrix(slots, index):
-    """A slot (1, 1, rows, width) as a matrix."""
-    return slots.index(index).reshape([slots.shape[3], slots.shape[4]])
+    """A slot (…, rows, width) as a matrix."""
+    return slots.index(index).reshape([slots.shape[-2], slots.shape[-1]])
 
 
 @gluon.jit
 def leave(out, x, where, slot):
     """Stores a tile by way of a slot."""
-    slot.reshape([slot.shape[2], slot.shape[3]]).store(x)
+    slot.reshape([slot.shape[-2], slot.shape[-1]]).store(x)
     fence_async_shared()
     store_async(out, where, slot)
     store_wait(0)
-
-
-@gluon.jit
-def leave_rows(
-    out, x, batch, head, first, row, rows, slot, packed_out, PACKED: gl.constexpr
-):  # fmt: skip
-    """The same of rows from ``row`` on of a sequence that begins at ``first`` and has so many; what
-    lies behind it is the next one's. ``packed_out``: pointer, strides of head and row, width."""
-    if PACKED and row + x.shape[0] > rows:
-        pointer, of_head, of_row, width = packed_out
-        layout: gl.constexpr = x.type.layout
-        line = row + gl.arange(0, x.shape[0], gl.SliceLayout(1, layout))
-        column = gl.arange(0, x.shape[1], gl.SliceLayout(0, layout))[None, :]
-        to = pointer + head.to(gl.int64) * of_head
-        to += (first + line).to(gl.int64)[:, None] * of_row + column
-        gl.store(to, x, mask=(line < rows)[:, None] & (column < width))
-    else:
-        leave(out, x, [batch, head, first + row, 0], slot)
 
 
 @gluon.jit
@@ -193,7 +222,7 @@ def tile_of(
 def multiply_queries(ds_slots, k_slots, buffer, PARTY: gl.constexpr):
     """This warpgroup's 64 by 64 square of ds·k: half of the columns, or half of 128 rows."""
     BLOCK_M: gl.constexpr = ds_slots.shape[2]
-    WIDTH: gl.constexpr = k_slots.shape[4]
+    WIDTH: gl.constexpr = k_slots.shape[-1]
     layout: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, CHUNK, 16])
     square = gl.zeros([CHUNK, CHUNK], gl.float32, layout)
     for other in gl.static_range(2):

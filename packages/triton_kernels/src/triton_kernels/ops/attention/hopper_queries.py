@@ -28,10 +28,10 @@ from triton_kernels._gluon import (
 )
 from triton_kernels.ops.attention.hopper_parts import (
     batch_and_head,
-    clear,
-    leave_rows,
+    leave,
     matrix,
     packed_place,
+    place_of,
     tile_of,
     tiles_seen,
 )
@@ -84,7 +84,8 @@ def _load(work):
             )  # fmt: skip
             where = [at * _TILE, 0]
             load_async(ds, where, there, ds_slots.index(PIECES * slot + piece))
-        where = [batch, head_k, first_k + (start + tile) * _TILE, 0]
+        key = (start + tile) * _TILE
+        where = place_of(batch, head_k, first_k, key, work.edges[1], work.PACKED)
         load_async(k, where, there, k_slots.index(slot))
 
 
@@ -103,14 +104,11 @@ def _pass(begin, end, first, work):
 def _take(tile, first, work):
     """Waits for a tile; the slot that it is in."""
     full, _free = work.signals
-    _batch, _head_k, _head, _place_line, _row, _all, start, _line = work.place
     k_slots = work.slots[1]
     SLOTS: gl.constexpr = k_slots.shape[0]
     step = tile - first
     slot = step % SLOTS
     mbarrier.wait(full.index(slot), step // SLOTS & 1)
-    if work.PACKED and (start + tile + 1) * _TILE > work.edges[1]:
-        clear(k_slots.index(slot), work.edges[1] - (start + tile) * _TILE)
     return slot
 
 
@@ -143,7 +141,6 @@ def _leave(gradient, row, work, PARTY: gl.constexpr):
     _ds, _k, dq = work.descriptors
     batch, _head_k, head, _place_line, _row, _all, _start, line = work.place
     first_q, _ = work.starts
-    sums, packed_out = work.outputs
     if work.ADD or work.KEEP:
         layout: gl.constexpr = gradient.type.layout
         lines = row + gl.arange(0, _ROWS, gl.SliceLayout(1, layout))[:, None]
@@ -151,15 +148,13 @@ def _leave(gradient, row, work, PARTY: gl.constexpr):
         columns = gl.arange(0, gradient.shape[1], gl.SliceLayout(0, layout))[None, :]
         offsets = (line * padded + lines).to(gl.int64) * gradient.shape[1] + columns
         if work.ADD:
-            gradient += gl.load(sums + offsets, mask=lines < padded, other=0.0)
+            gradient += gl.load(work.sums + offsets, mask=lines < padded, other=0.0)
         if work.KEEP:
-            gl.store(sums + offsets, gradient, mask=lines < padded)
+            gl.store(work.sums + offsets, gradient, mask=lines < padded)
     if not work.KEEP:
         gradient = (gradient * work.scale).to(dq.dtype)
-        slot = work.slots[2].index(PARTY)
-        leave_rows(
-            dq, gradient, batch, head, first_q, row, work.edges[0], slot, packed_out, work.PACKED
-        )  # fmt: skip
+        where = place_of(batch, head, first_q, row, work.edges[0], work.PACKED)
+        leave(dq, gradient, where, work.slots[2].index(PARTY))
 
 
 @gluon.jit
@@ -170,7 +165,7 @@ def _multiply(work, PARTY: gl.constexpr):
     _full, free = work.signals
     row = work.place[4]
     SLOTS: gl.constexpr = k_slots.shape[0]
-    WIDTH: gl.constexpr = k_slots.shape[4]
+    WIDTH: gl.constexpr = k_slots.shape[-1]
     PARTS: gl.constexpr = ds_slots.shape[0] // SLOTS * ds.block_type.shape[1] // (2 * _ROWS)
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     first, last = _tiles(row, 2 * PARTS * _ROWS, work)
@@ -220,20 +215,20 @@ def _multiply(work, PARTY: gl.constexpr):
 
 _SIZES = (
     "batches", "heads_k", "group", "m", "n", "left", "right", "start_line", "tiles", "start",
-    "stretch", "heads", "row_blocks", "dq_head", "dq_row", "dq_width",
+    "stretch", "heads", "row_blocks",
 )  # fmt: skip
 
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def multiply(
-    ds, k, dq, sums, places, buffer, heads_k, group, m, n, left, right, start_line, tiles, start,
-    stretch, batches, heads, row_blocks, dq_head, dq_row, dq_width, scale,
+    ds, k, dq, sums, places, heads_k, group, m, n, left, right, start_line, tiles, start,
+    stretch, batches, heads, row_blocks, scale,
     KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
     KEEP: gl.constexpr, SLOTS: gl.constexpr, NEIGHBOURS: gl.constexpr, PACKED: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of k and dq: blocks (1, 1, 64, width); of ds: (64, 64 or 128), 2-D."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
-    ROWS: gl.constexpr = (4 if k.block_type.shape[3] <= 128 else 2) * _ROWS
+    ROWS: gl.constexpr = (4 if k.block_type.shape[-1] <= 128 else 2) * _ROWS
     PIECES: gl.constexpr = ROWS // ds.block_type.shape[1]
     TILES: gl.constexpr = [SLOTS * PIECES] + ds.block_type.shape
     ds_slots = gl.allocate_shared_memory(ds.dtype, TILES, ds.layout)
@@ -266,7 +261,7 @@ def multiply(
         batch, head_k = batch_and_head(line // group, batches, heads_k, NEIGHBOURS)
         head = head_k * group + line % group
     work = RowsWork(
-        (ds, k, dq), (sums, (buffer, dq_head, dq_row, dq_width)), (ds_slots, k_slots, out_slots),
+        (ds, k, dq), sums, (ds_slots, k_slots, out_slots),
         (full, free), (batch, head_k, head, place_line, row, tiles, start, line),
         (first_q, first_k),
         (row_blocks, first_row // ds.block_type.shape[1], stretch, tiles, start),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from triton_kernels._gluon import gl, gluon
 from triton_kernels.ops.attention.hopper_axes import along
-from triton_kernels.ops.attention.hopper_parts import tanh
+from triton_kernels.ops.attention.hopper_parts import tanh, tile_of
 
 LOG2_E = gl.constexpr(1.4426950408889634)
 HIDDEN = gl.constexpr(-float("inf"))
@@ -62,21 +62,74 @@ def chosen(words, s, other):
     return gl.convert_layout(parts.reshape(s.shape), s.type.layout)
 
 
+@gluon.constexpr_function
+def _of_kind(asm, dtype):
+    """Instructions on pairs of 16 bits."""
+    return asm.replace("KIND", "bf16x2" if dtype == gl.bfloat16 else "f16x2")
+
+
 @gluon.jit
-def read_beside(head, block, key, work, layout: gl.constexpr):
-    """What is read beside the products of a block of rows: ALiBi's slope, in base 2, and the mask's
-    words; 0 if there is none."""
-    _, slopes, mask = work.beside
+def dropped(weights, words):
+    """Weights in 16 bits, zeros where a bit of ``hopper_drops`` is 0: the bits of a pair of queries
+    become signs, and these fill the pair."""
+    parts = weights.reshape([4, 2, 8, 8, 4, 2])
+    layout: gl.constexpr = parts.type.layout
+    last = gl.full(parts.shape, 15, gl.int32, layout)
+    places = last - along(2, 1, 6, layout) * 8 - along(8, 3, 6, layout)
+    words = gl.expand_dims(gl.expand_dims(gl.expand_dims(words, 1), 3), 5)
+    words, parts = gl.broadcast(words, parts)
+    ASM: gl.constexpr = (
+        "{.reg .b32 t; shl.b32 t, $2, $4; prmt.b32 t, t, t, 0xbb99; and.b32 $0, $1, t;}"
+    )
+    parts = gl.inline_asm_elementwise(
+        ASM, "=r,r,r,r,r,r", [parts, words, places], dtype=weights.dtype, is_pure=True, pack=2
+    )
+    return gl.convert_layout(parts.reshape(weights.shape), weights.type.layout)
+
+
+@gluon.jit
+def of_kept(x, weights):
+    """x where a weight in 16 bits is left, else 0."""
+    ASM: gl.constexpr = (
+        "{.reg .pred a, b; .reg .b32 z; mov.b32 z, 0; setp.neu.KIND a|b, $4, z; "
+        "selp.f32 $0, $2, 0f00000000, a; selp.f32 $1, $3, 0f00000000, b;}"
+    )
+    return gl.inline_asm_elementwise(
+        _of_kind(ASM, weights.dtype), "=r,=r,r,r,r", [x, weights], dtype=gl.float32, is_pure=True,
+        pack=2,
+    )  # fmt: skip
+
+
+@gluon.jit
+def bits_of_draws(member, block, tile, work, layout: gl.constexpr):
+    """Of a tile of this program's keys each thread's word of what dropout keeps, which
+    ``hopper_drops`` has left where ds would be if all rows saw all keys."""
+    line, start, shelf = work.place[-1]
+    tile = tile_of(shelf, line + member, block, start + tile, work.edges, 64, 64, False, False,
+                   work.PACKED)  # fmt: skip
+    return words_of(gl.zeros([64, 64], gl.float32, layout), work.beside[3], tile)
+
+
+@gluon.jit
+def read_beside(group, member, block, key, tile, work, layout: gl.constexpr):
+    """What is read beside the products of a block of rows of a head of the group, and of a tile of
+    this program's keys: ALiBi's slope, in base 2, the mask's words and those of dropout; 0 if there
+    is none."""
+    _, slopes, mask, _ = work.beside
     _, _, slopes_row, mask_batch, mask_head, mask_row = work.features
+    head = work.place[1] * group + member
     slope = 0.0
     words = 0
+    kept = 0
     if work.SLOPED:
         slope = gl.load(slopes + slopes_row + head) * LOG2_E
     if work.MASKED:
         of_mask = work.place[0] * mask_batch + head * mask_head
-        tile = of_mask + block * mask_row + key // 64
-        words = words_of(gl.zeros([64, 64], gl.float32, layout), mask, tile)
-    return slope, words
+        words_tile = of_mask + block * mask_row + key // 64
+        words = words_of(gl.zeros([64, 64], gl.float32, layout), mask, words_tile)
+    if work.DROPS:
+        kept = bits_of_draws(member, block, tile, work, layout)
+    return slope, words, kept
 
 
 @gluon.jit

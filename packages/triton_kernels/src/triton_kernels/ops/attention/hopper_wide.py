@@ -31,18 +31,22 @@ from triton_kernels._gluon import (
     warpgroup_mma,
     warpgroup_mma_wait,
 )
-from triton_kernels.ops.attention.hopper_dropout import dropped
-from triton_kernels.ops.attention.hopper_drops import random_words, with_sign
 from triton_kernels.ops.attention.hopper_parts import (
     SIZES,
-    clear,
-    leave_rows,
+    keys_of,
+    leave,
     matrix,
-    packed_place,
+    place_of,
     rows_that_see,
     tile_of,
 )
-from triton_kernels.ops.attention.hopper_weights import read_beside, weigh
+from triton_kernels.ops.attention.hopper_weights import (
+    bits_of_draws,
+    dropped,
+    of_kept,
+    read_beside,
+    weigh,
+)
 from triton_kernels.ops.attention.hopper_work import Work
 
 KEYS = 64
@@ -59,8 +63,9 @@ def _load(work):
     k_full, v_full, q_full, q_free, do_full, do_free, _, _ = work.signals
     batch, head_k, key, first, count, group, heads_q, all_heads, _ = work.place
     first_q, first_k, first_row, _ = work.starts
+    m, n, _, _ = work.edges
     SLOTS: gl.constexpr = q_slots.shape[0]
-    where = [batch, head_k, first_k + key, 0]
+    where = place_of(batch, head_k, first_k, key, n, work.PACKED)
     mbarrier.expect(k_full, k.block_type.nbytes)
     load_async(k, where, k_full, k_slot.index(0))
     mbarrier.expect(v_full, v.block_type.nbytes)
@@ -74,31 +79,23 @@ def _load(work):
         there = q_full.index(slot)
         mbarrier.wait(q_free.index(slot), phase)
         mbarrier.expect(there, q.block_type.nbytes + rows.block_type.nbytes)
-        load_async(q, [batch, head, first_q + row, 0], there, q_slots.index(slot))
+        where = place_of(batch, head, first_q, row, m, work.PACKED)
+        load_async(q, where, there, q_slots.index(slot))
         load_async(rows, [line, first_row + row], there, lse_slots.index(slot))
         there = do_full.index(slot)
         mbarrier.wait(do_free.index(slot), phase)
         mbarrier.expect(there, do.block_type.nbytes + rows.block_type.nbytes)
-        load_async(do, [batch, head, first_q + row, 0], there, do_slots.index(slot))
+        load_async(do, where, there, do_slots.index(slot))
         load_async(rows, [all_heads + line, first_row + row], there, delta_slots.index(slot))
 
 
 @gluon.jit
-def _clear(slot, rows, work):
-    """Of packed sequences, zeros in place of what lies behind one of so many rows from here on."""
-    if work.PACKED and rows < _BLOCK:
-        clear(slot, rows)
-
-
-@gluon.jit
-def _weigh(s, step, slope, words, work, A: gl.constexpr):
-    """p of a step's scores, in the registers where a product wants it; party 1 gets it, too, below
-    0 where it is dropped."""
+def _weigh(s, step, slope, words, kept, work, A: gl.constexpr):
+    """p of a step's scores, in the registers where a product wants it; party 1 gets it, too, with
+    what is dropped."""
     q_slots, _k_slot, _v_slot, _do_slots, lse_slots, _delta_slots, p_slots, _ds_slots = work.slots
     _k_full, _v_full, _q_full, q_free, _do_full, _do_free, p_full, p_free = work.signals
-    batch, head_k, key, first, count, group, heads_q, _all_heads, _tiles = work.place
-    seed, seed_high, threshold, all_rows = work.drops
-    first_q, _, _, _ = work.starts
+    _batch, _head_k, key, first, count, _group, _heads_q, _all_heads, _tiles = work.place
     S: gl.constexpr = s.type.layout
     SLOTS: gl.constexpr = q_slots.shape[0]
     row = (first + step % count) * _BLOCK
@@ -106,19 +103,16 @@ def _weigh(s, step, slope, words, work, A: gl.constexpr):
     lse = lse_slots.index(step % SLOTS).load(S)
     mbarrier.arrive(q_free.index(step % SLOTS), count=1)
     p, s = weigh(s, lse, row, key, words, slope, 0.0, work)
-    p_left = p.to(q_slots.dtype)
-    given = p_left
-    if work.CAPPED:
-        given = (p * (1 - s * s)).to(q_slots.dtype)
+    weights = p.to(q_slots.dtype)
     if work.DROPS:
-        line = (batch * heads_q + head_k * group + step // count).to(gl.int64)
-        draws = random_words(s, line * all_rows + first_q, row, key, seed, seed_high)
-        p_left = dropped(p_left, draws, threshold)
-        given = with_sign(given, p_left)
+        weights = dropped(weights, kept)
+    given = p
+    if work.CAPPED:
+        given = p * (1 - s * s)
     mbarrier.wait(p_free.index(now), step // 2 & 1 ^ 1)
-    p_slots.index(now).store(given)
+    p_slots.index(now).store(given.to(q_slots.dtype))
     mbarrier.arrive(p_full.index(now), count=1)
-    return gl.convert_layout(p_left, A)
+    return gl.convert_layout(weights, A)
 
 
 @gluon.jit
@@ -129,9 +123,9 @@ def _add_values(work):
     k_full, _v_full, q_full, _q_free, do_full, do_free, _p_full, _p_free = work.signals
     batch, head_k, key, first, count, group, _heads_q, _all_heads, _tiles = work.place
     _, first_k, _, _ = work.starts
-    m, n, _, _ = work.edges
+    _, n, _, _ = work.edges
     SLOTS: gl.constexpr = q_slots.shape[0]
-    WIDTH: gl.constexpr = q_slots.shape[4]
+    WIDTH: gl.constexpr = q_slots.shape[-1]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     A: gl.constexpr = gl.DotOperandLayout(0, G, 2)
@@ -140,45 +134,39 @@ def _add_values(work):
     keys = matrix(k_slot, 0)
     steps = group * count
     mbarrier.wait(k_full, 0)  # also where nobody sees the keys: dv leaves by their slot
-    _clear(k_slot.index(0), n - key, work)
     if steps > 0:
         mbarrier.wait(q_full.index(0), 0)
-        _clear(q_slots.index(0), m - first * _BLOCK, work)
         queries = matrix(q_slots, 0)
         scores = warpgroup_mma(keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True)
-        slope, words = read_beside(head_k * group, first, key, work, S)
+        slope, words, kept = read_beside(group, 0, first, key, 0, work, S)
         s = warpgroup_mma_wait(0, (scores,))
-        p = _weigh(s, 0, slope, words, work, A)
+        p = _weigh(s, 0, slope, words, kept, work, A)
         for step in range(1, steps):
             slot = step % SLOTS
             mbarrier.wait(q_full.index(slot), step // SLOTS & 1)
-            _clear(q_slots.index(slot), m - (first + step % count) * _BLOCK, work)
             queries = matrix(q_slots, slot)
             scores = warpgroup_mma(
                 keys, queries.permute((1, 0)), zeros, use_acc=False, is_async=True
             )
             before = (step - 1) % SLOTS
             mbarrier.wait(do_full.index(before), (step - 1) // SLOTS & 1)
-            _clear(do_slots.index(before), m - (first + (step - 1) % count) * _BLOCK, work)
             adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
-            head, block = head_k * group + step // count, first + step % count
-            slope, words = read_beside(head, block, key, work, S)
+            member, block = step // count, first + step % count
+            slope, words, kept = read_beside(group, member, block, key, 0, work, S)
             s = warpgroup_mma_wait(1, (scores,))
-            next_p = _weigh(s, step, slope, words, work, A)
+            next_p = _weigh(s, step, slope, words, kept, work, A)
             dv, _spent = warpgroup_mma_wait(0, (adding, p))
             mbarrier.arrive(do_free.index(before), count=1)
             p = next_p
         before = (steps - 1) % SLOTS
         mbarrier.wait(do_full.index(before), (steps - 1) // SLOTS & 1)
-        _clear(do_slots.index(before), m - (first + (steps - 1) % count) * _BLOCK, work)
         adding = warpgroup_mma(p, matrix(do_slots, before), dv, is_async=True)
         dv, _spent = warpgroup_mma_wait(0, (adding, p))
     if work.DROPS:
         _scale, _squeeze, _plain, enlarge = work.scales
         dv = dv * enlarge
-    _, to_dv = work.outputs  # the keys are this party's alone
-    dv = dv.to(q.dtype)
-    leave_rows(dv_out, dv, batch, head_k, first_k, key, n, k_slot.index(0), to_dv, work.PACKED)
+    where = place_of(batch, head_k, first_k, key, n, work.PACKED)
+    leave(dv_out, dv.to(q.dtype), where, k_slot.index(0))  # the keys are this party's alone
 
 
 @gluon.jit
@@ -189,10 +177,10 @@ def _add_keys(work):
     _k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free = work.signals
     batch, head_k, key, first, count, group, _heads_q, _all_heads, tiles = work.place
     _, first_k, _, _ = work.starts
-    m, n, _, _ = work.edges
+    _, n, _, _ = work.edges
     _scale, _squeeze, plain, _enlarge = work.scales
     SLOTS: gl.constexpr = q_slots.shape[0]
-    WIDTH: gl.constexpr = q_slots.shape[4]
+    WIDTH: gl.constexpr = q_slots.shape[-1]
     S: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, _BLOCK, 16])
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     A: gl.constexpr = gl.DotOperandLayout(0, G, 2)
@@ -200,28 +188,27 @@ def _add_keys(work):
     dk = gl.zeros([_BLOCK, WIDTH], gl.float32, G)
     values = matrix(v_slot, 0)
     mbarrier.wait(v_full, 0)  # also where nobody sees the keys: dk leaves by the values' slot
-    _clear(v_slot.index(0), n - key, work)
     for step in range(group * count):
         slot = step % SLOTS
         phase = step // SLOTS & 1
         now = step & 1
         row = (first + step % count) * _BLOCK
         mbarrier.wait(do_full.index(slot), phase)
-        _clear(do_slots.index(slot), m - row, work)
         grads = matrix(do_slots, slot)
         products = warpgroup_mma(values, grads.permute((1, 0)), zeros, use_acc=False, is_async=True)
+        if work.DROPS:
+            kept = bits_of_draws(step // count, row // _BLOCK, 0, work, S)
         dp = warpgroup_mma_wait(0, (products,))
         delta = delta_slots.index(slot).load(S)
         mbarrier.wait(p_full.index(now), step // 2 & 1)
-        p = p_slots.index(now).load(S).to(gl.float32)
+        weights = p_slots.index(now).load(S)
         mbarrier.arrive(p_free.index(now), count=1)
         if work.DROPS:
-            dp = gl.where(p > 0, dp, 0.0)
-            p = gl.abs(p)
+            dp = of_kept(dp, dropped(weights, kept))
+        p = weights.to(gl.float32)
         ds = (p * (dp - delta)).to(q.dtype)
         ds_left = gl.convert_layout(ds, A)
         mbarrier.wait(q_full.index(slot), phase)
-        _clear(q_slots.index(slot), m - row, work)
         adding = warpgroup_mma(ds_left, matrix(q_slots, slot), dk, is_async=True)
         store_wait(1)
         ds_slots.index(now).store(ds)
@@ -235,17 +222,16 @@ def _add_keys(work):
         dk, _spent = warpgroup_mma_wait(0, (adding, ds_left))
         mbarrier.arrive(do_free.index(slot), count=1)
         mbarrier.arrive(q_free.index(slot), count=1)
-    to_dk, _ = work.outputs  # the values are this party's alone
-    dk = (dk * plain).to(q.dtype)
-    leave_rows(dk_out, dk, batch, head_k, first_k, key, n, v_slot.index(0), to_dk, work.PACKED)
+    where = place_of(batch, head_k, first_k, key, n, work.PACKED)
+    leave(dk_out, (dk * plain).to(q.dtype), where, v_slot.index(0))  # the values are this party's
 
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, buffer_dk, buffer_dv,
+    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, draws,
     heads_k, group, m, n, left, right, start_head, heads, start_block, blocks, stretch, batches,
-    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge, threshold,
-    row_blocks, dk_head, dk_row, dk_width, dv_head, dv_row, dv_width, seed, seed_high,
+    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge,
+    row_blocks,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr, NEAR: gl.constexpr,
     PACKED: gl.constexpr,
@@ -281,42 +267,24 @@ def backward(
         mbarrier.init(p_full.index(slot), count=1)
         mbarrier.init(p_free.index(slot), count=1)
     fence_async_shared()  # the loads find the barriers as they were made
-    first_q = 0
-    first_k = 0
-    first_row = 0
-    all_rows = m
-    if PACKED:
-        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
-        first_row = (first_q // 128 + sequence) * 128
-        batch = 0
-        head_k = start_head + place
-        slopes_row = sequence * slopes_batch
-    else:
-        if not NEAR:
-            place = gl.program_id(0) % heads
-            number = gl.program_id(0) // heads
-        else:
-            place = gl.program_id(0) // blocks
-            number = gl.program_id(0) % blocks
-        batch = (start_head + place) // heads_k
-        head_k = (start_head + place) % heads_k
-        slopes_row = batch * slopes_batch
-        row_blocks = gl.cdiv(m, _BLOCK)
+    place, number, batch, head_k, m, n, starts, slopes_row = keys_of(
+        places, (batches, heads_k, m, n), (start_head, heads, blocks), row_blocks, slopes_batch,
+        _BLOCK, NEAR, False, PACKED,
+    )  # fmt: skip
     key = (start_block + number) * _BLOCK
     first, count = rows_that_see(key, _BLOCK, (m, n, left, right), _BLOCK, LEFT, RIGHT)
     heads_q = heads_k * group
     all_heads = batches * heads_q
     work = Work(
-        (q, k, v, do, rows, dk, dv, ds), (slopes, slopes, mask),
-        ((buffer_dk, dk_head, dk_row, dk_width), (buffer_dv, dv_head, dv_row, dv_width)),
+        (q, k, v, do, rows, dk, dv, ds), (slopes, slopes, mask, draws),
         (q_slots, k_slot, v_slot, do_slots, lse_slots, delta_slots, p_slots, ds_slots),
         (k_full, v_full, q_full, q_free, do_full, do_free, p_full, p_free),
         (batch, head_k, key, first, count, group, heads_q, all_heads,
          (place * group, number,
-          (row_blocks, first_row // _BLOCK, stretch, blocks, start_block))),
-        (first_q, first_k, first_row, row_blocks),
+          (starts[3], starts[2] // _BLOCK, stretch, blocks, start_block))),
+        starts,
         (batches, heads_q, slopes_row, mask_batch, mask_head, mask_row), (m, n, left, right),
-        (scale, squeeze, plain, enlarge), (seed, seed_high, threshold, all_rows),
+        (scale, squeeze, plain, enlarge),
         LEFT, RIGHT, CAPPED, PACKED, True, False, SLOPED, MASKED, DROPS,
     )  # fmt: skip
     gl.warp_specialize(

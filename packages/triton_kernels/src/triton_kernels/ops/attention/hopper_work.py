@@ -16,9 +16,7 @@ class Work:
     descriptors: gl.tuple
     """Of q, k, v, do, the rows' lse and delta, dk, dv, ds, and the bias."""
     beside: gl.tuple
-    """Pointers: the buffer of dq, ALiBi's slopes, the bits of a mask."""
-    outputs: gl.tuple
-    """Of packed sequences, for dk and dv each: pointer, strides of head and row, and width."""
+    """Pointers: the buffer of dq, ALiBi's slopes, the bits of a mask and those of dropout."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple
@@ -34,8 +32,6 @@ class Work:
     """Rows and keys, and how far a row sees to the left and to the right."""
     scales: gl.tuple
     """The factor of scores for exp2, that before tanh, and those of dk and dv."""
-    drops: gl.tuple
-    """Of dropout: the seed's halves, the threshold, the number of rows of a head."""
     LEFT: gl.constexpr
     RIGHT: gl.constexpr
     CAPPED: gl.constexpr
@@ -48,12 +44,11 @@ class Work:
 
     @gluon.constexpr_function
     def __init__(
-        self, descriptors, beside, outputs, slots, signals, place, starts, features, edges, scales,
-        drops, LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
+        self, descriptors, beside, slots, signals, place, starts, features, edges, scales,
+        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
-        self.outputs = outputs
         self.slots = slots
         self.signals = signals
         self.place = place
@@ -61,7 +56,6 @@ class Work:
         self.features = features
         self.edges = edges
         self.scales = scales
-        self.drops = drops
         self.LEFT = gl.constexpr(LEFT)
         self.RIGHT = gl.constexpr(RIGHT)
         self.CAPPED = gl.constexpr(CAPPED)
@@ -79,8 +73,8 @@ class RowsWork:
 
     descriptors: gl.tuple
     """Of ds, k and dq."""
-    outputs: gl.tuple
-    """The buffer of sums; for dq what ``Work.outputs`` has for dk and dv."""
+    sums: gl.tensor
+    """The buffer of sums, a pointer."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple
@@ -103,11 +97,11 @@ class RowsWork:
 
     @gluon.constexpr_function
     def __init__(
-        self, descriptors, outputs, slots, signals, place, starts, shelf, edges, scale,
+        self, descriptors, sums, slots, signals, place, starts, shelf, edges, scale,
         KEYS, LEFT, RIGHT, ADD, KEEP, PACKED,
     ):  # fmt: skip
         self.descriptors = descriptors
-        self.outputs = outputs
+        self.sums = sums
         self.slots = slots
         self.signals = signals
         self.place = place

@@ -117,8 +117,8 @@ def _packs_refuse(f: Features, query: torch.Tensor, key: torch.Tensor, narrow: b
         return "there are no sequences"
     group = query.shape[1] // key.shape[1]
     room = hopper_shares.packed_bytes(query.shape[2], len(f.cu_q) - 1, f.max_k, group)
-    if (f.deterministic or not narrow) and room > hopper_shares.MOST_BYTES:
-        return "its sums of sequences so long in one order take too much memory"
+    if (f.deterministic or f.dropout or not narrow) and room > hopper_shares.MOST_BYTES:
+        return "its sums of sequences so long in one order, or what it drops, take too much memory"
     return None
 
 
