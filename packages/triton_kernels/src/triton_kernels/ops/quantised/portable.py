@@ -41,11 +41,12 @@ def _dequantise_int8(
     codes_ptr, scale_ptr, y_ptr, n, k, ROWS: tl.constexpr, COLUMNS: tl.constexpr
 ):  # fmt: skip
     across = tl.cdiv(k, COLUMNS)
-    rows = (tl.program_id(0) // across * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
+    rows = (tl.program_id(0) // across * ROWS + tl.arange(0, ROWS)).to(tl.int64)
     columns = (tl.program_id(0) % across * COLUMNS + tl.arange(0, COLUMNS))[None, :]
+    scale = tl.load(scale_ptr + rows, mask=rows < n, other=0.0)[:, None]
+    rows = rows[:, None]
     mask = (rows < n) & (columns < k)
     codes = tl.load(codes_ptr + rows * k + columns, mask=mask, other=0).to(tl.float32)
-    scale = tl.load(scale_ptr + rows, mask=rows < n, other=0.0)
     tl.store(y_ptr + rows * k + columns, codes * scale, mask=mask)
 
 
