@@ -83,7 +83,7 @@ def test_js_divergence_is_off_to_neither_side(beta, device):
     x, y = torch.randn(2, 40, 200, device=device).log_softmax(-1).unbind()
     exact = tk.js_divergence(x.double(), y.double(), beta)
     error = tk.js_divergence(x, y, beta).double() - exact
-    assert error.abs() < 2.5 * torch.finfo(torch.float32).eps * exact
+    assert error.abs() < 3 * torch.finfo(torch.float32).eps * exact
     assert tk.js_divergence(x, x, beta) == 0
 
 
