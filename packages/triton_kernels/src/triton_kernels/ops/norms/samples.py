@@ -93,6 +93,7 @@ def _inputs(make: Make) -> Iterator[tuple[str, torch.Tensor]]:
     yield "sums apart", make(3, forward_columns(on_gpu) // 2 + 1)
     yield "two passes", make(2, forward_columns(on_gpu) + 3)
     if on_gpu:
+        yield "held by one program", make(3, 4096)
         yield "a cluster's", make(3, 50000)
 
 
