@@ -154,7 +154,7 @@ def test_the_latent_decoding_says_what_it_cannot_take(monkeypatch):
     assert refuses(q, torch.empty(9, 1, 128, 576, dtype=q.dtype), table) is None
     refused = {
         "512 + 64 columns": refuses(q, cache, rank=256),
-        "lie in one page": refuses(q, cache, table),
+        "a multiple of 64 keys": refuses(q, cache, table),
         "positive scale": refuses(q, cache, rest=(None, -0.1, 0.0, UNBOUNDED)),
         "stride of the key": refuses(q, wide[..., :576]),
         "key does not begin": refuses(q, wide[..., 4:]),
