@@ -62,7 +62,7 @@ def test_a_mask_becomes_the_bits_of_each_thread(shape):
 
 @pytest.mark.skipif(not _compat.interpreting(), reason="run with --interpret")
 @pytest.mark.parametrize("neighbours", [False, True])
-@pytest.mark.parametrize("edges", [(70, 140, -1, 0), (70, 300, 90, 3)], ids=str)
+@pytest.mark.parametrize("edges", [(70, 380, -1, 0), (70, 300, 90, 3)], ids=str)
 def test_what_dropout_keeps_becomes_the_bits_of_each_thread(edges, neighbours):
     m, n, left, right = edges
     batches, heads_k, group, seed = 2, 2, 2, 2**40 + 2**31 + 7
