@@ -110,6 +110,7 @@ def _strided_tile(
     if n_columns >= columns_beyond_cache(device.processors > 1):
         programs = outer * cdiv(strided_rows, rows)
         parts = max(2, min(32, 4 * device.processors // programs))
+        parts = max(parts, cdiv(n_columns, 128 * 65535))  # a grid's third size has a limit
         return Tile(rows, 128, warps=8 if backward else 4, parts=parts)
     if strided_rows * outer < rows * 2 * device.processors:
         rows //= 2
