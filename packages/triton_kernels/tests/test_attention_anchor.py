@@ -1,4 +1,4 @@
-"""The forward on Hopper by the maximum of each tile's first block."""
+"""The forward on Hopper by fixed maxima and by bent soft caps, and what strays from them."""
 
 import attention_bound
 import pytest
@@ -90,3 +90,38 @@ def test_what_strays_from_the_first_maximum_is_done_again(size, stray, launches)
     launches[1].add(3)
     alone, _ = anchored(q, k, v, features)
     assert torch.equal(alone.isfinite(), known) == (stray == "nan")
+
+
+@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("cap", [24.0, 30.0, 100.0])
+def test_a_soft_cap_is_bent_where_scores_are_small(size, cap, launches):
+    q, k, v = halves(*[(2, 4, 1000, size)] * 3)
+    q *= 3  # scores of up to 15, whose tangent is no straight line
+    exact = [x.double() for x in (q, k, v)]
+    expected = samples.torch_attention(*exact, causal=True, soft_cap=cap)
+    same = samples.torch_attention(q, k, v, causal=True, soft_cap=cap)
+    output, lse = anchored(q, k, v, Features(scale=size**-0.5, right=0, soft_cap=cap))
+    assert launches[0] == [True, False]
+    assert (output - expected).norm() <= 2 * (same - expected).norm()
+    scores = cap * (exact[0] @ exact[1].mT * size**-0.5 / cap).tanh()
+    hidden = torch.ones(1000, 1000, dtype=torch.bool, device="cuda").triu(1)
+    wanted = scores.masked_fill(hidden, -torch.inf).logsumexp(-1)
+    torch.testing.assert_close(lse.double(), wanted, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("where", ["above", "below"])
+def test_what_strays_from_a_bent_soft_cap_is_done_again(where, launches):
+    q, k, v = halves(*[(1, 40, 1500, 128)] * 3)
+    if where == "above":
+        k[:, ::5, :20] *= 60  # scores of several times the cap
+    else:
+        q, k = 20 * q.abs(), -k.abs()  # all of them far below it: each weight is next to nothing
+    features = Features(scale=128**-0.5, right=0, soft_cap=30.0)
+    exact = [x.double() for x in (q, k, v)]
+    expected = samples.torch_attention(*exact, causal=True, soft_cap=30.0)
+    output, _ = anchored(q, k, v, features)
+    assert (output - expected).norm() <= 0.01 * expected.norm()
+    assert launches[0] == [True, False]
+    launches[1].add(3)
+    alone, _ = anchored(q, k, v, features)
+    assert not (alone - expected).norm() <= 0.1 * expected.norm()

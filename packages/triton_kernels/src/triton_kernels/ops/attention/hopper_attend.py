@@ -293,7 +293,7 @@ def _attend(call, PARTY: gl.constexpr):
             if LEFT:
                 cut = cut | (block < inside)
             s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, False)
-            if CAPPED:  # two special functions a score take longer than the other's products
+            if CAPPED:  # its weights take longer than the other's products
                 weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
             if LEFT or (RIGHT and not ONCE) or CAPPED:
                 # The branches of a wait keep the assembler from moving the next one up before them.
@@ -377,7 +377,8 @@ def forward(
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
     KEPT: gl.constexpr, AHEAD: gl.constexpr,
     AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr,
-    ANCHORED: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr, EARLY: gl.constexpr,
+    ANCHORED: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr, BENT: gl.constexpr,
+    EARLY: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -426,7 +427,7 @@ def forward(
         (m, n, left, right), (scale, squeeze),
         (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS,
+        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS, BENT,
     )  # fmt: skip
     if PARTIES == 2:
         gl.warp_specialize(

@@ -53,12 +53,14 @@ class Call:
     """Whether the maximum of a tile's first block serves for all of its blocks."""
     MASKED: gl.constexpr
     DROPS: gl.constexpr
+    BENT: gl.constexpr
+    """Whether a polynomial stands for a soft cap's tangent, as far as it can."""
 
     @gluon.constexpr_function
     def __init__(
         self, descriptors, beside, slots, signals, work, edges, scales, extras,
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS,
+        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS, BENT,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -87,3 +89,4 @@ class Call:
         self.ANCHORED = gl.constexpr(ANCHORED)
         self.MASKED = gl.constexpr(MASKED)
         self.DROPS = gl.constexpr(DROPS)
+        self.BENT = gl.constexpr(BENT)

@@ -34,6 +34,8 @@ _STEPS_TO_ANCHOR = 64
 _LOG2E = 1 / math.log(2)
 _LARGEST_CAP = 52.0
 """Up to which e^cap, times as many keys and as large values as there may be, is a float32."""
+_SMALLEST_CAP = 24.0
+"""From which weights of e^(-cap·tanh 1) are nothing beside one that is near 1."""
 _NOTHING: tuple[Layout | None, ...] = (None,) * 6
 """Beside query, key and value, in most calls."""
 
@@ -179,12 +181,12 @@ def _plan(
     _, heads_k, n, width_v = value.shape
     wide, wide_v = block_width(width), block_width(width_v)
     processors = _compat.device_of(query.device).processors
+    again = tile is None or tile.anchored  # whether a second launch is worth while
     if tile is None:
         tile = tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
         seen = hopper_order.keys_seen(f.max_k if cu_q else n, f.left, f.right)
         steps = batches * heads * m * seen / (64 * tile.parties * tile.keys)
-        if steps < _STEPS_TO_ANCHOR * processors:
-            tile = tile._replace(anchored=False)
+        again = steps >= _STEPS_TO_ANCHOR * processors
     if any(beside) or f.soft_cap or f.dropout or f.left != UNBOUNDED:  # measured without them
         tile = tile._replace(kept=0, ahead=False)
     if bias:  # its blocks take the room of a third slot of values, or of outputs
@@ -214,13 +216,18 @@ def _plan(
     once = once and hopper_order.cut_once(*(0, 0) if cu_q else (m, n), f.right)
     scale, cap = f.scale, f.soft_cap
     # Weights up to e^cap, which are as small a part of bfloat16's range as of float32's.
-    bounded = 0 < cap <= _LARGEST_CAP and query.dtype is torch.bfloat16
-    bounded = bounded and not (bias or sinks or slopes)
+    alone = query.dtype is torch.bfloat16 and not (bias or sinks or slopes)
+    bounded = alone and 0 < cap <= _LARGEST_CAP
+    again = again and persistent
+    bent = again and alone and not mask and cap >= _SMALLEST_CAP and wide < 256
+    # Rows that see nothing are told from those whose weights are nothing by the second launch.
+    bent = bent and (f.right == UNBOUNDED or (level if cu_q else n >= m))
     strides = empty_output(query.example(), width_v).stride()
-    anchored = tile.anchored and persistent and query.dtype is torch.bfloat16
+    anchored = again and tile.anchored and query.dtype is torch.bfloat16
     anchored = anchored and not (bias or mask or slopes or cap)
     anchored = anchored and (level or not cu_q or f.right == UNBOUNDED)
     anchored = anchored and hopper_order.sees_first(*(0, 0) if cu_q else (m, n), f.right)
+    anchored = anchored or bent
     early = _compat.starts_early(_compat.device_of(query.device))
     constants = {
         "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
@@ -230,9 +237,10 @@ def _plan(
         "PARTIES": tile.parties, "SLOTS": tile.slots, "V_SLOTS": tile.v_slots,
         "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
         "KEPT": tile.kept, "AHEAD": tile.ahead or anchored, "AFTER": f.right != 0,
-        "BOUNDED": bounded, "SHARED": bounded and wide == 64 and not mask, "ANCHORED": anchored,
-        "MASKED": mask is not None, "DROPS": f.dropout > 0, "EARLY": early,
+        "BOUNDED": bounded, "SHARED": bounded and wide == 64 and not mask, "ANCHORED": False,
+        "MASKED": mask is not None, "DROPS": f.dropout > 0, "BENT": False, "EARLY": early,
     }  # fmt: skip
+    first = {"ANCHORED": anchored, "BENT": bent, "BOUNDED": bounded or bent}
 
     def launch(mends: bool) -> Launch:
         return Launch(
@@ -244,7 +252,7 @@ def _plan(
                 scale / cap if cap else 0.0, int(mends), *(mask.shape[:3] if mask else (0, 0, 0)),
                 threshold(f.dropout), 1 / (1 - f.dropout),
             ),
-            {**constants, "ANCHORED": anchored and not mends},
+            constants if mends else {**constants, **first},
             {
                 "num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128,
                 **({"launch_pdl": True} if early and (mends or cu_q) else {}),

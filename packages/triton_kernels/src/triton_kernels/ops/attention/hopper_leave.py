@@ -12,6 +12,7 @@ from triton_kernels.ops.attention.hopper_scores import ROWS
 
 _LN2 = gl.constexpr(math.log(2))
 _MOST = gl.constexpr(2.0**100)
+_TANH_1 = gl.constexpr(math.tanh(1.0))
 
 
 @gluon.jit
@@ -82,7 +83,15 @@ def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
     line = head_q if PACKED else head
     gl.store(lse + line.to(gl.int64) * rows_q + first_q + rows, value, mask=rows < m)
     if call.ANCHORED:  # the first block's maximum was too small: sums beyond bounds, or no numbers
-        finite = gl.convert_layout(gl.sum(sums * 0.0, 1), S) == 0.0
-        return (rows < m).to(gl.int32) & (((total < _MOST) & finite).to(gl.int32) ^ 1)
+        good = gl.convert_layout(gl.sum(sums * 0.0, 1), S) == 0.0
+        most = _MOST
+        if call.BENT:  # a larger sum may have scores above the cap; a smaller, of those below -cap,
+            most = gl.minimum(most, gl.exp2(call.scales[0] * _TANH_1))  # a 2,000th and more
+            seen = call.edges[1]
+            if call.RIGHT and not PACKED:
+                seen = gl.minimum(seen, rows + seen - rows_q + call.edges[3] + 1)
+            good = good & (total * most > 2048.0 * seen)
+        good = good & (total < most)
+        return (rows < m).to(gl.int32) & (good.to(gl.int32) ^ 1)
     else:
         return gl.zeros([ROWS], gl.int32, S)
