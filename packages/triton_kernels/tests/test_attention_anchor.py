@@ -92,6 +92,24 @@ def test_what_strays_from_the_first_maximum_is_done_again(size, stray, launches)
     assert torch.equal(alone.isfinite(), known) == (stray == "nan")
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("strays", [False, True])
+def test_three_parties_of_narrow_heads_have_anchors(causal, strays, launches):
+    from triton_kernels.ops.attention import hopper_forward
+
+    q, k, v = halves((2, 4, 2500, 64), *[(2, 2, 2500, 64)] * 2)
+    if strays:
+        k[:, 1, 3] *= 100
+    tile = hopper_forward.tiling(64, 16384, causal)
+    assert tile.parties == 3
+    features = Features(scale=0.125, right=0 if causal else UNBOUNDED)
+    output, _ = hopper_forward.attend(q, k, v, features, tile)
+    assert launches[0] == [True, False]
+    wide = (q.float(), *(x.float().repeat_interleave(2, 1) for x in (k, v)))
+    expected = samples.torch_attention(*wide, causal=causal)
+    assert (output - expected).norm() <= 0.01 * expected.norm()
+
+
 @pytest.mark.parametrize("size", [64, 128])
 @pytest.mark.parametrize("cap", [24.0, 30.0, 100.0])
 def test_a_soft_cap_is_bent_where_scores_are_small(size, cap, launches):

@@ -67,14 +67,14 @@ class Tiling(NamedTuple):
     beyond it by more than bfloat16 can hold, a second launch does them again."""
 
 
-def tiling(width: int, rows: int, causal: bool) -> Tiling:
+def tiling(width: int, rows: int, causal: bool, plain: bool = True) -> Tiling:
     """The tiling for heads of this width, as ``block_width`` gives it, and so many rows.
 
-    As measured on an H200; causal is any bound on the right.
+    As measured on an H200; causal is any bound on the right, plain that there is nothing else.
     """
     if width == 64:
-        if rows >= (8192 if causal else 2048):
-            return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6)
+        if rows >= ((4096 if plain else 8192) if causal else 2048):
+            return Tiling(keys=128, parties=3, slots=3, v_slots=3, queries=6, anchored=True)
         return Tiling(keys=128, slots=4, v_slots=4, anchored=causal)
     if width == 128:
         return Tiling(keys=128, v_slots=3, ahead=causal, anchored=True)
@@ -181,13 +181,14 @@ def _plan(
     _, heads_k, n, width_v = value.shape
     wide, wide_v = block_width(width), block_width(width_v)
     processors = _compat.device_of(query.device).processors
+    plain = not (any(beside) or f.soft_cap or f.dropout or f.left != UNBOUNDED)
     again = tile is None or tile.anchored  # whether a second launch is worth while
     if tile is None:
-        tile = tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED)
+        tile = tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED, plain)
         seen = hopper_order.keys_seen(f.max_k if cu_q else n, f.left, f.right)
         steps = batches * heads * m * seen / (64 * tile.parties * tile.keys)
         again = steps >= _STEPS_TO_ANCHOR * processors
-    if any(beside) or f.soft_cap or f.dropout or f.left != UNBOUNDED:  # measured without them
+    if not plain:  # measured without the rest
         tile = tile._replace(kept=0, ahead=False)
     if bias:  # its blocks take the room of a third slot of values, or of outputs
         tile = tile._replace(v_slots=min(tile.v_slots, 2 if wide == 128 else 4), halves=False)
