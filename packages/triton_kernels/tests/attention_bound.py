@@ -3,7 +3,8 @@
 A result may lose twice what torch loses in its dtype, a gradient three times, beside one unit in
 the last place of the magnitude. Both are taken of each row of a head, for outputs and the gradients
 of values; those of queries, keys and a bias vanish in some rows as sums of terms that cancel, in
-torch's run exactly, so there the loss is the largest of a head's rows. Where there are numbers
+torch's run exactly, so there the loss is the largest of a head's rows; of one key all cancel, and a
+unit in the last place of the terms is the bound. Where there are numbers
 enough their share in the exact ones must be 1, which notices what is too small everywhere.
 """
 
@@ -16,8 +17,9 @@ NAMES = ("output", "lse", "query", "key", "value", "bias")
 """What a call returns, and then its inputs' gradients."""
 
 
-def agrees(actual, exact, yardstick, name):
-    """One result of the rows (..., head, row, number) is within the bound; NaN nowhere."""
+def agrees(actual, exact, yardstick, name, terms=0.0):
+    """One result of the rows (..., head, row, number) is within the bound; NaN nowhere. ``terms``:
+    how large those are that cancel in it."""
     if name == "lse":
         none = exact == -torch.inf
         assert torch.equal(actual == -torch.inf, none)
@@ -35,7 +37,7 @@ def agrees(actual, exact, yardstick, name):
     if name not in ("output", "value"):
         loss = loss.amax(-1, keepdim=True)
     eps, size = torch.finfo(dtype).eps, exact.abs().amax(-1)
-    bound = (2 if name == "output" else 3) * loss + eps * size + eps**2 * size.max()
+    bound = (2 if name == "output" else 3) * loss + eps * (size + terms) + eps**2 * size.max()
     worst = (error / bound.clamp(min=1e-30)).max().item()
     assert worst <= 1, f"{name}: {worst:.2f} of the bound"
     if actual.numel() > 1 << 15:

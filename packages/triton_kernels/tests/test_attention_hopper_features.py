@@ -165,7 +165,12 @@ def test_packed_sequences_see_themselves_only(lengths, size, seen):
     exact, yardstick = torchs(attention_bound.wide(inputs)), torchs(inputs)
     for actual, *others, name in zip(found, exact, yardstick, attention_bound.NAMES, strict=False):
         by_head = (x if name == "lse" else x.transpose(0, 1) for x in (actual, *others))
-        attention_bound.agrees(*by_head, name)
+        terms = 0.0
+        if name in ("query", "key") and longest[1] == 1:
+            # p·(dp - do·o) of the only key: o carries its rounding and that of p, dp none.
+            terms = 2 * (grads[0] * found[0]).float().norm(dim=-1).max().item()
+            terms *= inputs[name == "query"].abs().max().item() * size**-0.5
+        attention_bound.agrees(*by_head, name, terms)
 
 
 @pytest.mark.gpu

@@ -360,7 +360,7 @@ def test_the_gradient_of_a_frequent_number_does_not_drift(device):
     grad = torch.full((2000, 4), 0.1, device=device)
     (dw,) = torch.autograd.grad(triton_kernels.embedding(weight, ids), weight, grad)
     exact = grad[0].double() * torch.tensor([[30], [1970]], device=device)
-    assert ((dw - exact).abs() <= 8 * torch.finfo(torch.float32).eps * exact).all()
+    assert ((dw - exact).abs() <= 2 * torch.finfo(torch.float32).eps * exact).all()
 
 
 @pytest.mark.gpu

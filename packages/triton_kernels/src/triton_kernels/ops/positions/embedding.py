@@ -2,8 +2,9 @@
 
 y_i = W[ids_i];  dW_v = Σ over i with ids_i = v of dy_i. The numbers are sorted first, so that those
 who share a row stand together, and each row learns where its own begin. Then every row of dW is
-written once: as zeros, or as the sum of its gradients, in the order they came, in float32. Of a
-frequent number each 64 neighbours are added up by a program of their own first.
+written once: as zeros, or as the sum of its gradients, in the order they came, in float32, by
+Kahan's summation. Of a frequent number each 64 neighbours are added up by a program of their own
+first.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -41,8 +42,9 @@ def backward_reference(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torc
     wide = grad if grad.dtype is torch.float64 else grad.float()
     flat, n = ids.flatten().long(), grad.shape[-1]
     inside = (flat >= 0) & (flat < rows)
-    dw = wide.new_zeros((rows, n))
-    dw.index_add_(0, flat[inside], wide.reshape(ids.numel(), n)[inside])
+    lines = wide.reshape(ids.numel(), n)[inside]
+    # Torch's own, of a fixed order: index_add_ adds on a GPU as its threads come.
+    dw = torch.ops.aten.embedding_dense_backward(lines, flat[inside], rows, -1, False)
     return dw.to(grad.dtype)
 
 
@@ -84,6 +86,14 @@ def _begin(ids_ptr, begins_ptr, n_ids, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def _added(sums, lost, x):
+    """Kahan's summation: what an addition loses is added to the next number."""
+    x -= lost
+    total = sums + x
+    return total, (total - sums) - x
+
+
+@triton.jit
 def _add_parts(
     ids_ptr, order_ptr, grad_ptr, parts_ptr, n_columns, grad_row,
     PART: tl.constexpr, LINES: tl.constexpr, COLUMNS: tl.constexpr,
@@ -96,11 +106,12 @@ def _add_parts(
         columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
         mask = columns < n_columns
         sums = tl.zeros((COLUMNS,), tl.float32)
+        lost = tl.zeros((COLUMNS,), tl.float32)
         for start in range(0, PART, LINES):
             source = tl.load(order_ptr + part * PART + start + tl.arange(0, LINES))
             at = grad_ptr + source[:, None] * grad_row + columns[None, :]
             x = tl.load(at, mask=mask[None, :], other=0.0)
-            sums += tl.sum(x.to(tl.float32), axis=0)
+            sums, lost = _added(sums, lost, tl.sum(x.to(tl.float32), axis=0))
         tl.store(parts_ptr + part * n_columns + columns, sums, mask=mask)
 
 
@@ -114,18 +125,20 @@ def _add_up(
     mask = columns < n_columns
     line = tl.load(begins_ptr + row)
     sums = tl.zeros((COLUMNS,), tl.float32)
+    lost = tl.zeros((COLUMNS,), tl.float32)
     same = line >= 0
     while same:
         aligned = (line % PART == 0) & (line + PART <= n_ids)
         last = tl.load(ids_ptr + line + PART - 1, mask=aligned, other=-1)
         if last == row:
             part = (line // PART).to(tl.int64)
-            sums += tl.load(parts_ptr + part * n_columns + columns, mask=mask, other=0.0)
+            x = tl.load(parts_ptr + part * n_columns + columns, mask=mask, other=0.0)
             line += PART
         else:
             source = tl.load(order_ptr + line)
-            sums += tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
+            x = tl.load(grad_ptr + source * grad_row + columns, mask=mask).to(tl.float32)
             line += 1
+        sums, lost = _added(sums, lost, x)
         following = tl.load(ids_ptr + line, mask=line < n_ids, other=-1)
         same = following == row
     tl.store(dw_ptr + row.to(tl.int64) * n_columns + columns, sums, mask=mask)
