@@ -44,7 +44,7 @@ def backward_reference(grad: torch.Tensor, ids: torch.Tensor, rows: int) -> torc
     inside = (flat >= 0) & (flat < rows)
     lines = wide.reshape(ids.numel(), n)[inside]
     # Torch's own, of a fixed order: index_add_ adds on a GPU as its threads come.
-    dw = torch.ops.aten.embedding_dense_backward(lines, flat[inside], rows, -1, False)
+    dw: torch.Tensor = torch.ops.aten.embedding_dense_backward(lines, flat[inside], rows, -1, False)
     return dw.to(grad.dtype)
 
 
