@@ -99,7 +99,6 @@ def _share(
         total += 1.0
     values = tl.arange(0, V0)
     values_rest = V0 + tl.arange(0, V1 if V1 > 0 else 16)
-    APART: tl.constexpr = EXACT and D0 <= 256  # of wider latents stretches take all registers
     for column in range(start, stop, KEYS):
         columns = column + tl.arange(0, KEYS)
         there = columns < stop
@@ -114,10 +113,10 @@ def _share(
         k_rows += key_head * k_head
         v_rows += key_head * v_head
         k = _load_part(k_rows[:, None] + first * k_column, there, SIZE, 0, D0, UPCAST)
-        products = dot(q, tl.trans(k), tl.zeros((q.shape[0], KEYS), tl.float32), APART, PRECISION)
+        products = dot(q, tl.trans(k), tl.zeros((q.shape[0], KEYS), tl.float32), EXACT, PRECISION)
         if D1 > 0:
             k_rest = _load_part(k_rows[:, None] + rest * k_column, there, SIZE, D0, D1, UPCAST)
-            products = dot(q_rest, tl.trans(k_rest), products, APART, PRECISION)
+            products = dot(q_rest, tl.trans(k_rest), products, EXACT, PRECISION)
         t = products * scale
         if CAPPED:
             t = tanh(t, EXACT) * soft_cap
@@ -137,12 +136,12 @@ def _share(
             v = k
         else:
             v = _load_part(v_rows[:, None] + values * v_column, there, VALUE_SIZE, 0, V0, UPCAST)
-        sums = dot(p, v, sums * fade[:, None], APART, PRECISION)
+        sums = dot(p, v, sums * fade[:, None], EXACT, PRECISION)
         if V1 > 0:
             v = _load_part(
                 v_rows[:, None] + values_rest * v_column, there, VALUE_SIZE, V0, V1, UPCAST
             )
-            more = dot(p, v, more * fade[:, None], APART, PRECISION)
+            more = dot(p, v, more * fade[:, None], EXACT, PRECISION)
 
     some = tl.where(total > 0, 1.0, 0.0)
     factor = tl.div_rn(some, tl.where(total > 0, total, 1.0))[:, None]
