@@ -208,9 +208,14 @@ class FlashAttention(nn.Module):
         dropout: the probability that a weight is dropped in training; the seed is drawn from
             torch's CPU generator at every call; a whole graph of torch.compile holds that with
             ``torch._dynamo.config.capture_scalar_outputs``.
-        alibi_slopes: as for ``flash_attention``, like the options that follow; moves with the
-            module.
-        causal, window, scale, soft_cap, precision, deterministic, return_lse: as there.
+        causal: as for ``flash_attention``, like the options that follow.
+        window: how many keys before and behind a query's own place it sees.
+        scale: of the scores; None: 1/√D.
+        soft_cap: scores are at most this, by a tangent.
+        alibi_slopes: (H) or (B, H); moves with the module.
+        precision: of float32 products, "ieee" or "tf32".
+        deterministic: the gradients have the same bits in every run.
+        return_lse: give log Σ exp of the scores beside the output.
 
     Raises:
         ShapeError: an option out of its range.
