@@ -211,7 +211,7 @@ class FlashAttention(nn.Module):
         causal: as for ``flash_attention``, like the options that follow.
         window: how many keys before and behind a query's own place it sees.
         scale: of the scores; None: 1/√D.
-        soft_cap: scores are at most this, by a tangent.
+        soft_cap: cap: scores become cap·tanh(score / cap).
         alibi_slopes: (H) or (B, H); moves with the module.
         precision: of float32 products, "ieee" or "tf32".
         deterministic: the gradients have the same bits in every run.
