@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from triton_kernels import _compat
 from triton_kernels._compat import Layout
-from triton_kernels.backends import triton_refuses
+from triton_kernels.backends import gluon_refuses
 from triton_kernels.ops.attention import hopper_shares
 from triton_kernels.ops.attention.features import Features
 
@@ -89,20 +88,10 @@ def latent_refuses(
 
 
 def _gluon_refuses(query: torch.Tensor) -> str | None:
-    return triton_refuses(query) or _kind_refuses(query.device, query.dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _kind_refuses(device: torch.device, dtype: torch.dtype) -> str | None:
-    if _compat.interpreting():
-        return "Gluon has no interpreter"
-    if not _compat.has_gluon():
-        return f"triton {_compat.TRITON_VERSION} has not the Gluon it is written in"
-    if _compat.device_of(device).capability != (9, 0):
-        return "it needs compute capability 9.0 (Hopper)"
-    if dtype not in (torch.float16, torch.bfloat16):
-        return "it multiplies float16 and bfloat16 only"
-    return None
+    if reason := gluon_refuses(query):
+        return reason
+    narrow = query.dtype in (torch.float16, torch.bfloat16)
+    return None if narrow else "it multiplies float16 and bfloat16 only"
 
 
 def _features_refuse(f: Features) -> str | None:

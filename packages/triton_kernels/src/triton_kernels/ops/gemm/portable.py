@@ -39,6 +39,17 @@ def rounded_to_tf32(x):
 
 
 @triton.jit
+def add_product(sums, lost, a, b, PRECISION: tl.constexpr, EXACT: tl.constexpr):
+    """sums + a·b, and what was lost in it: Kahan's summation if it is to be exact."""
+    if EXACT:  # what an addition loses is added to the next block
+        block = tl.dot(a, b, input_precision=PRECISION) - lost
+        total = sums + block
+        return total, (total - sums) - block
+    else:
+        return tl.dot(a, b, sums, input_precision=PRECISION), lost
+
+
+@triton.jit
 def _matmul(
     a_ptr, b_ptr, c_ptr, bias_ptr, residual_ptr, scale_ptr, before_ptr, m, n, k, inner_batches,
     a_outer, a_inner, a_m, a_k, b_outer, b_inner, b_k, b_n,
@@ -76,14 +87,7 @@ def _matmul(
         if PRECISION == "tf32" and a.dtype == tl.float32:
             a = rounded_to_tf32(a)
             b = rounded_to_tf32(b)
-        if EXACT:
-            # Kahan's summation over blocks: what an addition loses is added to the next block.
-            block = tl.dot(a, b, input_precision=PRECISION) - lost
-            total = sums + block
-            lost = (total - sums) - block
-            sums = total
-        else:
-            sums = tl.dot(a, b, sums, input_precision=PRECISION)
+        sums, lost = add_product(sums, lost, a, b, PRECISION, EXACT)
         a_ptrs += a_step
         b_ptrs += b_step
 

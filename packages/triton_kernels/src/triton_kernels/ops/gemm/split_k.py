@@ -22,6 +22,7 @@ from triton_kernels import _compat
 from triton_kernels._compat import Device, Layout, launch, tl, triton
 from triton_kernels.backends import triton_refuses
 from triton_kernels.ops.gemm.layout import merged_rows
+from triton_kernels.ops.gemm.portable import add_product
 from triton_kernels.ops.parts import early_options, join, next_may_start
 
 
@@ -69,14 +70,7 @@ def _partial(
         if UPCAST:
             a = a.to(tl.float32)
             b = b.to(tl.float32)
-        if EXACT:
-            # Kahan's summation over blocks: what an addition loses is added to the next block.
-            block = tl.dot(a, b, input_precision="ieee") - lost
-            total = sums + block
-            lost = (total - sums) - block
-            sums = total
-        else:
-            sums = tl.dot(a, b, sums)
+        sums, lost = add_product(sums, lost, a, b, "ieee", EXACT)
         a_ptrs += a_step
         b_ptrs += b_step
     offsets = (part * m + rows) * n + columns

@@ -17,7 +17,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Layout, cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.ops.gemm import shapes
-from triton_kernels.ops.gemm.portable import tile_position
+from triton_kernels.ops.gemm.portable import add_product, tile_position
 from triton_kernels.ops.lora import passes
 
 
@@ -38,14 +38,7 @@ def _walk(
         if UPCAST:
             a = a.to(tl.float32)
             b = b.to(tl.float32)
-        if EXACT:
-            # Kahan's summation over blocks: what an addition loses is added to the next block.
-            block = tl.dot(a, b, input_precision="ieee") - lost
-            total = sums + block
-            lost = (total - sums) - block
-            sums = total
-        else:
-            sums = tl.dot(a, b, sums)
+        sums, lost = add_product(sums, lost, a, b, "ieee", EXACT)
         a_ptrs += a_step
         b_ptrs += b_step
     return sums, lost
