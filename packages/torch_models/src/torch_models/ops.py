@@ -146,14 +146,10 @@ def _kernels_linear() -> Callable[..., Any]:
     matmul = _from_kernels("matmul")
 
     def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        device = x.device.type
-        if torch.is_autocast_enabled(device):  # autocast knows torch's ops alone
-            dtype = torch.get_autocast_dtype(device)
-            x, weight = x.to(dtype), weight.to(dtype)
-            bias = None if bias is None else bias.to(dtype)
         rows = x.reshape(-1, x.shape[-1])
         product: Tensor = matmul(rows, weight.t()).view(*x.shape[:-1], weight.shape[0])
-        return product if bias is None else product + bias
+        # Under autocast the product is of its dtype, as matmul knows; torch's sum would not be.
+        return product if bias is None else product + bias.to(product.dtype)
 
     return linear
 
