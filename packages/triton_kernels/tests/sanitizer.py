@@ -21,11 +21,15 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,8 +45,8 @@ SAMPLES, MOST_ELEMENTS, SECONDS = 3, 1 << 18, 280
 
 
 def run_here(op: registry.Op) -> int:
-    """Runs the op's samples on the GPU; how many calls of kernels that were."""
-    device, calls = torch.device("cuda"), 0
+    """Runs the op's samples on the GPU, saying how long each took; how many calls these were."""
+    device, calls, began = torch.device("cuda"), 0, time.monotonic()
     for dtype in (d for d in DTYPES if d in op.dtypes):
         for sample in small(op, device, dtype):
             inputs = op.checked(*sample.args, **sample.kwargs)
@@ -61,9 +65,20 @@ def run_here(op: registry.Op) -> int:
                 if ys:
                     torch.autograd.backward(ys, [torch.ones_like(y) for y in ys])
                 calls += 1
-    calls += sum(call() for call in BESIDE.get(op.name, ()))
-    torch.cuda.synchronize()
+                torch.cuda.synchronize()
+                began = _say(f"{op.name}, {sample.name}, {dtype}, {backend.name}", began)
+    for call in BESIDE.get(op.name, ()):
+        calls += call()
+        torch.cuda.synchronize()
+        began = _say(f"{op.name}, {call.__name__}", began)
     return calls
+
+
+def _say(what: str, began: float) -> float:
+    """Says how long a call has taken, which is what is left of a run that has to be ended."""
+    now = time.monotonic()
+    print(f"{now - began:6.1f} s  {what}", file=sys.stderr, flush=True)
+    return now
 
 
 PACKED = ((64, 0.0), (128, 0.2), (256, 0.0))
@@ -90,7 +105,25 @@ def packed(calls: tuple[tuple[int, float], ...] = PACKED) -> int:
     return len(calls)
 
 
-BESIDE = {"flash_attention": (packed,)}
+LATENTS = ((16, (130, 230), 0), (128, None, 0), (100, (130, 230), 0), (65, (411, 300), 64))
+"""Heads, lengths and size of a page: the kernel for few heads, and that for many."""
+
+
+def latents() -> int:
+    """Latents of DeepSeek's size, whole, ending within tiles, and in pages; how many calls."""
+    for heads, of_keys, page in LATENTS:
+        query = torch.randn(2, heads, 1, 576, dtype=torch.bfloat16, device="cuda")
+        shape = (2 * 512 // page, page, 576) if page else (2, 300, 576)
+        cache = torch.randn(shape, dtype=torch.bfloat16, device="cuda")
+        lengths = None if of_keys is None else torch.tensor(of_keys).int().cuda()
+        table = torch.randperm(len(cache)).view(2, -1).int().cuda() if page else None
+        triton_kernels.mla_decode_attention(
+            query, cache, 512, lengths, table, scale=0.07, backend="hopper"
+        )
+    return len(LATENTS)
+
+
+BESIDE = {"flash_attention": (packed,), "mla_decode_attention": (latents,)}
 """Calls of an op's kernels that its samples do not make; each says how many it made."""
 
 
@@ -146,19 +179,59 @@ def is_clean(said: str) -> bool:
     )
 
 
-def findings(sanitizer: str, tool: str, names: tuple[str, ...]) -> str | None:
+class Groups:
+    """Commands that run, each in a group of processes of its own, which ends as a whole: a tool's
+    child would stay on the GPU, and spoil what is timed there."""
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+        self._changing = threading.RLock()
+        self._over = False
+
+    def run(
+        self, command: list[str], seconds: float, environment: dict[str, str] | None = None
+    ) -> tuple[int | None, str]:
+        """What a command returned, None if it was ended after so many seconds, and said."""
+        with self._changing:
+            if self._over:
+                raise SystemExit(1)
+            run = subprocess.Popen(
+                command, env=environment, text=True, start_new_session=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            self._running.add(run.pid)
+        try:
+            said = run.communicate(timeout=seconds)
+            return run.returncode, "".join(said)
+        except subprocess.TimeoutExpired:
+            self._end(run.pid)
+            return None, "".join(run.communicate())
+        finally:
+            with self._changing:
+                self._running.discard(run.pid)
+
+    def _end(self, group: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+    def end(self, number: int, frame: object) -> None:
+        """Answers a signal: ends all, starts no other, and leaves."""
+        with self._changing:
+            self._over = True
+            for group in self._running:
+                self._end(group)
+        raise SystemExit(128 + number)
+
+
+def findings(groups: Groups, sanitizer: str, tool: str, names: tuple[str, ...]) -> str | None:
     """What a tool says of some ops' kernels; None if it finds nothing."""
     command = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--print-limit", "1000"]
     command += [sys.executable, __file__, "--here", *names]
     environment = {**os.environ, "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
-    try:
-        run = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"not through after {SECONDS} s"
-    said = run.stdout + run.stderr
-    if run.returncode in (0, 9) and is_clean(said):
+    returned, said = groups.run(command, SECONDS, environment)
+    if returned is None:
+        return f"not through after {SECONDS} s:\n{said[-3000:]}"
+    if returned in (0, 9) and is_clean(said):
         return None
     return said[-3000:]
 
@@ -184,9 +257,11 @@ def main() -> int:
         tuple(name for name in names if name in arguments.ops) for names in registry.ROOMS.values()
     ]
     work = [(tool, room) for room in rooms if room for tool in arguments.tools or TOOLS]
-    found = 0
+    found, groups = 0, Groups()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, groups.end)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = pool.map(lambda pair: findings(sanitizer, *pair), work)
+        results = pool.map(lambda pair: findings(groups, sanitizer, *pair), work)
         for (tool, room), said in zip(work, results, strict=True):
             print(f"{tool:<10} {', '.join(room):<50} {'clean' if said is None else said}")
             found += said is not None

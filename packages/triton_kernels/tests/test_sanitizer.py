@@ -2,6 +2,9 @@
 
 import ast
 import importlib.util
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,42 @@ def test_a_condition_that_may_race_itself_is_reported():
         gl.warp_specialize([])
 """
     assert sorted(sanitizer._sends_warps(ast.parse(text).body[0].body)) == [5, 6, 7]
+
+
+@pytest.fixture
+def child(tmp_path):
+    """A command whose child says into a pipe that it survived, and what the pipe has got."""
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+
+    def got():
+        os.set_blocking(reading, True)
+        return os.read(reading, 99)
+
+    yield ["sh", "-c", f"(sleep 2; echo survived) > {tmp_path}/pipe & wait"], got
+    os.close(reading)
+
+
+def test_a_run_too_long_is_ended_with_its_children(child):
+    command, got = child
+    assert sanitizer.Groups().run(command, 0.5)[0] is None
+    assert got() == b""
+
+
+def test_a_signal_ends_what_runs_and_no_more_is_started(child):
+    command, got = child
+    groups = sanitizer.Groups()
+    before = signal.signal(signal.SIGTERM, groups.end)
+    try:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        with pytest.raises(SystemExit):
+            groups.run(command, 60)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert got() == b""
+    with pytest.raises(SystemExit):
+        groups.run(["true"], 60)
+
+
+def test_what_a_run_returns_and_says():
+    assert sanitizer.Groups().run(["sh", "-c", "echo a; echo b >&2; exit 9"], 60) == (9, "a\nb\n")
