@@ -29,22 +29,28 @@ FORWARD: dict[int, tuple[F | None, ...]] = {
     64: (
         None,
         F(keys=128, slots=4, v_slots=4),
+        F(keys=128, slots=4, v_slots=4, anchored=True),
         F(keys=128, slots=4, v_slots=4, ping_pong=True),
         F(keys=128, parties=3, slots=3, v_slots=3, queries=6),
+        F(keys=128, parties=3, slots=3, v_slots=3, queries=6, anchored=True),
     ),
     128: (
         None,
         F(keys=128, v_slots=3),
+        F(keys=128, v_slots=3, anchored=True),
         F(keys=128),
         F(keys=128, v_slots=3, ping_pong=True),
     ),
     256: (
         None,
         F(keys=64, queries=2, halves=True),
+        F(keys=64, queries=2, halves=True, kept=64),
+        F(keys=64, queries=2, halves=True, ahead=True),
+        F(keys=64, queries=2, halves=True, anchored=True),
         F(keys=64, queries=2),
     ),
 }
-"""None: what ``tiling`` chooses."""
+"""None: what ``tiling`` chooses. What is anchored is ahead."""
 BACKWARD: dict[int, tuple[B | None, ...]] = {
     64: (None, B(rows=128), B(rows=128, shift=1), B(rows=128, slots=3, split=True)),
     128: (
@@ -59,7 +65,11 @@ BACKWARD: dict[int, tuple[B | None, ...]] = {
 
 
 def said(tile: F | B | None) -> str:
-    return "ours" if tile is None else str(tile._asdict()).replace("'", "").replace(": ", "=")
+    """What is not as usual in a tiling."""
+    if tile is None:
+        return "ours"
+    usual = tile._field_defaults
+    return " ".join(f"{n}={x}" for n, x in tile._asdict().items() if x != usual.get(n))
 
 
 def forward_rivals(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, f: Features) -> list[Rival]:
