@@ -35,6 +35,7 @@ from triton_kernels.ops.attention.hopper_latent_parts import (
     ROTATED,
     SIZES,
     ask,
+    ask_first,
     clear_half,
     fetch_query,
     place_of,
@@ -89,10 +90,9 @@ def share(
     row, split, batch, keys, start, tiles = share_of(
         lengths, capacity, row_tiles, splits, ROWS, KEYS
     )
-    for each in gl.static_range(_SLOTS):
-        if each < tiles:
-            block, key = place_of(table, batch, start + each * KEYS, page, table_batch)
-            _ask(blocks, full, slots, each, block, key)
+    ask_first(
+        _ask, blocks, full, slots, table, batch, start, tiles, page, table_batch, KEYS, _SLOTS
+    )
     tl.extra.cuda.gdc_launch_dependents()
 
     q += batch.to(gl.int64) * q_batch

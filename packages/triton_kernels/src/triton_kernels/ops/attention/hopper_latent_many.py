@@ -43,6 +43,7 @@ from triton_kernels.ops.attention.hopper_latent_parts import (
     HALF,
     ROTATED,
     SIZES,
+    ask_first,
     clear_half,
     fetch_query,
     place_of,
@@ -72,7 +73,7 @@ def _next(slot, phase):
 
 
 @gluon.jit
-def _ask(descriptors, slots, full, slot, block, key):
+def _ask(descriptors, full, slots, slot, block, key):
     """Starts the loads of a tile."""
     latents, rotated = descriptors
     barrier = full.index(slot)
@@ -191,13 +192,13 @@ def _add(
                 thread_barrier()
         adding = warpgroup_mma(_weights_in(rotated, slot), values, sums, is_async=True)
         sums = warpgroup_mma_wait(0, (adding,))
+        thread_barrier()  # one thread says for all of the warpgroup that they have used it
         if PARTY == 0:
             mbarrier.arrive(spent.index(slot), count=1)
         else:
-            thread_barrier()
             if tile + _SLOTS < tiles:
                 mbarrier.wait(spent.index(slot), phase)  # the other has used it, too
-                _ask(descriptors, slots, full, slot, block, key)
+                _ask(descriptors, full, slots, slot, block, key)
         slot, phase = _next(slot, phase)
     mbarrier.wait(done, 0)
     total = totals.load(BY_ROW)
@@ -255,10 +256,10 @@ def share(
     row, split, batch, keys, start, tiles = share_of(
         lengths, capacity, row_tiles, splits, _ROWS, KEYS
     )
-    for slot in gl.static_range(_SLOTS):
-        if slot < tiles:
-            block, key = place_of(table, batch, start + slot * KEYS, page, table_batch)
-            _ask((latents, rotated), (slots, last_slots), full, slot, block, key)
+    ask_first(
+        _ask, (latents, rotated), full, (slots, last_slots), table, batch, start, tiles, page,
+        table_batch, KEYS, _SLOTS,
+    )  # fmt: skip
     tl.extra.cuda.gdc_launch_dependents()
     number = (split * batches + batch) * group * tokens
     q += batch.to(gl.int64) * q_batch

@@ -56,6 +56,18 @@ def ask(latents, full, slots, slot, block, key, FIRST: gl.constexpr):
 
 
 @gluon.jit
+def ask_first(
+    ASK: gl.constexpr, descriptors, full, slots, table, batch, start, tiles, page, table_batch,
+    KEYS: gl.constexpr, SLOTS: gl.constexpr,
+):  # fmt: skip
+    """Starts the loads of the tiles that there are slots for; ASK starts those of one."""
+    for slot in gl.static_range(SLOTS):
+        if slot < tiles:
+            block, key = place_of(table, batch, start + slot * KEYS, page, table_batch)
+            ASK(descriptors, full, slots, slot, block, key)
+
+
+@gluon.jit
 def query_at(
     q, row, tokens, group, ROWS: gl.constexpr, FIRST: gl.constexpr, WIDTH: gl.constexpr,
     LAYOUT: gl.constexpr,
