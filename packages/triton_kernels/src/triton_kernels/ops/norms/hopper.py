@@ -156,6 +156,17 @@ def _forward(
 
 
 @gluon.jit
+def _parameters(weight_ptr, bias_ptr, columns, x):
+    """Those of x's columns, which other rows will ask for too; x for what is not given."""
+    weight, bias = x, x
+    if weight_ptr is not None:
+        weight = gl.load(weight_ptr + columns, eviction_policy="evict_last")
+    if bias_ptr is not None:
+        bias = gl.load(bias_ptr + columns, eviction_policy="evict_last")
+    return weight, bias
+
+
+@gluon.jit
 def _forward_once(
     x_ptr, weight_ptr, bias_ptr, y_ptr, statistics_ptr, n_rows, n_columns, eps, offset,
     CENTERED: gl.constexpr, ROUNDED: gl.constexpr, OFFSET: gl.constexpr, REPEATS: gl.constexpr,
@@ -173,12 +184,7 @@ def _forward_once(
     if CENTERED:
         gl.store(statistics_ptr + n_rows + row, mean)
     # Not before: they would take registers from rows that are waited for.
-    weight = x
-    bias = x
-    if weight_ptr is not None:
-        weight = gl.load(weight_ptr + columns, eviction_policy="evict_last")
-    if bias_ptr is not None:
-        bias = gl.load(bias_ptr + columns, eviction_policy="evict_last")
+    weight, bias = _parameters(weight_ptr, bias_ptr, columns, x)
     y = _normalised(
         x, mean, rstd, weight, bias, weight_ptr is not None, bias_ptr is not None, offset,
         CENTERED, ROUNDED, OFFSET,
@@ -231,12 +237,7 @@ def _forward_twice(
         # Backwards: what was read last is surest to be in the cache.
         columns = (CHUNKS - 1 - chunk) * CHUNK + first
         x = gl.load(x_ptr + columns, eviction_policy="evict_first")
-        weight = x
-        bias = x
-        if weight_ptr is not None:
-            weight = gl.load(weight_ptr + columns, eviction_policy="evict_last")
-        if bias_ptr is not None:
-            bias = gl.load(bias_ptr + columns, eviction_policy="evict_last")
+        weight, bias = _parameters(weight_ptr, bias_ptr, columns, x)
         y = _normalised(
             x, mean, rstd, weight, bias, weight_ptr is not None, bias_ptr is not None, offset,
             CENTERED, ROUNDED, OFFSET,
