@@ -112,6 +112,93 @@ def _end(start, n_classes, STEP: tl.constexpr, LIES: tl.constexpr):
 
 
 @triton.jit
+def _logits(line, columns, mask, soft_cap, CAPPED: tl.constexpr):
+    """A chunk's capped logits, -inf where there is none."""
+    x = _capped(tl.load(line + columns, mask=mask, other=-float("inf")), soft_cap, CAPPED)
+    if CAPPED:
+        x = tl.where(mask, x, -float("inf"))
+    return x
+
+
+@triton.jit
+def _apart(x, base, weight_ptr, columns, mask):
+    """Each logit less ``base``, by its class's weight: what smoothing adds up."""
+    scale = 1.0
+    if weight_ptr is not None:
+        scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
+    return tl.where(mask, (x - base) * scale, 0.0)
+
+
+@triton.jit
+def _sums_of_held(x, columns, mask, weight_ptr, SMOOTHED: tl.constexpr):
+    """Of a row in registers: its maximum, Σ exp beyond that, and what smoothing adds up."""
+    maximum = tl.max(x, axis=0)
+    # Where all is -inf the difference would be NaN: subtract 0 instead.
+    shift = tl.where(maximum == -float("inf"), 0.0, maximum)
+    sums = tl.sum(exp2((x - shift) * _LOG2_E), axis=0)
+    spread = 0.0
+    if SMOOTHED:
+        spread = tl.sum(_apart(x, shift, weight_ptr, columns, mask), axis=0)
+    return shift, sums, spread
+
+
+@triton.jit
+def _sums_of_chunks(
+    logits_ptr, row, logits_row, weight_ptr, n_classes, base, soft_cap,
+    SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, CLASSES: tl.constexpr, STAGES: tl.constexpr,
+    GROUP: tl.constexpr, STEP: tl.constexpr, LIES: tl.constexpr,
+):  # fmt: skip
+    """The same of a longer row, read chunk by chunk; smoothing's counts from ``base``."""
+    # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
+    # between threads until the row is read.
+    maxima = tl.full((CLASSES // GROUP,), -float("inf"), tl.float32)
+    lanes = tl.zeros((CLASSES // GROUP,), tl.float32)
+    spreads = tl.zeros((CLASSES,), tl.float32)
+    for start in tl.range(0, n_classes, STEP, num_stages=STAGES):
+        line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
+        columns = start + tl.arange(0, CLASSES)
+        mask = columns < _end(start, n_classes, STEP, LIES)
+        x = _logits(line, columns, mask, soft_cap, CAPPED)
+        grouped = tl.reshape(x, (CLASSES // GROUP, GROUP))
+        new_maxima = tl.maximum(maxima, tl.max(grouped, axis=1))
+        shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
+        powers = exp2((grouped - shift[:, None]) * _LOG2_E)
+        lanes = lanes * exp2((maxima - shift) * _LOG2_E) + tl.sum(powers, axis=1)
+        maxima = new_maxima
+        if SMOOTHED:
+            spreads += _apart(x, base, weight_ptr, columns, mask)
+    maximum = tl.max(maxima, axis=0)
+    shift = tl.where(maximum == -float("inf"), 0.0, maximum)
+    sums = tl.sum(lanes * exp2((maxima - shift) * _LOG2_E), axis=0)
+    return shift, sums, tl.sum(spreads, axis=0)
+
+
+@triton.jit
+def _write_chunks(
+    gradient_ptr, logits_ptr, row, gradient_row, logits_row, n_classes, counts,
+    target, along, total, share, dloss, lse, rest, weight_ptr, soft_cap,
+    SMOOTHED: tl.constexpr, CAPPED: tl.constexpr, CLASSES: tl.constexpr,
+    STEP: tl.constexpr, LIES: tl.constexpr,
+):  # fmt: skip
+    """A long row's gradient, from logits that are read again."""
+    # Backwards: what was read last is surest to be in the cache.
+    chunks = tl.cdiv(n_classes, STEP)
+    for chunk in tl.range(0, chunks):
+        start = (chunks - 1 - chunk) * STEP
+        line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
+        columns = start + tl.arange(0, CLASSES)
+        mask = columns < _end(start, n_classes, STEP, LIES)
+        x = tl.load(line + columns, mask=mask, other=0.0)
+        x = _capped(tl.where(counts, x, 0.0), soft_cap, CAPPED)
+        dx = _gradient_of(
+            x, columns, target, along, total, share, dloss, 0.0, lse, rest, weight_ptr,
+            mask, soft_cap, SMOOTHED, CAPPED,
+        )  # fmt: skip
+        line = _line(gradient_ptr, row, start, gradient_row, n_classes, STEP, LIES)
+        tl.store(line + columns, dx, mask=mask)
+
+
+@triton.jit
 def losses_of_rows(
     logits_ptr, target_ptr, weight_ptr, weight_sum_ptr, loss_ptr, row_weight_ptr, lse_ptr,
     gradient_ptr, denominator_ptr, n_classes, logits_row, gradient_row, lse_apart,
@@ -130,67 +217,24 @@ def losses_of_rows(
     x_target = tl.load(line + target, mask=counts & (wrong == 0), other=0.0)
     x_target = _capped(x_target, soft_cap, CAPPED)
 
-    spread = 0.0
     if ONE_PASS:
         columns = tl.arange(0, CLASSES)
         mask = columns < n_classes
-        x = tl.load(line + columns, mask=mask, other=-float("inf"))
-        x = _capped(x, soft_cap, CAPPED)
-        if CAPPED:
-            x = tl.where(mask, x, -float("inf"))
-        maximum = tl.max(x, axis=0)
-        # Where all is -inf the difference would be NaN: subtract 0 instead.
-        shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        sums = tl.sum(exp2((x - shift) * _LOG2_E), axis=0)
-        if SMOOTHED:
-            scale = 1.0
-            if weight_ptr is not None:
-                scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
-            base = shift
-            spread = tl.sum(tl.where(mask, (x - base) * scale, 0.0), axis=0)
+        x = _logits(line, columns, mask, soft_cap, CAPPED)
+        shift, sums, spread = _sums_of_held(x, columns, mask, weight_ptr, SMOOTHED)
+        base = shift
     else:
-        # A maximum and a sum for every GROUP of neighbours, which one thread holds: no exchange
-        # between threads until the row is read.
-        maxima = tl.full((CLASSES // GROUP,), -float("inf"), tl.float32)
-        lanes = tl.zeros((CLASSES // GROUP,), tl.float32)
-        spreads = tl.zeros((CLASSES,), tl.float32)
         base = tl.where(x_target == -float("inf"), 0.0, x_target)
-        for start in tl.range(0, n_classes, STEP, num_stages=STAGES):
-            line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
-            columns = start + tl.arange(0, CLASSES)
-            mask = columns < _end(start, n_classes, STEP, LIES)
-            x = tl.load(line + columns, mask=mask, other=-float("inf"))
-            x = _capped(x, soft_cap, CAPPED)
-            if CAPPED:
-                x = tl.where(mask, x, -float("inf"))
-            grouped = tl.reshape(x, (CLASSES // GROUP, GROUP))
-            new_maxima = tl.maximum(maxima, tl.max(grouped, axis=1))
-            shift = tl.where(new_maxima == -float("inf"), 0.0, new_maxima)
-            powers = exp2((grouped - shift[:, None]) * _LOG2_E)
-            lanes = lanes * exp2((maxima - shift) * _LOG2_E) + tl.sum(powers, axis=1)
-            maxima = new_maxima
-            if SMOOTHED:
-                scale = 1.0
-                if weight_ptr is not None:
-                    scale = tl.load(weight_ptr + columns, mask=mask, other=0.0).to(tl.float32)
-                spreads += tl.where(mask, (x - base) * scale, 0.0)
-        maximum = tl.max(maxima, axis=0)
-        shift = tl.where(maximum == -float("inf"), 0.0, maximum)
-        sums = tl.sum(lanes * exp2((maxima - shift) * _LOG2_E), axis=0)
-        spread = tl.sum(spreads, axis=0)
+        shift, sums, spread = _sums_of_chunks(
+            logits_ptr, row, logits_row, weight_ptr, n_classes, base, soft_cap,
+            SMOOTHED, CAPPED, CLASSES, STAGES, GROUP, STEP, LIES,
+        )  # fmt: skip
     beyond, lse, rest = _log_sum_exp(shift, sums)
 
     along, total, share = _row_coefficients(
-        target,
-        weight_ptr,
-        weight_sum_ptr,
-        lse,
-        n_classes,
-        ignore_index,
-        smoothing,
-        z_loss,
+        target, weight_ptr, weight_sum_ptr, lse, n_classes, ignore_index, smoothing, z_loss,
         SMOOTHED,
-    )
+    )  # fmt: skip
     loss = along * ((shift - x_target) + beyond)
     if SMOOTHED:
         weight_sum = n_classes * 1.0
@@ -222,21 +266,11 @@ def losses_of_rows(
             )  # fmt: skip
             tl.store(gradient_ptr + row * gradient_row + columns, dx, mask=mask)
         else:
-            # Backwards: what was read last is surest to be in the cache.
-            chunks = tl.cdiv(n_classes, STEP)
-            for chunk in tl.range(0, chunks):
-                start = (chunks - 1 - chunk) * STEP
-                line = _line(logits_ptr, row, start, logits_row, n_classes, STEP, LIES)
-                columns = start + tl.arange(0, CLASSES)
-                mask = columns < _end(start, n_classes, STEP, LIES)
-                x = tl.load(line + columns, mask=mask, other=0.0)
-                x = _capped(tl.where(counts, x, 0.0), soft_cap, CAPPED)
-                dx = _gradient_of(
-                    x, columns, target, along, total, share, dloss, 0.0, lse, rest, weight_ptr,
-                    mask, soft_cap, SMOOTHED, CAPPED,
-                )  # fmt: skip
-                line = _line(gradient_ptr, row, start, gradient_row, n_classes, STEP, LIES)
-                tl.store(line + columns, dx, mask=mask)
+            _write_chunks(
+                gradient_ptr, logits_ptr, row, gradient_row, logits_row, n_classes, counts,
+                target, along, total, share, dloss, lse, rest, weight_ptr, soft_cap,
+                SMOOTHED, CAPPED, CLASSES, STEP, LIES,
+            )  # fmt: skip
 
 
 @triton.jit
