@@ -34,3 +34,30 @@ def test_quantising_a_parameter_gives_constants():
     for codes, scale in (tk.quantise_int8(weight), tk.quantise_nf4(weight)):
         assert not codes.requires_grad
         assert not scale.requires_grad
+
+
+def test_nf4_takes_the_nearest_level():
+    weight = torch.randn(6, 192)
+    weight[2] = 0.0
+    codes, scale = tk.quantise_nf4(weight)
+    blocks = weight.view(6, 3, 64).double()
+    assert torch.equal(scale, weight.view(6, 3, 64).abs().amax(2))
+    levels = torch.tensor(LEVELS, dtype=torch.float64) * scale[..., None, None].double()
+    nearest = (blocks[..., None] - levels).abs().amin(-1)
+    made = tk.dequantise_nf4(codes, scale, torch.float32).view(6, 3, 64)
+    assert ((made - blocks).abs() - nearest).max() <= 1e-6 * scale.max()
+    first = (blocks[..., ::2, None] - levels).abs().argmin(-1).view(6, 96)
+    assert ((codes & 15 == first) | (weight[:, ::2] == 0)).all()  # the first in the low half
+
+
+def test_what_has_no_scale_has_codes_all_the_same():
+    weight = torch.randn(4, 64)
+    weight[0], weight[1] = 0.0, 2.0**-121
+    weight[2, 5], weight[3, 6] = torch.inf, torch.nan
+    for quantise, back in (
+        (tk.quantise_int8, tk.dequantise_int8), (tk.quantise_nf4, tk.dequantise_nf4),
+    ):  # fmt: skip
+        made = back(*quantise(weight), torch.float32)
+        assert not made[0].any()
+        assert (made[1] - weight[1]).abs().max() <= 2.0**-121
+        assert not made[2:].isfinite().any()

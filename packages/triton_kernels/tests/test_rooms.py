@@ -388,6 +388,8 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 
 INTERPRETED = {
+    "quantise_nf4": {"_quantise_nf4"},
+    "quantise_int8": {"_quantise_int8"},
     "dequantise_nf4": {"_dequantise"},
     "dequantise_int8": {"_dequantise_int8"},
     "matvec_nf4": {"_matvec_nf4"},

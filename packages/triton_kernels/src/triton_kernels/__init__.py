@@ -88,12 +88,12 @@ if TYPE_CHECKING:
     from triton_kernels.ops.positions.embedding import embedding as embedding
     from triton_kernels.ops.positions.rope import rope as rope
     from triton_kernels.ops.positions.rope_qk import rope_qk as rope_qk
-    from triton_kernels.ops.quantised.codes import quantise_int8 as quantise_int8
-    from triton_kernels.ops.quantised.codes import quantise_nf4 as quantise_nf4
     from triton_kernels.ops.quantised.nf4 import dequantise_int8 as dequantise_int8
     from triton_kernels.ops.quantised.nf4 import dequantise_nf4 as dequantise_nf4
     from triton_kernels.ops.quantised.nf4 import matvec_int8 as matvec_int8
     from triton_kernels.ops.quantised.nf4 import matvec_nf4 as matvec_nf4
+    from triton_kernels.ops.quantised.quantise import quantise_int8 as quantise_int8
+    from triton_kernels.ops.quantised.quantise import quantise_nf4 as quantise_nf4
     from triton_kernels.ops.softmax.op import softmax as softmax
     from triton_kernels.ops.vector_add import vector_add as vector_add
 
@@ -187,8 +187,6 @@ _LAZY = {
     "RMSNorm": "triton_kernels.nn",
     "SwiGLU": "triton_kernels.nn",
     "flash_attention_varlen": "triton_kernels.ops.attention.op",
-    "quantise_int8": "triton_kernels.ops.quantised.codes",
-    "quantise_nf4": "triton_kernels.ops.quantised.codes",
     "record_backends": "triton_kernels.backends",
     "register_transformers_attention": "triton_kernels.ops.attention.faces",
     "scaled_dot_product_attention": "triton_kernels.ops.attention.faces",

@@ -36,7 +36,8 @@ from triton_kernels.ops.norms.group import group_norm
 from triton_kernels.ops.norms.layer import layer_norm
 from triton_kernels.ops.norms.rms import rms_norm
 from triton_kernels.ops.positions.embedding import embedding
-from triton_kernels.ops.quantised.codes import nf4_values, quantise_nf4
+from triton_kernels.ops.quantised.codes import nf4_values
+from triton_kernels.ops.quantised.quantise import quantise_nf4
 
 
 class RMSNorm(nn.Module):

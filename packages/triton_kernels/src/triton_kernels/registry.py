@@ -46,6 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "triton_kernels.ops.positions.rope": ("rope",),
     "triton_kernels.ops.positions.rope_qk": ("rope_qk",),
     "triton_kernels.ops.positions.embedding": ("embedding",),
+    "triton_kernels.ops.quantised.quantise": ("quantise_nf4", "quantise_int8"),
     "triton_kernels.ops.quantised.nf4": (
         "dequantise_nf4",
         "dequantise_int8",

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.ops.foundations.dropout import dropout_reference
-from triton_kernels.ops.quantised.codes import BLOCK, nf4_values, quantise_nf4
+from triton_kernels.ops.quantised.codes import BLOCK, nf4_codes, nf4_values
 from triton_kernels.registry import Case, Cost, ErrorSample, Sample
 
 Weight = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
@@ -32,7 +32,7 @@ def _nf4(n: int, k: int, device: torch.device) -> tuple[torch.Tensor, torch.Tens
     if device.type == "meta":  # shapes alone
         codes = torch.empty(n, k // 2, dtype=torch.uint8, device=device)
         return codes, torch.empty(n, k // BLOCK, device=device)
-    return quantise_nf4(torch.randn(n, k, device=device))
+    return nf4_codes(torch.randn(n, k, device=device))
 
 
 def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:

@@ -1,20 +1,18 @@
-"""Quantising in plain torch: int8 by rows, NF4 by blocks of 64, and both back.
+"""Weights of 8 and 4 bits in plain torch: int8 by rows, NF4 by blocks of 64, there and back.
 
-Quantising happens once, when a model is loaded, so it is a definition and no kernel. NF4 stores the
-nearest of 16 quantiles of the normal distribution, scaled to [-1, 1], and one float32 a block: its
-largest magnitude (Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3). Two codes share a
-byte, the first in the low half.
+NF4 stores the nearest of 16 quantiles of the normal distribution, scaled to [-1, 1], and one
+float32 a block: its largest magnitude (Dettmers et al. 2023, QLoRA, arXiv:2305.14314, section 3).
+Two codes share a byte, the first in the low half. The ops are in ``quantise`` and ``nf4``.
 """
 
 from __future__ import annotations
 
 import torch
 
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
-from triton_kernels.errors import ShapeError
-
 BLOCK = 64
 """Values that share a scale in NF4."""
+LEAST = 2.0**-120
+"""A row of int8 whose magnitudes are all below it is zeros: 127 over them would be no float32."""
 
 # Appendix E of the paper: quantiles of the normal distribution, with an exact zero.
 LEVELS = (
@@ -30,57 +28,33 @@ def levels(device: torch.device, dtype: torch.dtype = torch.float32) -> torch.Te
     return torch.tensor(LEVELS, device=device, dtype=dtype)
 
 
-def _check(op: str, weight: torch.Tensor, multiple: int) -> None:
-    check_tensors(op, dtypes=FLOATS, weight=weight)
-    if weight.dim() != 2 or weight.shape[1] % multiple:
-        raise ShapeError(
-            op, shapes_in_words(weight=weight),
-            f"(rows, columns), columns a multiple of {multiple}",
-            "pad the columns with zeros",
-        )  # fmt: skip
+def middles(device: torch.device) -> torch.Tensor:
+    """The 15 values half-way between neighbours of them."""
+    table = levels(device)
+    return (table[1:] + table[:-1]) / 2
 
 
-def quantise_int8(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """int8 codes and one scale a row, so that code · scale is nearest.
-
-    Args:
-        weight: (rows, columns), floating-point.
-
-    Returns:
-        Codes, int8 of weight's shape, in [-127, 127]; scales, float32 of (rows,).
-
-    Raises:
-        ShapeError: weight is no matrix.
-        DtypeError: it is not floating-point.
-    """
-    _check("quantise_int8", weight, 1)
-    wide = weight.detach().float()
-    scale = wide.abs().amax(1) / 127 if weight.shape[1] else wide.new_zeros(weight.shape[0])
-    codes = (wide / torch.where(scale == 0, 1.0, scale)[:, None]).round()
-    return codes.clamp(-127, 127).to(torch.int8), scale
+def int8_codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The nearest multiples of a row's largest magnitude over 127, and that."""
+    wide = weight.float()
+    largest = wide.abs().amax(1) if weight.shape[1] else wide.new_zeros(weight.shape[0])
+    nothing, most = largest < LEAST, torch.full_like(largest, 127.0)
+    # By a tensor of 127: by a number torch multiplies with its inverse, on a GPU alone.
+    scale = (largest / most).masked_fill(nothing, 0.0)
+    codes = (wide * (most / largest).masked_fill(nothing, 0.0)[:, None]).round()
+    return codes.nan_to_num(0.0).clamp(-127, 127).to(torch.int8).contiguous(), scale
 
 
-def quantise_nf4(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """NF4 codes, two a byte, and one scale a block of 64.
-
-    Args:
-        weight: (rows, columns), floating-point, columns a multiple of 64.
-
-    Returns:
-        Codes, uint8 of (rows, columns / 2); scales, float32 of (rows, columns / 64).
-
-    Raises:
-        ShapeError: weight is no matrix, or its columns no multiple of 64.
-        DtypeError: it is not floating-point.
-    """
-    _check("quantise_nf4", weight, BLOCK)
+def nf4_codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The numbers of the nearest levels, two a byte, and a block's largest magnitude."""
     rows, columns = weight.shape
-    blocks = weight.detach().float().reshape(rows, columns // BLOCK, BLOCK)
+    blocks = weight.float().reshape(rows, columns // BLOCK, BLOCK)
     scale = blocks.abs().amax(2)
-    values = blocks / torch.where(scale == 0, 1.0, scale)[..., None]
-    table = levels(weight.device)
-    codes = torch.bucketize(values, (table[1:] + table[:-1]) / 2).reshape(rows, columns)
-    return (codes[:, ::2] | codes[:, 1::2] << 4).to(torch.uint8), scale
+    codes = torch.zeros(blocks.shape, dtype=torch.uint8, device=weight.device)
+    for middle in middles(weight.device):
+        codes += blocks > (middle * scale)[..., None]
+    codes = codes.view(rows, columns)
+    return codes[:, ::2] | codes[:, 1::2] << 4, scale
 
 
 def nf4_values(codes: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

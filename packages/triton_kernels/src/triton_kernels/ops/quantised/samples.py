@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
-from triton_kernels.ops.quantised.codes import BLOCK, nf4_values, quantise_int8, quantise_nf4
+from triton_kernels.ops.quantised.codes import BLOCK, int8_codes, nf4_codes, nf4_values
 from triton_kernels.registry import Case, Cost, ErrorSample, Sample
 
 
@@ -44,7 +44,7 @@ def _weights(device: torch.device, n: int, k: int, nf4: bool) -> tuple[torch.Ten
             return codes, torch.empty(n, k // BLOCK, device=device)
         return torch.empty(n, k, dtype=torch.int8, device=device), torch.empty(n, device=device)
     weight = torch.randn(n, k, device=device)
-    return quantise_nf4(weight) if nf4 else quantise_int8(weight)
+    return nf4_codes(weight) if nf4 else int8_codes(weight)
 
 
 def dequantise_samples(nf4: bool) -> Any:
