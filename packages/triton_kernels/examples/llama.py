@@ -82,7 +82,7 @@ class Attention(nn.Module):
         """(batch, position, n) to the same, as the decoder layer asks for it."""
         heads = (*hidden_states.shape[:-1], -1, self.head_dim)
         q, k, v = (p(hidden_states).view(heads) for p in (self.q_proj, self.k_proj, self.v_proj))
-        cos, sin = (table[0, :, : self.head_dim // 2] for table in position_embeddings)
+        cos, sin = (table[..., : self.head_dim // 2] for table in position_embeddings)
         q, k = (x.transpose(1, 2) for x in tk.rope_qk(q, k, cos, sin))
         v = v.transpose(1, 2)
         if self.kernel == "ours":

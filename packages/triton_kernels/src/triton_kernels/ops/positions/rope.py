@@ -30,9 +30,9 @@ def reference(
 ) -> torch.Tensor:  # fmt: skip
     """The pairs turned, the dimensions beyond them as they are."""
     wide = torch.float64 if x.dtype is torch.float64 else torch.float32
-    half = cos.shape[1]
+    half = cos.shape[-1]
     here = slice(start, start + x.shape[1])
-    c, s = (table[here, None, :].to(wide) for table in (cos, sin))
+    c, s = (table[..., here, None, :].to(wide) for table in (cos, sin))
     s = -s if inverse else s
     turned, rest = x[..., : 2 * half].to(wide), x[..., 2 * half :]
     if interleaved:
@@ -92,19 +92,32 @@ def turn_heads(
 @triton.jit
 def _rope(
     x_ptr, cos_ptr, sin_ptr, y_ptr, n_positions, n_heads, size, half,
-    x_batch, x_position, x_head, table_row, start,
+    x_batch, x_position, x_head, table_row, table_rows, start,
     INTERLEAVED: tl.constexpr, INVERSE: tl.constexpr, HEADS: tl.constexpr, HALF: tl.constexpr,
     REST: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
+    batch = row // n_positions
     position = row % n_positions
     heads = (tl.program_id(1) * HEADS + tl.arange(0, HEADS))[:, None]
-    cos, sin = load_angles(cos_ptr, sin_ptr, position + start, half, table_row, INVERSE, HALF)
-    x_ptr += (row // n_positions) * x_batch + position * x_position
+    at = batch * table_rows + position + start
+    cos, sin = load_angles(cos_ptr, sin_ptr, at, half, table_row, INVERSE, HALF)
+    x_ptr += batch * x_batch + position * x_position
     y_ptr += row * n_heads * size
     turn_heads(
         x_ptr, y_ptr, cos, sin, heads, n_heads, size, half, x_head, INTERLEAVED, HEADS, HALF, REST
     )
+
+
+def tables_as_read(
+    cos: torch.Tensor, sin: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+    """Both with rows at one distance, that distance, and the rows of a batch, 0 if it shares them."""
+    rows = cos.shape[1] if cos.dim() == 3 else 0
+    apart = rows and cos.stride(0) != rows * cos.stride(1)
+    if apart or cos.stride(-1) != 1 or cos.stride() != sin.stride():
+        cos, sin = cos.contiguous(), sin.contiguous()
+    return cos, sin, (cos.stride(-2), rows)
 
 
 def portable(
@@ -113,17 +126,17 @@ def portable(
 ) -> torch.Tensor:  # fmt: skip
     """A program takes some heads of one position, which share cos and sin."""
     x = x if x.stride(-1) == 1 else x.contiguous()
-    cos, sin = cos.contiguous(), sin.contiguous()
+    cos, sin, distances = tables_as_read(cos, sin)
     y = dense_like(x)
     if y.numel():
         batches, positions, heads, size = x.shape
-        half = cos.shape[1]
+        half = cos.shape[-1]
         power = next_power_of_2(max(half, 1))
         rest = size - 2 * half
         tile = min(next_power_of_2(heads), max(1, 4096 // power))
         launch(
             _rope, (batches * positions, cdiv(heads, tile)), (x, cos, sin, y),
-            (positions, heads, size, half, *x.stride()[:3], cos.stride(0)), (start,),
+            (positions, heads, size, half, *x.stride()[:3], *distances), (start,),
             INTERLEAVED=interleaved, INVERSE=inverse, HEADS=tile, HALF=power,
             REST=next_power_of_2(rest) if rest else 0, num_warps=4,
         )  # fmt: skip
@@ -133,10 +146,10 @@ def portable(
 # --- op -------------------------------------------------------------------------------------------
 
 
-def check_heads(
+def checked_heads(
     op: str, cos: torch.Tensor, sin: torch.Tensor, start: int, **heads: torch.Tensor
-) -> None:
-    """One tensor of heads, and tables that fit it.
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Tables that fit one tensor of heads, and where they begin.
 
     Raises:
         ShapeError, DtypeError, DeviceError: as the op says.
@@ -152,29 +165,35 @@ def check_heads(
         raise DtypeError(
             op, "cos or sin that requires a gradient", "constant tables", "detach them"
         )
-    fits = x.dim() == 4 and cos.dim() == 2 and cos.shape == sin.shape
-    if not fits or 2 * cos.shape[1] > x.shape[3]:
+    fits = x.dim() == 4 and cos.dim() in (2, 3) and cos.shape == sin.shape
+    if fits and cos.dim() == 3:
+        fits = cos.shape[0] in (1, x.shape[0])
+    if not fits or 2 * cos.shape[-1] > x.shape[3]:
         raise ShapeError(
             op, shapes_in_words(**heads, cos=cos, sin=sin),
-            f"{name} of (batch, position, head, size), cos and sin of (positions, up to size / 2)",
-            "transpose heads behind positions",
+            f"{name} of (batch, position, head, size), cos and sin of (positions, up to size / 2), "
+            "or (batch, positions, up to size / 2)",
+            "transpose heads behind positions, cut tables that say everything twice",
         )  # fmt: skip
     if isinstance(start, bool) or not isinstance(start, int):
         raise DtypeError(op, f"start of type {type(start).__name__}", "an int", "pass one")
-    if start < 0 or start + x.shape[1] > cos.shape[0]:
+    if start < 0 or start + x.shape[1] > cos.shape[-2]:
         raise ShapeError(
-            op, f"positions {start} to {start + x.shape[1]} and tables of {cos.shape[0]}",
+            op, f"positions {start} to {start + x.shape[1]} and tables of {cos.shape[-2]}",
             "tables that reach so far", "make longer tables",
         )  # fmt: skip
+    if cos.dim() == 3 and len(cos) == 1:
+        cos, sin = cos[0], sin[0]
+    return cos, sin, start
 
 
 def _checked(
     x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, start: int = 0,
     interleaved: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
-    check_heads("rope", cos, sin, start, x=x)
+    tables = checked_heads("rope", cos, sin, start, x=x)
     check_flag("rope", "interleaved", interleaved)
-    return x, cos, sin, start, interleaved, False
+    return x, *tables, interleaved, False
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -217,7 +236,8 @@ def rope(
         x: (batch, position, head, size), any strides; float16, bfloat16, float32, or float64
             (reference). Queries and keys in one launch: one tensor of both's heads.
         cos: (positions, r), of x's dtype or float32, constant, 2r <= size; dimensions beyond 2r
-            stay as they are.
+            stay as they are. Where the rows of a batch stand at positions of their own (padded,
+            packed, of several lengths): (batch, positions, r), e.g. ``table[position_ids]``.
         sin: as cos.
         start: the position of x's first row, e.g. the length of a cache.
         interleaved: pairs are neighbours (2i, 2i + 1), as in GPT-J; else (i, i + r), as in Llama.
@@ -247,6 +267,18 @@ def tables(
     return angles.cos().float(), angles.sin().float()
 
 
+def own_tables(
+    batches: int, positions: int, half: int, device: torch.device, twice: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same of other positions in each row of a batch, padded on the left."""
+    padding = 2 * torch.arange(batches, device=device)[:, None]
+    places = (torch.arange(positions, device=device) - padding).clamp(min=0)
+    cos, sin = (table[places] for table in tables(positions, half, device))
+    if twice:
+        cos, sin = (torch.cat((t, t), 2)[..., :half] for t in (cos, sin))
+    return cos, sin
+
+
 def _torch_rope(
     x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, start: int = 0,
     interleaved: bool = False,
@@ -272,6 +304,16 @@ def _samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield call("every second", make(2, 5, 3, 32)[..., ::2], 8)
     yield call("expanded", make(2, 5, 1, 16).expand(2, 5, 3, 16), 8)
     yield call("no positions", make(2, 0, 3, 16), 8)
+    for twice in (False, True):  # as transformers has them, the first half of which is read
+        cos, sin = own_tables(3, 5, 4, device, twice)
+        yield Sample(
+            f"own tables{', twice' * twice}", (make(3, 5, 2, 8),), {"cos": cos, "sin": sin}
+        )
+    cos, sin = own_tables(3, 5, 4, device)
+    given = {"cos": cos, "sin": sin, "start": 2, "interleaved": True}
+    yield Sample("own tables, start", (make(3, 3, 2, 10),), given)
+    given = {"cos": cos[1:2], "sin": sin[1:2]}
+    yield Sample("one's own", (make(3, 5, 2, 8),), given)
 
 
 def _errors(device: torch.device) -> Iterator[ErrorSample]:
@@ -281,6 +323,8 @@ def _errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("tables", (x, cos, sin[:2])), ShapeError, "sin of shape (2, 4)")
     yield ErrorSample(Sample("far", (x, cos, sin, 1)), ShapeError, "positions 1 to 5")
     yield ErrorSample(Sample("dtypes", (x, cos.half(), sin)), DtypeError, "float16")
+    own = cos.expand(2, 4, 4), sin.expand(2, 4, 4)
+    yield ErrorSample(Sample("batches", (x, *own)), ShapeError, "cos of shape (2, 4, 4)")
     yield ErrorSample(Sample("start", (x, cos, sin, 0.5)), DtypeError, "start of type float")
     word = (x, cos, sin, 0, "halves")
     yield ErrorSample(Sample("interleaved", word), DtypeError, "interleaved of type str")

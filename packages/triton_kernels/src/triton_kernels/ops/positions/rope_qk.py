@@ -44,16 +44,15 @@ def reference(
 @triton.jit
 def _rope_qk(
     q_ptr, k_ptr, cos_ptr, sin_ptr, q_out, k_out, n_positions, q_heads, k_heads, size, half,
-    q_batch, q_position, q_head, k_batch, k_position, k_head, table_row, start,
+    q_batch, q_position, q_head, k_batch, k_position, k_head, table_row, table_rows, start,
     INTERLEAVED: tl.constexpr, INVERSE: tl.constexpr, Q_HEADS: tl.constexpr,
     K_HEADS: tl.constexpr, HALF: tl.constexpr, REST: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     batch = row // n_positions
     position = row % n_positions
-    cos, sin = rope.load_angles(
-        cos_ptr, sin_ptr, position + start, half, table_row, INVERSE, HALF
-    )  # fmt: skip
+    at = batch * table_rows + position + start
+    cos, sin = rope.load_angles(cos_ptr, sin_ptr, at, half, table_row, INVERSE, HALF)
     heads = (tl.program_id(1) * Q_HEADS + tl.arange(0, Q_HEADS))[:, None]
     rope.turn_heads(
         q_ptr + batch * q_batch + position * q_position, q_out + row * q_heads * size,
@@ -72,12 +71,12 @@ def portable(
 ) -> _Pair:  # fmt: skip
     """A program takes some queries and some keys of one position."""
     q, k = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k))
-    cos, sin = cos.contiguous(), sin.contiguous()
+    cos, sin, distances = rope.tables_as_read(cos, sin)
     outputs = [dense_like(x) for x in (q, k)]
     batches, positions, q_heads, size = q.shape
     k_heads = k.shape[2]
     if outputs[0].numel() + outputs[1].numel():
-        half = cos.shape[1]
+        half = cos.shape[-1]
         power = next_power_of_2(max(half, 1))
         rest = size - 2 * half
         most = max(1, 2048 // power)
@@ -87,7 +86,7 @@ def portable(
             _rope_qk, (batches * positions, programs), (q, k, cos, sin, *outputs),
             (
                 positions, q_heads, k_heads, size, half,
-                *q.stride()[:3], *k.stride()[:3], cos.stride(0),
+                *q.stride()[:3], *k.stride()[:3], *distances,
             ),
             (start,),
             INTERLEAVED=interleaved, INVERSE=inverse, Q_HEADS=tiles[0], K_HEADS=tiles[1],
@@ -104,14 +103,14 @@ def _checked(
     interleaved: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     check_tensors(_NAME, q=q, k=k)
-    rope.check_heads(_NAME, cos, sin, start, q=q)
+    tables = rope.checked_heads(_NAME, cos, sin, start, q=q)
     if k.dim() != 4 or k.shape[:2] != q.shape[:2] or k.shape[3] != q.shape[3]:
         raise ShapeError(
             _NAME, shapes_in_words(q=q, k=k), "the same batch, positions and size, any heads",
             "turn them apart with rope if they differ",
         )  # fmt: skip
     check_flag(_NAME, "interleaved", interleaved)
-    return q, k, cos, sin, start, interleaved, False
+    return q, k, *tables, interleaved, False
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: _Pair) -> None:
@@ -205,6 +204,8 @@ def _samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield call("strided", make(2, 1, 7, 32)[..., ::2], make(2, 1, 1, 16).expand(2, 1, 2, 16), 8)
     yield call("many heads", make(1, 1, 6, 1024), make(1, 1, 5, 1024), 512)
     yield call("no keys", make(1, 2, 3, 8), make(1, 2, 0, 8), 4)
+    cos, sin = rope.own_tables(3, 2, 4, device, True)
+    yield Sample("own tables", (make(3, 2, 3, 8), make(3, 2, 1, 8)), {"cos": cos, "sin": sin})
 
 
 def _errors(device: torch.device) -> Iterator[ErrorSample]:
