@@ -112,7 +112,7 @@ def _rope(
 def tables_as_read(
     cos: torch.Tensor, sin: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-    """Both with rows at one distance, that distance, and the rows of a batch, 0 if it shares them."""
+    """Both with rows at one distance, it, and the rows of a batch, 0 if all batches share them."""
     rows = cos.shape[1] if cos.dim() == 3 else 0
     apart = rows and cos.stride(0) != rows * cos.stride(1)
     if apart or cos.stride(-1) != 1 or cos.stride() != sin.stride():
