@@ -48,18 +48,16 @@ from triton_kernels.ops.attention.hopper_leave import leave
 from triton_kernels.ops.attention.hopper_load import load
 from triton_kernels.ops.attention.hopper_parts import clear
 from triton_kernels.ops.attention.hopper_scores import (
-    LOG2_E,
     ROWS,
     add_values,
-    after_dropout,
-    by_thread,
-    mask_words,
-    peak,
     queries_kept,
     scores_of,
-    settle,
-    sums_by_thread,
-    weights_of,
+)
+from triton_kernels.ops.attention.hopper_steps import (
+    first_weights,
+    next_slot,
+    next_weights,
+    slope_of,
 )
 from triton_kernels.ops.attention.hopper_tiles import (
     first_block,
@@ -67,7 +65,6 @@ from triton_kernels.ops.attention.hopper_tiles import (
     last_block,
     rounds_of,
     tile,
-    uncut,
     visited,
     visits_of,
 )
@@ -77,13 +74,6 @@ _SIZES = (
     "bias_batches", "bias_heads", "mends", "mask_batches", "mask_heads", "mask_rows", "threshold",
     "seed", "seed_high",
 )  # fmt: skip
-
-
-@gluon.jit
-def _next(slot, phase, SLOTS: gl.constexpr):
-    """The slot after this one, and the phase that its barriers end next."""
-    over = slot == SLOTS - 1
-    return gl.where(over, 0, slot + 1), gl.where(over, phase ^ 1, phase)
 
 
 @gluon.jit
@@ -101,8 +91,8 @@ def _skip(skipped, step, k_slot, k_phase, v_slot, v_phase, call, PARTY: gl.const
         mbarrier.arrive(b_free.index(PARTY), count=1, pred=skips)
     mbarrier.wait(v_full.index(v_slot), v_phase, pred=skips)
     mbarrier.arrive(v_free.index(v_slot), count=1, pred=skips)
-    k_next, k_next_phase = _next(k_slot, k_phase, k_full.shape[0])
-    v_next, v_next_phase = _next(v_slot, v_phase, v_full.shape[0])
+    k_next, k_next_phase = next_slot(k_slot, k_phase, k_full.shape[0])
+    v_next, v_next_phase = next_slot(v_slot, v_phase, v_full.shape[0])
     k_slot = gl.where(skips, k_next, k_slot)
     k_phase = gl.where(skips, k_next_phase, k_phase)
     v_slot = gl.where(skips, v_next, v_slot)
@@ -157,45 +147,20 @@ def _wanted(strays, mends, PARTIES: gl.constexpr):
 
 
 @gluon.jit
-def _lowest(head, slope, call, ALONG_ROWS: gl.constexpr):
-    """The maxima that a tile begins with, before it has seen any score."""
-    top = gl.full([ROWS], -float("inf"), gl.float32, ALONG_ROWS)
-    if call.BOUNDED:
-        top = gl.zeros_like(top)
-    if call.SINKS:
-        _, _, sinks, _, _, _, _, _ = call.beside
-        _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
-        top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
-        if call.SLOPED and not call.AFTER:
-            line_in_tile = gl.arange(0, ROWS, ALONG_ROWS).to(gl.float32)
-            top += line_in_tile * (slope * call.scales[0])
-    return top
-
-
-@gluon.jit
 def _attend(call, PARTY: gl.constexpr):
     """A warpgroup: 64 rows of one tile after the other."""
-    _, _, v, _, _ = call.descriptors
     q_slots, k_slots, v_slots, o_slots, _ = call.slots
-    _, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
-    tiles, _, _, heads_q, _, _, _, _, _, _, _ = call.work
-    _, _, _, slopes, _, _, _, strays = call.beside
+    _, q_free, _, _, v_full, v_free, _, _, turns = call.signals
+    tiles, _, _, _, _, _, _, _, _, _, _ = call.work
+    _, _, _, _, _, _, _, strays = call.beside
     _, _, left, right = call.edges
-    LEFT: gl.constexpr = call.LEFT
-    RIGHT: gl.constexpr = call.RIGHT
-    SINKS: gl.constexpr = call.SINKS
-    PACKED: gl.constexpr = call.PACKED
     PING_PONG: gl.constexpr = call.PING_PONG
-    ONCE: gl.constexpr = call.ONCE
     PARTIES: gl.constexpr = call.PARTIES
-    CAPPED: gl.constexpr = call.CAPPED
-    KEPT: gl.constexpr = call.KEPT
-    BOUNDED: gl.constexpr = call.BOUNDED
     ANCHORED: gl.constexpr = call.ANCHORED
     # Rows that see no key have no maximum.
-    BLIND: gl.constexpr = LEFT or RIGHT or PACKED or SINKS or call.BIAS or call.MASKED
+    EDGES: gl.constexpr = call.LEFT or call.RIGHT or call.PACKED
+    BLIND: gl.constexpr = EDGES or call.SINKS or call.BIAS or call.MASKED
     BLOCK_N: gl.constexpr = k_slots.shape[3]
-    SLOTS: gl.constexpr = k_slots.shape[0]
     V_SLOTS: gl.constexpr = v_slots.shape[0]
     QUERIES: gl.constexpr = q_slots.shape[0]
     WIDTH: gl.constexpr = v_slots.shape[4]
@@ -216,48 +181,22 @@ def _attend(call, PARTY: gl.constexpr):
     for turn in range(rounds):
         q_slot = PARTY if QUERIES == PARTIES else (turn * PARTIES + PARTY) % QUERIES
         own = (m, n, left, right)
-        first = first_block(row_tile * PARTIES * ROWS, last, own, BLOCK_N, LEFT)
+        first = first_block(row_tile * PARTIES * ROWS, last, own, BLOCK_N, call.LEFT)
         more = turn + 1 < rounds
         next_tile, next_head, next_q, next_m, _, next_n = tile(
             gl.where(more, index_of(turn + 1, call.ORDER), 0), call
         )
-        slope = 0.0
-        if call.SLOPED:  # in units of the scores before they are scaled
-            at = head % heads_q if call.SLOPED == 1 else head
-            slope = gl.load(slopes + at) * (LOG2_E / call.scales[0])
         if call.MASKED:
             first = 0
+        slope = slope_of(head, call)
         block, hidden = visited(last - 1, visits, call)
         place = (head, row, block * BLOCK_N, own, first_q, slope, step)
-        words = 0
-        if call.MASKED:
-            words = mask_words(zeros, place, call)
-        if KEPT:
-            s, kept = warpgroup_mma_wait(0, (scores, kept))
-        else:
-            s = warpgroup_mma_wait(0, (scores,))
-        mbarrier.arrive(k_free.index(k_slot), count=1)
-        k_slot, k_phase = _next(k_slot, k_phase, SLOTS)
-        if OWN:  # noqa: SIM102 (known when compiled; the next when run)
-            if last - first == 1:
-                mbarrier.arrive(q_free.index(q_slot), count=1)
-        inside, whole = uncut(row, row + ROWS, own, BLOCK_N, LEFT, RIGHT)
-        top = _lowest(head, slope, call, gl.SliceLayout(1, S))
-        cut = (block >= whole) | (block < inside)
-        s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, True)
-        weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, True)
-        top = new
-        if ANCHORED:  # a row that sees no key in its last block sees none
-            top = gl.where(new == -float("inf"), 0.0, new)
-        total = sums_by_thread(weights)
-        if SINKS:  # the sink's own weight of 1, a quarter in each
-            total += 0.25 * by_thread(fade, total)
-        halves = weights.to(v.dtype)
-        if call.DROPS:
-            halves = after_dropout(halves, place, call)
-        p = gl.convert_layout(halves, P)
+        p, top, total, cut_by, kept, k_slot, k_phase = first_weights(
+            scores, kept, place, block, hidden, (q_slot, k_slot, k_phase),
+            last - first == 1, zeros, call, PARTY, BLIND, P,
+        )  # fmt: skip
         sums = gl.zeros([ROWS, WIDTH], gl.float32, OUT)
-        if PACKED:
+        if call.PACKED:
             mbarrier.wait(v_full.index(v_slot), v_phase)
             if n < last * BLOCK_N:
                 clear(v_slots.index(v_slot), n - (last - 1) * BLOCK_N)
@@ -268,62 +207,12 @@ def _attend(call, PARTY: gl.constexpr):
             mbarrier.arrive(q_free.index(left_slot), count=1, pred=turn > 0)
         for back in range(1, last - first):
             block, hidden = visited(last - 1 - back, visits, call)
-            mbarrier.wait(k_full.index(k_slot), k_phase)
-            if PING_PONG:
-                mbarrier.wait(turns.index(PARTY), step - 1 & 1)
-            scores = scores_of(kept, q_slots, q_slot, k_slots, k_slot, zeros, KEPT)
-            mbarrier.wait(v_full.index(v_slot), v_phase)
-            adding = add_values(p, v_slots, v_slot, sums)
-            v_next, v_next_phase = _next(v_slot, v_phase, V_SLOTS)
-            k_next, k_next_phase = _next(k_slot, k_phase, SLOTS)
-            if PING_PONG:
-                mbarrier.arrive(turns.index(1 - PARTY), count=1)
             place = (head, row, block * BLOCK_N, own, first_q, slope, step)
-            words = 0
-            if call.MASKED:
-                words = mask_words(zeros, place, call)
-            if KEPT:
-                s, kept = warpgroup_mma_wait(1, (scores, kept))
-            else:
-                s = warpgroup_mma_wait(1, (scores,))
-            mbarrier.arrive(k_free.index(k_slot), count=1)
-            cut = False
-            if RIGHT and not ONCE:
-                cut = block >= whole
-            if LEFT:
-                cut = cut | (block < inside)
-            s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, False)
-            if CAPPED:  # its weights take longer than the other's products
-                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
-            if LEFT or (RIGHT and not ONCE) or CAPPED:
-                # The branches of a wait keep the assembler from moving the next one up before them.
-                mbarrier.wait(v_full.index(v_next), v_next_phase)
-            if OWN:  # noqa: SIM102 (known when compiled; the next when run)
-                if last - 1 - back == first:
-                    mbarrier.arrive(q_free.index(q_slot), count=1)
-            # Waited for between maximum and exponentials: the other party's products run meanwhile,
-            # and this one's weights can take the registers of p.
-            if call.AHEAD:
-                settle(heads_q)
-            sums, _spent = warpgroup_mma_wait(0, (adding, p))
-            mbarrier.arrive(v_free.index(v_slot), count=1)
-            v_slot = v_next
-            v_phase = v_next_phase
-            k_slot = k_next
-            k_phase = k_next_phase
-            if not CAPPED:
-                weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
-            top = new
-            if BOUNDED or ANCHORED:
-                total += sums_by_thread(weights)
-            else:
-                total = total * by_thread(fade, total) + sums_by_thread(weights)
-            halves = weights.to(v.dtype)
-            if call.DROPS:
-                halves = after_dropout(halves, place, call)
-            p = gl.convert_layout(halves, P)
-            if not (BOUNDED or ANCHORED):
-                sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
+            p, sums, top, total, kept, k_slot, k_phase, v_slot, v_phase = next_weights(
+                p, sums, top, total, kept, place, cut_by, block, hidden,
+                (q_slot, k_slot, k_phase, v_slot, v_phase), last - 1 - back == first, zeros, call,
+                PARTY, BLIND,
+            )  # fmt: skip
             step += 1
         # The last p·v, and behind it the first q·k of the next tile, if there is one: otherwise
         # it multiplies what lies in the slots, for nobody.
@@ -334,7 +223,7 @@ def _attend(call, PARTY: gl.constexpr):
         if PING_PONG:
             mbarrier.arrive(turns.index(1 - PARTY), count=1)
         before = v_slot
-        v_slot, v_phase = _next(v_slot, v_phase, V_SLOTS)
+        v_slot, v_phase = next_slot(v_slot, v_phase, V_SLOTS)
         next_row, last, visits, step, k_slot, k_phase, v_slot, v_phase, kept, scores = _begin(
             turn + 1, more, (next_tile, next_head, next_m, next_n), step,
             (k_slot, k_phase, v_slot, v_phase), zeros, call, PARTY,
