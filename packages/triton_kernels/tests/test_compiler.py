@@ -122,6 +122,29 @@ def test_a_compiled_call_follows_use_backend(device, compiler):
     assert record == [("softmax", default), ("softmax", "reference"), ("softmax", default)]
 
 
+@pytest.mark.parametrize("name", ["dropout", "dropout_add_rms_norm", "lora_linear"])
+def test_another_seed_is_not_compiled_anew(name):
+    x, w, a, b = (torch.randn(shape) for shape in ((4, 8), (5, 8), (2, 8), (5, 2)))
+    calls = {
+        "dropout": lambda seed: triton_kernels.dropout(x, 0.5, seed),
+        "dropout_add_rms_norm": lambda seed: torch.stack(
+            triton_kernels.dropout_add_rms_norm(x, x, 0.5, seed)
+        ),
+        "lora_linear": lambda seed: triton_kernels.lora_linear(x, w, a, b, 1.0, None, 0.5, seed),
+    }
+    compiled = []
+
+    def compiler(graph, _):
+        compiled.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    call = torch.compile(calls[name], fullgraph=True, backend=compiler)
+    for seed in (3, 5, 2**40 + 1, 2**62 - 1):
+        assert torch.equal(call(seed), calls[name](seed))
+    assert len(compiled) <= 2  # of that seed, and then of any
+
+
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_fake_tensors_pass_through(op):
     from torch._subclasses.fake_tensor import FakeTensorMode

@@ -85,3 +85,19 @@ def test_a_cast_module_keeps_the_scales_of_its_codes(cast):
     x = torch.randn(3, 64).to(module.lora_a.dtype)
     assert module(x).dtype is x.dtype
     assert module.to("meta").scale.device.type == "meta"
+
+
+def test_a_whole_graph_of_lora_draws_another_seed_at_every_call():
+    module = nn.LoRALinear(torch.randn(8, 16), 2, p=0.5)
+    torch.nn.init.normal_(module.lora_b)
+    x = torch.randn(3, 16)
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(capture_scalar_outputs=True):
+        compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+        runs = []
+        for call in (compiled, module):
+            torch.manual_seed(1)
+            runs.append((call(x), call(x)))
+    for actual, expected in zip(*runs, strict=True):
+        torch.testing.assert_close(actual, expected)
+    assert not torch.equal(*runs[0])

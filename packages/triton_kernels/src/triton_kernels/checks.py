@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from triton_kernels.errors import DeviceError, DtypeError
+from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """What every op takes; the reference runs float64, kernels accumulate in float32."""
@@ -58,6 +58,14 @@ def check_flag(op: str, name: str, flag: Any, unknown: bool = False) -> None:
     if not (isinstance(flag, bool) or (unknown and flag is None)):
         expected = "a bool or None" if unknown else "a bool"
         raise DtypeError(op, f"{name} of type {type(flag).__name__}", expected, "pass one")
+
+
+def check_seed(op: str, seed: Any) -> None:
+    """A seed of dropout, which Triton's Philox takes as 64 bits with a sign."""
+    if isinstance(seed, bool) or not isinstance(seed, int | torch.SymInt):
+        raise DtypeError(op, f"seed of type {type(seed).__name__}", "an int", "pass one")
+    if not 0 <= seed < 2**63:
+        raise ShapeError(op, f"seed {seed}", "0 <= seed < 2**63", "pass another")
 
 
 def shapes_in_words(**tensors: torch.Tensor) -> str:

@@ -26,6 +26,7 @@ from triton_kernels.ops.divergences.op import (
     js_divergence,
     kl_divergence,
 )
+from triton_kernels.ops.foundations.dropout import drawn_seed
 from triton_kernels.ops.gemm.epilogue import check_activation
 from triton_kernels.ops.gemm.linear import linear
 from triton_kernels.ops.gemm.op import check_precision
@@ -404,8 +405,9 @@ class LoRALinear(nn.Module):
         rank: of the factors: ``lora_a`` (rank, k), uniform as torch's Linear begins, and ``lora_b``
             (n, rank), zeros, so that at first nothing changes.
         alpha: the low-rank part is scaled by alpha / rank; None: by 1.
-        p: the probability to drop an element of x before ``lora_a``, in training; its seed is drawn
-            from torch's generator, which a compiled graph cannot hold.
+        p: the probability to drop an element of x before ``lora_a``, in training; the seed is drawn
+            from torch's CPU generator at every call; a whole graph of torch.compile holds that with
+            ``torch._dynamo.config.capture_scalar_outputs``.
         bias: (n,), frozen too, or None.
         nf4: whether to keep the weight as NF4 codes; k is a multiple of 64 then.
         dtype: of the factors; None: the weight's. They are cast to x's for the product.
@@ -485,8 +487,7 @@ class LoRALinear(nn.Module):
             weight = self.codes, self.scale
         if not (self.training and self.p):
             return lora_linear(x, weight, a, b, self.scaling, bias)
-        seed = int(torch.randint(2**62, ()))
-        return lora_linear(x, weight, a, b, self.scaling, bias, self.p, seed)
+        return lora_linear(x, weight, a, b, self.scaling, bias, self.p, drawn_seed())
 
     def merged(self) -> torch.Tensor:
         """The dense weight that does the same without dropout, in float32: (n, k)."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from triton_kernels.checks import check_flag as check_flag
-from triton_kernels.checks import check_tensors, shapes_in_words
+from triton_kernels.checks import check_seed, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
 
@@ -109,10 +109,7 @@ def checked_dropout(op: str, p: float, seed: int) -> tuple[float, int]:
     p = checked_number(op, "dropout", p)
     if not 0 <= p < 1:
         raise ShapeError(op, f"dropout {p}", "0 <= dropout < 1", "pass a probability")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise DtypeError(op, f"seed of type {type(seed).__name__}", "an int", "pass one")
-    if not 0 <= seed < 2**63:
-        raise ShapeError(op, f"seed {seed}", "0 <= seed < 2**63", "pass another")
+    check_seed(op, seed)
     return p, seed
 
 

@@ -14,19 +14,10 @@ from triton_kernels.checks import check_tensors, shapes_in_words
 from triton_kernels.errors import ShapeError
 from triton_kernels.ops.attention import checks
 from triton_kernels.ops.attention.op import checked_heads, flash_attention
+from triton_kernels.ops.foundations.dropout import drawn_seed
 
 _SDPA = "scaled_dot_product_attention"
 _MODULE = "FlashAttention"
-_SEEDS = 2**62
-
-
-def drawn_seed() -> int:
-    """A seed from torch's CPU generator: ``torch.manual_seed`` decides it, no device waits."""
-    seed = int(torch.randint(_SEEDS, ()))
-    if torch.compiler.is_compiling():  # which knows nothing of what the graph will draw
-        torch._check(seed >= 0)
-        torch._check(seed < _SEEDS)
-    return seed
 
 
 def scaled_dot_product_attention(

@@ -17,7 +17,7 @@ import torch
 
 from triton_kernels._compat import cdiv, launch, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors
+from triton_kernels.checks import FLOATS, check_seed, check_tensors
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
@@ -126,10 +126,7 @@ def _checked(x: torch.Tensor, p: float, seed: int) -> tuple[torch.Tensor, float,
         raise DtypeError("dropout", f"p of type {type(p).__name__}", "a number", "pass one")
     if not 0 <= p <= 1:
         raise ShapeError("dropout", f"p {p}", "0 <= p <= 1", "pass a probability")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise DtypeError("dropout", f"seed of type {type(seed).__name__}", "an int", "pass one")
-    if not 0 <= seed < 2**63:
-        raise ShapeError("dropout", f"seed {seed}", "0 <= seed < 2**63", "pass another")
+    check_seed("dropout", seed)
     return x, float(p), seed
 
 
@@ -144,7 +141,7 @@ def _backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
 _kernel = Kernel(
     "dropout",
     op="dropout",
-    inputs="Tensor x, float p, int seed",
+    inputs="Tensor x, float p, SymInt seed",
     backends=(
         Backend("portable", f"{__name__}:dropout_portable", triton_refuses),
         Backend("reference", f"{__name__}:dropout_reference"),
@@ -174,6 +171,18 @@ def dropout(x: torch.Tensor, p: float, seed: int, *, backend: str | None = None)
         BackendError: the backend asked for cannot take these inputs.
     """
     return _kernel(*_checked(x, p, seed), backend=backend)
+
+
+_SEEDS = 2**62
+
+
+def drawn_seed() -> int:
+    """A seed from torch's CPU generator: ``torch.manual_seed`` decides it, no device waits."""
+    seed = int(torch.randint(_SEEDS, ()))
+    if torch.compiler.is_compiling():  # which knows nothing of what the graph will draw
+        torch._check(seed >= 0)
+        torch._check(seed < _SEEDS)
+    return seed
 
 
 # --- samples --------------------------------------------------------------------------------------

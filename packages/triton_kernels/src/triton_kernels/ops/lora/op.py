@@ -14,7 +14,7 @@ import torch
 
 from triton_kernels import _compat, autocast, definition
 from triton_kernels.backends import Backend, gluon_refuses, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.checks import FLOATS, check_seed, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.gemm.layout import ALIGNMENT
@@ -92,10 +92,7 @@ def _checked(
     if bias is not None and tuple(bias.shape) != (n,):
         raise ShapeError(_NAME, shapes_in_words(bias=bias), f"bias of ({n},)", "pass one a row")
     check_options(_NAME, scaling, p)
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise DtypeError(_NAME, f"seed of type {type(seed).__name__}", "an int", "pass one")
-    if not 0 <= seed < 2**63:
-        raise ShapeError(_NAME, f"seed {seed}", "0 <= seed < 2**63", "pass another")
+    check_seed(_NAME, seed)
     return x, dense, codes, scale, a, b, bias, float(scaling), float(p), seed
 
 
@@ -165,7 +162,7 @@ _TENSORS = "Tensor x, Tensor? weight, Tensor? codes, Tensor? scale, Tensor a, Te
 _gradient = Kernel(
     f"{_NAME}_backward",
     op=_NAME,
-    inputs=f"Tensor grad, {_TENSORS}, Tensor h, float scaling, float p, int seed, bool[] wanted",
+    inputs=f"Tensor grad, {_TENSORS}, Tensor h, float scaling, float p, SymInt seed, bool[] wanted",
     outputs="(Tensor, Tensor, Tensor, Tensor, Tensor)",
     backends=(
         Backend(
@@ -180,7 +177,7 @@ _gradient = Kernel(
 _kernel = Kernel(
     _NAME,
     op=_NAME,
-    inputs=f"{_TENSORS}, Tensor? bias, float scaling, float p, int seed",
+    inputs=f"{_TENSORS}, Tensor? bias, float scaling, float p, SymInt seed",
     outputs="(Tensor, Tensor)",
     backends=(
         Backend("hopper", f"{_ROOM}.hopper:lora_linear", _hopper_refuses),

@@ -18,7 +18,7 @@ import torch
 from triton_kernels import _compat, autocast, definition, registry
 from triton_kernels._compat import cdiv, dense_like, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors
+from triton_kernels.checks import FLOATS, check_seed, check_tensors
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.foundations import dropout
@@ -208,7 +208,7 @@ def _kernel(op: str, gradient: Kernel) -> Kernel:
     return Kernel(
         op,
         op=op,
-        inputs="Tensor x, Tensor residual, Tensor? weight, Tensor? bias, float p, int seed, "
+        inputs="Tensor x, Tensor residual, Tensor? weight, Tensor? bias, float p, SymInt seed, "
         "float eps, float offset, str casting, bool centered",
         outputs="(Tensor, Tensor, Tensor)",
         backends=(
@@ -237,10 +237,7 @@ def _checked(op: str, x: Any, residual: Any, p: float, seed: int, *options: Any)
         raise DtypeError(op, f"p of type {type(p).__name__}", "a number", "pass 0 to drop nothing")
     if not 0 <= p <= 1:
         raise ShapeError(op, f"p {p}", "0 <= p <= 1", "pass a probability")
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise DtypeError(op, f"seed of type {type(seed).__name__}", "an int", "pass one")
-    if not 0 <= seed < 2**63:
-        raise ShapeError(op, f"seed {seed}", "0 <= seed < 2**63", "pass another")
+    check_seed(op, seed)
     return *checked[:4], float(p), seed, *checked[4:]
 
 
