@@ -10,6 +10,7 @@ from triton_kernels import (
     explain,
     flash_attention,
     flash_attention_varlen,
+    register_transformers_attention,
     scaled_dot_product_attention,
 )
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
@@ -93,6 +94,8 @@ def test_torchs_signature_refuses_what_torch_refuses():
         (DtypeError, "enable_gqa of type int", (), {"enable_gqa": 1}),
         (DtypeError, "scale of type str", (), {"scale": "1"}),
         (ShapeError, "dropout_p 1.5", (), {"dropout_p": 1.5}),
+        (DtypeError, "seed of type str", (), {"seed": "1"}),
+        (ShapeError, "seed -1", (), {"seed": -1}),
     ):
         with pytest.raises(error) as caught:
             scaled_dot_product_attention(q, k, v, *args, **options)
@@ -146,6 +149,15 @@ def test_the_module_checks_its_options_and_takes_its_slopes():
         FlashAttention(2.0)
     with pytest.raises(DtypeError, match="return_lse of type str"):
         FlashAttention(return_lse="yes")
+    for wrong in ([0.5], slopes.half()):
+        with pytest.raises(DtypeError, match="FlashAttention: got alibi_slopes of"):
+            FlashAttention(alibi_slopes=wrong)
+
+
+@pytest.mark.parametrize("name", ["", None, b"ours", ["ours"]])
+def test_a_name_for_transformers_is_a_string(name):
+    with pytest.raises(DtypeError, match="register_transformers_attention: got name"):
+        register_transformers_attention(name)
 
 
 def test_what_other_faces_would_take_is_told():

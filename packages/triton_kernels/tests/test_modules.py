@@ -67,6 +67,11 @@ def test_rms_norm_keeps_its_casting():
         (lambda: nn.LoRALinear(torch.ones(4, 4), 2.0), DtypeError, "rank of type float"),
         (lambda: nn.LoRALinear(torch.ones(4, 4), 2, p=2), ShapeError, "LoRALinear: got p 2"),
         (lambda: nn.LoRALinear(torch.ones(4), 2), ShapeError, "weight of shape (4,)"),
+        (lambda: nn.LoRALinear(torch.ones(4, 4), 2, bias=1.0), DtypeError, "bias of type float"),
+        (lambda: nn.LoRALinear(torch.ones(4, 4), 2, bias=torch.ones(3)), ShapeError, "(3,)"),
+        (lambda: nn.LoRALinear(torch.ones(4, 4), 2, nf4="no"), DtypeError, "nf4 of type str"),
+        (lambda: nn.LayerNorm(4, eps=-1.0), ShapeError, "LayerNorm: got eps -1.0"),
+        (lambda: nn.LayerNorm(4, eps="0"), DtypeError, "LayerNorm: got eps of type str"),
     ],
 )
 def test_options_are_checked_when_a_module_is_made(make, error, says):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from triton_kernels import autocast
-from triton_kernels.checks import check_tensors, shapes_in_words
+from triton_kernels.checks import check_flag, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.ops.activations.elementwise import gelu_named
 from triton_kernels.ops.activations.gated import geglu, swiglu
@@ -93,6 +93,9 @@ class LayerNorm(nn.Module):
         bias: whether there is a bias too.
         device: of both.
         dtype: of both.
+
+    Raises:
+        ShapeError, DtypeError: an eps that ``layer_norm`` would refuse.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class LayerNorm(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        rows.check_eps("LayerNorm", eps)
         self.size, self.eps = size, eps
         ones = torch.ones(size, device=device, dtype=dtype)
         self.weight = nn.Parameter(ones) if elementwise_affine else None
@@ -415,8 +419,8 @@ class LoRALinear(nn.Module):
     ``.to(dtype)`` casts all but the scales of NF4 codes, which are float32 always.
 
     Raises:
-        ShapeError, DtypeError: a weight that is no matrix, a rank below 1, or numbers that
-            ``lora_linear`` would refuse.
+        ShapeError, DtypeError: a weight that is no matrix, a rank below 1, or what ``lora_linear``
+            would refuse.
     """
 
     weight: torch.Tensor | None
@@ -446,7 +450,14 @@ class LoRALinear(nn.Module):
         if rank < 1:
             raise ShapeError("LoRALinear", f"rank {rank}", "1 or more", "pass e.g. 8")
         check_options("LoRALinear", 1.0 if alpha is None else alpha, p)
+        check_flag("LoRALinear", "nf4", nf4)
         n, k = weight.shape
+        if bias is not None:
+            check_tensors("LoRALinear", bias=bias)
+            if tuple(bias.shape) != (n,):
+                raise ShapeError(
+                    "LoRALinear", shapes_in_words(bias=bias), f"({n},)", "pass one a row"
+                )
         self.rank, self.p = rank, p
         self.scaling = 1.0 if alpha is None else alpha / rank
         weight = weight.detach()

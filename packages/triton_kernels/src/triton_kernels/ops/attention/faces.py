@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from triton_kernels import autocast
-from triton_kernels.checks import check_tensors, shapes_in_words
-from triton_kernels.errors import ShapeError
+from triton_kernels.checks import check_seed, check_tensors, shapes_in_words
+from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.ops.attention import checks
 from triton_kernels.ops.attention.op import checked_heads, flash_attention
 from triton_kernels.ops.foundations.dropout import drawn_seed
@@ -112,6 +112,8 @@ def _as_flash(
         else:
             bias = scores
     p = checks.checked_number(_SDPA, "dropout_p", dropout_p)
+    if seed is not None:
+        check_seed(_SDPA, seed)
     if not 0 <= p <= 1:
         raise ShapeError(_SDPA, f"dropout_p {p}", "0 <= dropout_p <= 1", "pass a probability")
     if p == 1:
@@ -210,7 +212,7 @@ class FlashAttention(nn.Module):
 
     Raises:
         ShapeError: an option out of its range.
-        DtypeError: an option of another type.
+        DtypeError: an option of another type, or slopes of another dtype.
     """
 
     def __init__(
@@ -231,6 +233,8 @@ class FlashAttention(nn.Module):
             _MODULE, causal, window, scale, soft_cap, dropout, precision, deterministic
         )
         checks.check_flag(_MODULE, "return_lse", return_lse)
+        if alibi_slopes is not None:
+            check_tensors(_MODULE, dtypes=(torch.float32,), alibi_slopes=alibi_slopes)
         self.dropout = dropout
         self.register_buffer("alibi_slopes", alibi_slopes, persistent=False)
         self.options: dict[str, Any] = {
@@ -316,8 +320,14 @@ def register_transformers_attention(name: str = "triton_kernels") -> None:
         name: what models ask for.
 
     Raises:
+        DtypeError: the name is none.
         ImportError: transformers is not installed, or too old for its attention interface.
     """
+    if not isinstance(name, str) or not name:
+        raise DtypeError(
+            "register_transformers_attention", f"name {name!r}", "a string that names it",
+            "pass what models will ask for",
+        )  # fmt: skip
     from transformers import AttentionInterface  # type: ignore[import-not-found, unused-ignore]
     from transformers.masking_utils import (  # type: ignore[import-not-found, unused-ignore]
         AttentionMaskInterface,
