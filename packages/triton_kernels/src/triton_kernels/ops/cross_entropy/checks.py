@@ -17,7 +17,7 @@ def _check_number(
 ) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DtypeError(op, f"{name} of type {type(value).__name__}", "a number", "pass one")
-    if not least <= value <= most or math.isinf(value):
+    if not least <= value <= most or abs(value) == math.inf:
         raise ShapeError(op, f"{name} {value}", expected, "choose another")
     return float(value)
 

@@ -97,7 +97,7 @@ def _backward(ctx: Any, grad: torch.Tensor | None, *_: Any) -> tuple[Any, ...]:
     wanted = tuple(ctx.needs_input_grad[:2])
     if ctx.owned:
         kept, ctx.made = ctx.made or [], None
-        kept = [d if d.numel() else None for d in kept]
+    kept = [d if d.numel() else None for d in kept]  # empty: not made
     if kept and all(d is not None or not w for d, w in zip(kept, wanted, strict=True)):
         made = [d if w else None for d, w in zip(kept, wanted, strict=True)]
         if not ctx.owned:
