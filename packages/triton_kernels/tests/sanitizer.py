@@ -3,9 +3,10 @@
     python tests/sanitizer.py [op …] [--tool memcheck] [--tool racecheck] [--jobs 4]
 
 Each room runs in a process of its own under each tool: small ragged samples of each of its ops, by
-every backend that takes them, and packed sequences, each tensor in an allocation of its own so that
-one element too far is seen. Prints a line for each room and tool, then the findings; 1 if there are
-any.
+every backend that takes them, each tensor in an allocation of its own so that one element too far
+is seen. So does each entry of ``BESIDE``, which can be named like an op: packed sequences, latents
+of DeepSeek's size. Prints a line for each run, then the findings; 1 if there are any. Compiling
+takes most of a first run.
 
 racecheck reports words that nobody races for: where a Gluon kernel sends warps on different ways
 (``gl.warp_specialize``) the compiler tells each warp its way by a byte in shared memory, and hands
@@ -15,6 +16,12 @@ which racecheck does not follow. These accesses have no line of ours but the ker
 ``gl.warp_specialize(`` and the ``if`` that this call stands in (in the disassembly: stores behind
 all barriers of ours, then BAR.SYNC 1): reports of such accesses alone are passed over, see
 ``is_of_the_compiler``.
+
+It also reports what one warpgroup leaves for others at an mbarrier, if all its threads write and
+one arrives for all. They are ordered: the writers meet before (BAR.SYNC), so what they wrote
+happens before that arrival, which releases it, and the others' wait acquires it. racecheck follows
+only what the arriving thread wrote itself. ``HANDED_OVER`` names the arrays; reports of a load and
+a store of one of them, and of nothing else, are passed over.
 """
 
 from __future__ import annotations
@@ -67,10 +74,6 @@ def run_here(op: registry.Op) -> int:
                 calls += 1
                 torch.cuda.synchronize()
                 began = _say(f"{op.name}, {sample.name}, {dtype}, {backend.name}", began)
-    for call in BESIDE.get(op.name, ()):
-        calls += call()
-        torch.cuda.synchronize()
-        began = _say(f"{op.name}, {call.__name__}", began)
     return calls
 
 
@@ -85,15 +88,16 @@ PACKED = ((64, 0.0), (128, 0.2), (256, 0.0))
 """Sizes of a head and dropout: one of each of the ways that the backward goes on Hopper."""
 
 
-def packed(calls: tuple[tuple[int, float], ...] = PACKED) -> int:
+def packed() -> int:
     """Packed sequences, one without queries, which end within tiles of the backward, forward and
-    backward; how many.
+    backward; how many calls.
 
     Keys end with tiles: behind these the forward's warpgroups make the same values zeros twice.
     """
     of_q, of_k = ((0, 70, 71, 71, 199), (0, 128, 256, 384, 512))
     ends = [torch.tensor(x, dtype=torch.int32, device="cuda") for x in (of_q, of_k)]
-    for size, dropout in calls:
+    began = time.monotonic()
+    for size, dropout in PACKED:
         shapes = ((199, 4, size), (512, 2, size), (512, 2, size))
         leaves = [
             torch.randn(s, dtype=torch.bfloat16, device="cuda").requires_grad_() for s in shapes
@@ -102,7 +106,9 @@ def packed(calls: tuple[tuple[int, float], ...] = PACKED) -> int:
             *leaves, *ends, 128, 128, causal=True, dropout=dropout
         )
         y.backward(torch.ones_like(y))
-    return len(calls)
+        torch.cuda.synchronize()
+        began = _say(f"packed, size {size}", began)
+    return len(PACKED)
 
 
 LATENTS = ((16, (130, 230), 0), (128, None, 0), (100, (130, 230), 0), (65, (411, 300), 64))
@@ -111,6 +117,7 @@ LATENTS = ((16, (130, 230), 0), (128, None, 0), (100, (130, 230), 0), (65, (411,
 
 def latents() -> int:
     """Latents of DeepSeek's size, whole, ending within tiles, and in pages; how many calls."""
+    began = time.monotonic()
     for heads, of_keys, page in LATENTS:
         query = torch.randn(2, heads, 1, 576, dtype=torch.bfloat16, device="cuda")
         shape = (2 * 512 // page, page, 576) if page else (2, 300, 576)
@@ -120,11 +127,13 @@ def latents() -> int:
         triton_kernels.mla_decode_attention(
             query, cache, 512, lengths, table, scale=0.07, backend="hopper"
         )
+        torch.cuda.synchronize()
+        began = _say(f"latents, {heads} heads", began)
     return len(LATENTS)
 
 
-BESIDE = {"flash_attention": (packed,), "mla_decode_attention": (latents,)}
-"""Calls of an op's kernels that its samples do not make; each says how many it made."""
+BESIDE = {"packed": ("flash_attention", packed), "latents": ("mla_decode_attention", latents)}
+"""Calls of an op's kernels that its samples do not make, run with the op or by their own name."""
 
 
 def small(op: registry.Op, device: torch.device, dtype: torch.dtype) -> Iterator[registry.Sample]:
@@ -164,19 +173,43 @@ def _sends_warps(body: list[ast.stmt]) -> Iterator[int]:
             yield statement.lineno
 
 
+HANDED_OVER = {"hopper_latent_many.py": ("share", ("fades", "totals"))}
+"""By file: a kernel, and its arrays that a warpgroup hands over by one thread's arrival."""
+
+
+def array_handed_over(kernel: str, name: str, line: int) -> str | None:
+    """The one of ``HANDED_OVER`` that this line of a kernel's file accesses, and nothing else."""
+    its_kernel, arrays = HANDED_OVER.get(name, (None, ()))
+    accessed = set()
+    for path in Path(triton_kernels.__file__).parent.rglob(name) if kernel == its_kernel else ():
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and call.lineno == line:
+                memory, _, what = ast.unparse(call.func).rpartition(".")
+                if what in ("load", "store"):
+                    accessed.add(memory.split(".")[0])
+    return accessed.pop() if len(accessed) == 1 and accessed <= set(arrays) else None
+
+
+def is_no_race(accesses: list[tuple[str, str, str]]) -> bool:
+    """Whether the accesses of one report are the compiler's words, or one array handed over."""
+    places = [(kernel, name, int(line)) for kernel, name, line in accesses]
+    if len(places) < 2:
+        return False
+    arrays = {array_handed_over(*place) for place in places}
+    return all(is_of_the_compiler(*place) for place in places) or (
+        len(arrays) == 1 and None not in arrays
+    )
+
+
 def is_clean(said: str) -> bool:
-    """Whether a run's reports are all there, and none but those of the compiler's words."""
+    """Whether a run's reports are all there, and all of what is no race."""
     if re.search(r"SUMMARY: 0 (errors|hazards)", said):
         return True
     reports = re.split(r"(?m)^=+ (?=Error|Warning)", said)[1:]
     counted = _SUMMARY.search(said)
     if not counted or int(counted[1]) != len(reports):
         return False
-    accesses = [_ACCESS.findall(report) for report in reports]
-    return all(
-        len(found) > 1 and all(is_of_the_compiler(k, name, int(line)) for k, name, line in found)
-        for found in accesses
-    )
+    return all(is_no_race(_ACCESS.findall(report)) for report in reports)
 
 
 class Groups:
@@ -239,7 +272,7 @@ def findings(groups: Groups, sanitizer: str, tool: str, names: tuple[str, ...]) 
 def main() -> int:
     """Runs the tools over the rooms, some at a time."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("ops", nargs="*", default=registry.op_names(), metavar="op")
+    parser.add_argument("ops", nargs="*", default=[*registry.op_names(), *BESIDE], metavar="op")
     parser.add_argument("--tool", action="append", choices=TOOLS, dest="tools")
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--here", action="store_true", help="run the ops, under no tool")
@@ -248,7 +281,8 @@ def main() -> int:
         raise SystemExit("compute-sanitizer watches kernels on a GPU, and there is none")
     if arguments.here:
         for name in arguments.ops:
-            print(name, run_here(registry.get(name)), "calls")
+            calls = BESIDE[name][1]() if name in BESIDE else run_here(registry.get(name))
+            print(name, calls, "calls")
         return 0
     sanitizer = shutil.which("compute-sanitizer") or next(filter(os.path.exists, PLACES), None)
     if sanitizer is None:
@@ -256,6 +290,7 @@ def main() -> int:
     rooms = [
         tuple(name for name in names if name in arguments.ops) for names in registry.ROOMS.values()
     ]
+    rooms += [(x,) for x, (op, _) in BESIDE.items() if {x, op} & set(arguments.ops)]
     work = [(tool, room) for room in rooms if room for tool in arguments.tools or TOOLS]
     found, groups = 0, Groups()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,6 +24,17 @@ BRANCH = next(i for i, x in enumerate(FORWARD, 1) if x == "    if PARTIES == 2:"
 PACKED = next(i for i, x in enumerate(FORWARD, 1) if x == "    if PACKED:")
 
 
+LATENTS = (ROOM.parent / "hopper_latent_many.py").read_text().splitlines()
+LEFT, FOUND, TOTALS, WEIGHTS = (
+    next(i for i, x in enumerate(LATENTS, 1) if text in x)
+    for text in (".store(fade)", ".load(IN_WARP)", "totals.load(", ".store(weights")
+)
+
+
+def of_latents(*lines, **other):
+    return report(*lines, **{"kernel": "share", "name": "hopper_latent_many.py", **other})
+
+
 def of_the_forward(*lines):
     return report(*lines, kernel="forward", name="hopper_attend.py")
 
@@ -53,9 +64,17 @@ def report(*lines, kernel="backward", name="hopper_narrow.py", errors=1):
         (of_the_forward(BRANCH, BRANCH + 1, BRANCH), True),
         (of_the_forward(BRANCH, PACKED), False),
         (of_the_forward(BRANCH, BRANCH - 1), False),
+        (of_latents(LEFT, FOUND), True),
+        (of_latents(FOUND, LEFT, LEFT), True),
+        (of_latents(LEFT), False),
+        (of_latents(LEFT, TOTALS), False),
+        (of_latents(LEFT, WEIGHTS), False),
+        (of_latents(WEIGHTS, WEIGHTS), False),
+        (of_latents(LEFT, FOUND, kernel="backward"), False),
+        (of_latents(LEFT, FOUND, name="hopper_latent_few.py"), False),
     ],
 )
-def test_only_the_compilers_words_are_passed_over(said, clean):
+def test_only_what_is_no_race_is_passed_over(said, clean):
     assert sanitizer.is_clean(said) is clean
 
 
