@@ -178,8 +178,8 @@ def test_fake_tensors_pass_through(op):
             def fake(x, mode=mode):
                 return mode.from_tensor(x) if isinstance(x, torch.Tensor) else x
 
-            options = {name: fake(x) for name, x in sample.kwargs.items()}
-            fakes = outputs(op.function(*map(fake, sample.args), **options))
+            args, options = torch.utils._pytree.tree_map(fake, (sample.args, sample.kwargs))
+            fakes = outputs(op.function(*args, **options))
         for fake, real in zip(fakes, reals, strict=True):
             assert fake.shape == real.shape
             assert fake.stride() == real.stride()

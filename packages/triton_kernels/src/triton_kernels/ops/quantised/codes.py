@@ -12,7 +12,7 @@ import torch
 BLOCK = 64
 """Values that share a scale in NF4."""
 LEAST = 2.0**-120
-"""A row of int8 whose magnitudes are all below it is zeros: 127 over them would be no float32."""
+"""A row or block whose magnitudes are all below it is zeros: 127 over them would be no float32."""
 
 # Appendix E of the paper: quantiles of the normal distribution, with an exact zero.
 LEVELS = (
@@ -29,9 +29,26 @@ def levels(device: torch.device, dtype: torch.dtype = torch.float32) -> torch.Te
 
 
 def middles(device: torch.device) -> torch.Tensor:
-    """The 15 values half-way between neighbours of them."""
+    """The 15 values half-way between neighbours of them, to 20 bits: see ``cells``."""
     table = levels(device)
-    return (table[1:] + table[:-1]) / 2
+    exact = (table[1:] + table[:-1]) / 2
+    return ((exact.view(torch.int32) + 8) & -16).view(torch.float32)
+
+
+def cells(device: torch.device) -> torch.Tensor:
+    """What to ask of a value of -1 to 1: int32, (64,), by the nearest multiple of 1/16, modulo 64.
+
+    Around each of these is one of the middles at most: its bits, of which the last four are the
+    number of middles below. Where there is none, that of a middle beyond all values.
+    """
+    between = middles(torch.device("cpu"))
+    table = torch.zeros(64, dtype=torch.int32)
+    for cell in range(-16, 17):
+        low, high = (2 * cell - 1) / 32, (2 * cell + 1) / 32
+        here = between[(between > low) & (between < high)]
+        middle = here if len(here) else torch.tensor([2.0**100])
+        table[cell] = middle.view(torch.int32)[0] + int((between <= low).sum())
+    return table.to(device)
 
 
 def int8_codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,12 +66,13 @@ def nf4_codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The numbers of the nearest levels, two a byte, and a block's largest magnitude."""
     rows, columns = weight.shape
     blocks = weight.float().reshape(rows, columns // BLOCK, BLOCK)
-    scale = blocks.abs().amax(2)
+    largest = blocks.abs().amax(2)
     codes = torch.zeros(blocks.shape, dtype=torch.uint8, device=weight.device)
     for middle in middles(weight.device):
-        codes += blocks > (middle * scale)[..., None]
+        codes += blocks > (middle * largest)[..., None]
+    codes.masked_fill_(((largest < LEAST) | ~largest.isfinite())[..., None], 0)
     codes = codes.view(rows, columns)
-    return codes[:, ::2] | codes[:, 1::2] << 4, scale
+    return codes[:, ::2] | codes[:, 1::2] << 4, largest.masked_fill(largest < LEAST, 0.0)
 
 
 def nf4_values(codes: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

@@ -30,6 +30,10 @@ _Pair = tuple[torch.Tensor, torch.Tensor]
 
 # --- portable -------------------------------------------------------------------------------------
 
+WHOLE = tl.constexpr(12582912.0)
+"""3·2²²: beside it a float32 has no room for fractions. What is added is rounded to the nearest
+whole number, halves to the even, and stands in the last bits."""
+
 
 @triton.jit
 def _magnitude(x_ptr, mask):
@@ -57,36 +61,25 @@ def _quantise_int8(
         mask = (rows < n) & (start + columns < k)
         if not ONE_PASS:
             x, size = _magnitude(x_ptr + rows * k + start + columns, mask)
-        # Beside 3·2²² a float32 has no room for fractions: to the nearest, halves to the even.
-        sums = x * steps + 12582912.0
+        sums = x * steps + WHOLE
         code = tl.where(sums == sums, sums.to(tl.int32, bitcast=True), 0)
         tl.store(codes_ptr + rows * k + start + columns, code.to(tl.int8), mask=mask)
 
 
 @triton.jit
-def _quantise_nf4(x_ptr, codes_ptr, scale_ptr, middles_ptr, n, BLOCKS: tl.constexpr):
+def _quantise_nf4(
+    x_ptr, codes_ptr, scale_ptr, cells_ptr, n, LEAST: tl.constexpr, BLOCKS: tl.constexpr
+):  # fmt: skip
     block = tl.program_id(0).to(tl.int64) * BLOCKS + tl.arange(0, BLOCKS)[:, None]
     x, size = _magnitude(x_ptr + block * 64 + tl.arange(0, 64)[None, :], block < n)
-    scale = tl.reduce(size, 1, larger, keep_dims=True)
-    tl.store(scale_ptr + block, scale, mask=block < n)
-    # Which of 16 levels is nearest is asked in four steps: is it above the middle of those left?
-    m = middles_ptr
-    first = x > tl.load(m + 7) * scale
-    second = x > tl.where(first, tl.load(m + 11), tl.load(m + 3)) * scale
-    low = tl.where(second, tl.load(m + 5), tl.load(m + 1))
-    high = tl.where(second, tl.load(m + 13), tl.load(m + 9))
-    third = x > tl.where(first, high, low) * scale
-    low = tl.where(
-        second, tl.where(third, tl.load(m + 6), tl.load(m + 4)),
-        tl.where(third, tl.load(m + 2), tl.load(m)),
-    )  # fmt: skip
-    high = tl.where(
-        second, tl.where(third, tl.load(m + 14), tl.load(m + 12)),
-        tl.where(third, tl.load(m + 10), tl.load(m + 8)),
-    )  # fmt: skip
-    last = x > tl.where(first, high, low) * scale
-    code = tl.where(first, 8, 0) + tl.where(second, 4, 0) + tl.where(third, 2, 0)
-    code += tl.where(last, 1, 0)
+    largest = tl.reduce(size, 1, larger, keep_dims=True)
+    tl.store(scale_ptr + block, tl.where(largest < LEAST, 0.0, largest), mask=block < n)
+    scaled = (largest >= LEAST) & (largest < float("inf"))
+    # The nearest sixteenth says which of the 15 middles may be near, and how many are below.
+    sixteenths = x * tl.where(scaled, 16.0 / largest, 0.0) + WHOLE
+    cell = tl.load(cells_ptr + (sixteenths.to(tl.int32, bitcast=True) & 63))
+    above = x > (cell & -16).to(tl.float32, bitcast=True) * largest
+    code = tl.where(scaled, (cell & 15) + tl.where(above, 1, 0), 0)
     even, odd = tl.split(tl.reshape(code, (BLOCKS, 32, 2)))
     at = codes_ptr + block * 32 + tl.arange(0, 32)[None, :]
     tl.store(at, (even | (odd << 4)).to(tl.uint8), mask=block < n)
@@ -114,8 +107,8 @@ def portable_int8(weight: torch.Tensor) -> _Pair:
 
 
 @functools.cache
-def _middles(device: torch.device) -> torch.Tensor:
-    return codes.middles(device)
+def _cells(device: torch.device) -> torch.Tensor:
+    return codes.cells(device)
 
 
 def portable_nf4(weight: torch.Tensor, together: int = 64, warps: int = 4) -> _Pair:
@@ -125,10 +118,10 @@ def portable_nf4(weight: torch.Tensor, together: int = 64, warps: int = 4) -> _P
     coded = torch.empty((n, k // 2), dtype=torch.uint8, device=weight.device)
     scale = torch.empty((n, k // BLOCK), dtype=torch.float32, device=weight.device)
     if blocks := scale.numel():
-        tensors = (weight, coded, scale, _middles(weight.device))
+        tensors = (weight, coded, scale, _cells(weight.device))
         launch(
-            _quantise_nf4, (cdiv(blocks, together),), tensors, (blocks,), BLOCKS=together,
-            num_warps=warps,
+            _quantise_nf4, (cdiv(blocks, together),), tensors, (blocks,),
+            LEAST=codes.LEAST, BLOCKS=together, num_warps=warps,
         )  # fmt: skip
     return coded, scale
 
@@ -216,7 +209,8 @@ def quantise_nf4(weight: torch.Tensor, *, backend: str | None = None) -> _Pair:
 
     Returns:
         Codes, uint8 of (rows, columns / 2); scales, float32 of (rows, columns / 64). A block that
-        holds an infinity or NaN has a scale of that. Not differentiable.
+        holds an infinity or NaN has a scale of that, one of nothing but magnitudes below 2⁻¹²⁰ a
+        scale of 0. Not differentiable.
 
     Raises:
         ShapeError: weight is no matrix, or its columns no multiple of 64.
@@ -271,7 +265,7 @@ def _cost(nf4: bool) -> Any:
     def cost(weight: torch.Tensor) -> Cost:
         n = weight.numel()
         written = n // 2 + n // BLOCK * 4 if nf4 else n + 4 * weight.shape[0]
-        return Cost(weight.nbytes + written, 0, (9 if nf4 else 2) * n, 0)
+        return Cost(weight.nbytes + written, 0, (5 if nf4 else 2) * n, 0)
 
     return cost
 
