@@ -1,4 +1,4 @@
-"""Every Triton kernel compiles to machine code for sm_80 and sm_90, without a GPU.
+"""The larger rooms' Triton kernels compile to machine code for sm_80 and sm_90, without a GPU.
 
 The ops run on CPU tensors with a driver that only names a target: each launch is compiled with the
 arguments and the configuration that a GPU would get, and not executed.
