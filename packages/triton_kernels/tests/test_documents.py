@@ -2,8 +2,10 @@
 
 import importlib.util
 import inspect
+import itertools
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -144,6 +146,15 @@ def test_what_is_assembled_are_the_parameters_of_its_kernel(size):
         for kernel, arguments, options in found:
             constants = {name: x for name, x in options.items() if name.isupper()}
             inspect.signature(kernel.fn).bind(*arguments, **constants)
+
+
+@pytest.mark.parametrize("count", range(2, 7))
+def test_rivals_come_behind_each_other_equally_often(count):
+    turns = program("measure").orders(count)
+    assert all(sorted(turn) == list(range(count)) for turn in turns)
+    pairs = Counter(pair for turn in turns for pair in itertools.pairwise(turn))
+    assert len(pairs) == count * (count - 1)
+    assert len(set(pairs.values())) == 1
 
 
 def test_the_pictures_are_up_to_date(figure):
