@@ -21,7 +21,6 @@ from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
 from triton_kernels.errors import DtypeError, ShapeError
 from triton_kernels.kernel import Kernel, detached
-from triton_kernels.ops.parts import larger
 from triton_kernels.ops.quantised import codes
 from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
@@ -36,9 +35,15 @@ whole number, halves to the even, and stands in the last bits."""
 
 
 @triton.jit
-def _magnitude(x_ptr, mask):
+def _values(x_ptr, mask):
+    """Some values, and their magnitudes as bits: whole numbers in the same order, NaN above all."""
     x = tl.load(x_ptr, mask=mask, other=0.0).to(tl.float32)
-    return x, tl.abs(x)
+    return x, x.to(tl.int32, bitcast=True) & 0x7FFFFFFF
+
+
+@triton.jit
+def _largest(bits):
+    return tl.max(bits, axis=1, keep_dims=True).to(tl.float32, bitcast=True)
 
 
 @triton.jit
@@ -48,19 +53,19 @@ def _quantise_int8(
 ):  # fmt: skip
     rows = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
     columns = tl.arange(0, COLUMNS)[None, :]
-    x, size = _magnitude(x_ptr + rows * k + columns, (rows < n) & (columns < k))
+    x, bits = _values(x_ptr + rows * k + columns, (rows < n) & (columns < k))
     if not ONE_PASS:
         for start in range(COLUMNS, k, COLUMNS):
             mask = (rows < n) & (start + columns < k)
-            size = larger(size, _magnitude(x_ptr + rows * k + start + columns, mask)[1])
-    largest = tl.reduce(size, 1, larger, keep_dims=True)
+            bits = tl.maximum(bits, _values(x_ptr + rows * k + start + columns, mask)[1])
+    largest = _largest(bits)
     nothing = largest < LEAST
     tl.store(scale_ptr + rows, tl.where(nothing, 0.0, tl.div_rn(largest, 127.0)), mask=rows < n)
     steps = tl.where(nothing, 0.0, tl.div_rn(127.0, largest))
     for start in range(0, COLUMNS if ONE_PASS else k, COLUMNS):
         mask = (rows < n) & (start + columns < k)
         if not ONE_PASS:
-            x, size = _magnitude(x_ptr + rows * k + start + columns, mask)
+            x, _ = _values(x_ptr + rows * k + start + columns, mask)
         sums = x * steps + WHOLE
         code = tl.where(sums == sums, sums.to(tl.int32, bitcast=True), 0)
         tl.store(codes_ptr + rows * k + start + columns, code.to(tl.int8), mask=mask)
@@ -71,8 +76,8 @@ def _quantise_nf4(
     x_ptr, codes_ptr, scale_ptr, cells_ptr, n, LEAST: tl.constexpr, BLOCKS: tl.constexpr
 ):  # fmt: skip
     block = tl.program_id(0).to(tl.int64) * BLOCKS + tl.arange(0, BLOCKS)[:, None]
-    x, size = _magnitude(x_ptr + block * 64 + tl.arange(0, 64)[None, :], block < n)
-    largest = tl.reduce(size, 1, larger, keep_dims=True)
+    x, bits = _values(x_ptr + block * 64 + tl.arange(0, 64)[None, :], block < n)
+    largest = _largest(bits)
     tl.store(scale_ptr + block, tl.where(largest < LEAST, 0.0, largest), mask=block < n)
     scaled = (largest >= LEAST) & (largest < float("inf"))
     # The nearest sixteenth says which of the 15 middles may be near, and how many are below.
