@@ -59,6 +59,7 @@ def test_rms_norm_keeps_its_casting():
     ("make", "error", "says"),
     [
         (lambda: nn.RMSNorm(4, casting="gemma"), DtypeError, "RMSNorm: got casting 'gemma'"),
+        (lambda: nn.GroupNorm("2", 6), DtypeError, "GroupNorm: got groups of type str"),
         (lambda: nn.GroupNorm(4, 6), ShapeError, "6 channels in 4 groups"),
         (lambda: nn.GeGLU("erf"), DtypeError, "GeGLU: got approximate 'erf'"),
         (lambda: nn.Linear(4, 4, activation="tanh"), DtypeError, "Linear: got activation 'tanh'"),

@@ -151,6 +151,10 @@ class GroupNorm(nn.Module):
     ) -> None:
         super().__init__()
         rows.check_eps("GroupNorm", eps)
+        for name, number in (("groups", groups), ("channels", channels)):
+            if isinstance(number, bool) or not isinstance(number, int):
+                kind = type(number).__name__
+                raise DtypeError("GroupNorm", f"{name} of type {kind}", "an int", "pass one")
         if groups < 1 or channels % groups:
             raise ShapeError(
                 "GroupNorm", f"{channels} channels in {groups} groups",
