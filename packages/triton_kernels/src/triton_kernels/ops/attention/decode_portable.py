@@ -245,10 +245,11 @@ def _merge_plan(shares: Layout, output: Layout, sinks: Layout | None) -> Launch:
     few = rows * triton.cdiv(value_size, _WIDTHS[0]) < 4 * device.processors
     width = min(_WIDTHS[few], shapes.parts(value_size)[0])
     merged = min(_MOST_MERGED[few], triton.next_power_of_2(shares.shape[0]))
+    warps = 1 if few and merged <= _MOST_MERGED[0] else 4  # one adds without waiting for others
     return Launch(
         _merge, rows * triton.cdiv(value_size, width), (shares.shape[0], rows, heads, tokens),
         {"VALUE_SIZE": value_size, "WIDTH": width, "MERGED": merged, "EARLY": early},
-        {"num_warps": 4, **({"launch_pdl": True} if early else {})},
+        {"num_warps": warps, **({"launch_pdl": True} if early else {})},
     )  # fmt: skip
 
 
