@@ -6,7 +6,8 @@ import attention_bound
 import pytest
 import torch
 from triton_kernels import flash_attention, mla_decode_attention, record_backends
-from triton_kernels.ops.attention import layout, samples
+from triton_kernels._compat import Layout
+from triton_kernels.ops.attention import hopper_launches, layout, samples
 from triton_kernels.ops.attention.features import UNBOUNDED, Features
 from triton_kernels.ops.attention.hopper_shares import (
     MOST_BYTES,
@@ -14,7 +15,10 @@ from triton_kernels.ops.attention.hopper_shares import (
     bytes_of_a_head,
     fits,
     parts,
+    pieces,
+    section,
     stretch,
+    way,
 )
 
 pytestmark = pytest.mark.usefixtures("poisoned")
@@ -110,6 +114,40 @@ def test_heads_that_share_a_bias_come_together_where_they_fit():
     assert [part.heads for part in parts(8, 4, 400, 1300, together=4)] == [3, 3, 2]
 
 
+@pytest.mark.parametrize("kind", ["apart", "whole", "shared"])
+@pytest.mark.parametrize("most", [1, 300, 5_000, 1_000_000])
+@pytest.mark.parametrize(("batches", "heads", "blocks"), [(2, 3, 5), (4, 1, 1), (7, 2, 4)])
+def test_pieces_cover_all_batches_once(kind, most, batches, heads, blocks):
+    seen = []
+    for piece in pieces(batches, heads, blocks, 100 * blocks, most, kind, batches):
+        part = piece.part
+        numbers = range(part.start_head, part.start_head + part.heads)
+        seen += [
+            (piece.batch + i % piece.batches, i // piece.batches, part.start_block + j)
+            for i in numbers for j in range(part.blocks)
+        ]  # fmt: skip
+        assert piece.whole == (kind == "whole" or (kind == "shared" and piece.batch == 0))
+        assert piece.adds == (kind == "shared" and piece.batch > 0)
+    assert sorted(seen) == [*itertools.product(range(batches), range(heads), range(blocks))]
+
+
+def test_the_gradient_of_a_bias_is_ds_itself_where_few_share_it():
+    of_all = {way((4, 6, 8, 8), 4, 6, wish, 0.0) for wish in (False, True)}
+    assert of_all == {way((1, 6, 8, 8), 1, 6, True, 0.0)} == {"whole"}
+    assert way((1, 6, 8, 8), 8, 6, False, 0.0) == way((1, 6, 8, 8), 2, 6, True, 0.0) == "shared"
+    for of, batches, *rest in (
+        ((1, 6), 9, False, 0.0), ((1, 6), 3, True, 0.0),  # too many roundings, in any order
+        ((4, 1), 4, False, 0.0), ((1, 1), 4, False, 0.0), ((4, 6), 4, False, 0.1),
+    ):  # fmt: skip
+        assert way((*of, 8, 8), batches, 6, *rest) == "apart"
+    assert way(None, 4, 6, False, 0.0) == "apart"
+
+
+def test_a_section_of_heads_keeps_the_processors_busy():
+    assert [section(blocks) for blocks in (4, 16, 64, 1024)] == [64, 16, 4, 1]
+    assert [section(blocks, 128) for blocks in (16, 64, 1024)] == [16, 8, 8]
+
+
 def test_ds_is_kept_where_enough_of_it_fits():
     full, causal = (4096, 4096, UNBOUNDED, UNBOUNDED), (4096, 4096, UNBOUNDED, 0)
     assert bytes_of_a_head(full, 1, 64, 128) == 4096 * 4096 * 2
@@ -138,6 +176,18 @@ def test_a_stretch_holds_a_block_of_rows_and_its_mirror_image(rows, keys):
             for i in range(-(-blocks // 2))
         ]
         assert stretch(m, n, left, right, rows, keys, 0, key_blocks * keys // 64) == max(halves)
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_bias_has_room_beside_split_blocks(deterministic):
+    """Blocks of 128 rows and three tiles of a bias are 260 KB of shared memory, of 227."""
+    rows, scores = (Layout.of(torch.empty(1, 2, 300, n).bfloat16()) for n in (64, 304))
+    options = FEATURES._replace(deterministic=deterministic)[6:]
+    for bias in (None, scores):
+        beside = (bias, None, None, None, None, None)
+        tile = hopper_launches.plan((rows,) * 4, beside, options, None, MOST_BYTES, None).tile
+        assert tile.rows == 128 - 64 * bool(bias and tile.split)
+        assert tile.split == deterministic
 
 
 def test_the_latent_decoding_says_what_it_cannot_take(monkeypatch):

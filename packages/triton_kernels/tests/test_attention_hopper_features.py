@@ -274,6 +274,29 @@ def test_a_bias_gradient_in_parts_is_that_in_one(of, causal, size):
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("batches", "size"), [(1, 128), (2, 64), (8, 128), (9, 64)])
+def test_the_gradient_of_a_bias_that_batches_share_is_within_the_bound(batches, size, causal):
+    inputs = halves(*[(batches, 4, 700, size)] * 3, (1, 4, 700, 704))
+    inputs[1:3] = halves(*[(batches, 2, 704, size)] * 2)
+    grads, given = halves(inputs[0].shape), {"causal": causal}
+    with record_backends() as record:
+        found, again, once_more = (
+            attention_bound.run(flash_attention, inputs, grads, deterministic=wish, **given)
+            for wish in (False, True, True)
+        )
+    assert taken(record) == ["hopper", "hopper"] * 3
+    assert all(map(torch.equal, again, once_more))
+    exact, yardstick = (
+        attention_bound.run(samples.torch_attention, x, grads, **given)
+        for x in (attention_bound.wide(inputs), inputs)
+    )
+    names = [x for x in attention_bound.NAMES if x != "lse"]
+    attention_bound.all_agree(found, exact, yardstick, names)
+    attention_bound.all_agree(again, exact, yardstick, names)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("size", [64, 128, 256])
 def test_a_deterministic_backward_of_packed_sequences_repeats(size):
     inputs = halves((700, 4, size), (700, 2, size), (700, 2, size))

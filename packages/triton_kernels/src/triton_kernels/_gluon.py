@@ -28,6 +28,20 @@ _RENAMED = hasattr(_tma, "async_load")
 load_async = _tma.async_load if _RENAMED else _tma.async_copy_global_to_shared
 store_async = _tma.async_store if _RENAMED else _tma.async_copy_shared_to_global
 store_wait = _tma.store_wait
+
+
+if hasattr(_tma, "async_atomic_add"):
+    add_async = _tma.async_atomic_add
+else:  # triton 3.6 has the instruction, and no name for it
+
+    @gl._core.builtin
+    def add_async(tensor_desc, coord, src, _semantic=None):
+        """Adds what lies in shared memory to what a descriptor describes."""
+        coord = _semantic._convert_to_ir_values(coord, require_i64=False)
+        kind = gl._core.ir.DESCRIPTOR_REDUCE_KIND.ADD
+        _semantic.builder.create_async_tma_reduce(kind, tensor_desc.handle, coord, src.handle)
+
+
 thread_barrier = gl.barrier if hasattr(gl, "barrier") else gl.thread_barrier  # renamed in 3.7
 Barrier = mbarrier.MBarrierLayout
 _Memory = gl.shared_memory_descriptor
@@ -36,6 +50,7 @@ reinterpret = _Memory.reinterpret if hasattr(_Memory, "reinterpret") else _Memor
 __all__ = [
     "Barrier",
     "TensorDescriptor",
+    "add_async",
     "aggregate",
     "fence_async_shared",
     "gl",

@@ -129,13 +129,18 @@ def gradients(
         query, key, value, grad, rows, dk, dv, ds, slopes, words, rows, draws,
     )  # fmt: skip
     if plan.narrow:
-        tensors += (key if f.bias is None else f.bias, sums)
+        tensors += (
+            key if f.bias is None else f.bias, sums, key if of_bias is None else of_bias,
+        )  # fmt: skip
+    if of_bias is not None and plan.clears:
+        of_bias.zero_()
     for step in plan.steps:
+        kept = of_bias if step.whole and of_bias is not None else ds
         if step.of_drops is not None:
             step.of_drops(draws, None, None, varying=seed)
-        step.of_keys(*tensors)
+        step.of_keys(*tensors[:7], kept, *tensors[8:])
         if step.of_rows is not None:
-            step.of_rows(ds, key, dq, sums, rows)
+            step.of_rows(kept, key, dq, sums, rows)
         if step.of_bias is not None:
             step.of_bias(ds, target)
     if not tile.split:

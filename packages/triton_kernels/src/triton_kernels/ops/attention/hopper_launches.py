@@ -28,15 +28,20 @@ from triton_kernels.ops.attention.hopper_forward import descriptor
 from triton_kernels.ops.attention.hopper_layouts import ragged, rows_layout, tile_layout
 from triton_kernels.ops.attention.hopper_shares import (
     Part,
+    Piece,
     Tiling,
     bytes_of_a_head,
     fits,
-    parts,
+    pieces,
+    section,
     stretch,
     tiling,
+    way,
 )
 from triton_kernels.ops.attention.layout import block_width
 
+_MANY_TILES = 32
+"""Of a head's rows, from which on sections of heads make up for what they read more."""
 _OPTIONS = {"num_warps": 4, "maxnreg": 168}
 
 
@@ -47,11 +52,14 @@ class Step(NamedTuple):
     """Of words, ``cu_q`` and ``cu_k``, with the seed's halves."""
     of_keys: Launch
     """Of query, key, value, grad, rows, dk, dv, ds, slopes, mask's words, the list of packed
-    sequences or anything, dropout's words, and of narrow heads bias or key and the buffer of dq."""
+    sequences or anything, dropout's words, and of narrow heads bias or key, the buffer of dq, and
+    the bias's gradient or key."""
     of_rows: Launch | None
     """Of ds, key, dq, sums, the list or anything."""
     of_bias: Launch | None
     """Of ds and the bias's gradient."""
+    whole: bool = False
+    """Whether ds is kept as the bias's gradient."""
 
 
 class Plan(NamedTuple):
@@ -68,6 +76,8 @@ class Plan(NamedTuple):
     """Of the buffer of dq, or of its sums between steps; () if there is none."""
     adds: bool
     """Whether steps add to the bias's gradient, in float32."""
+    clears: bool
+    """Whether the bias's gradient has to be zeros before, as not all of it is visited."""
     steps: tuple[Step, ...]
 
 
@@ -83,7 +93,7 @@ def factors(f: Features) -> tuple[float, ...]:
 
 def keys_launch(
     tile: Tiling, wide: int, programs: int, sizes: tuple[int, ...], row_blocks: int,
-    f: Features, beside: tuple[Layout | None, ...], **own: bool,
+    f: Features, beside: tuple[Layout | None, ...], batches: tuple[int, int], **own: bool,
 ) -> Launch:  # fmt: skip
     """The launch that makes the gradients of keys and values.
 
@@ -95,32 +105,35 @@ def keys_launch(
         row_blocks: packed: of a head.
         f: the features, their tensors left out.
         beside: the layouts of their tensors.
-        own: NEIGHBOURS, of narrow heads, and PACKED.
+        batches: of narrow heads: the first, and how many.
+        own: PACKED, and of narrow heads NEIGHBOURS, WHOLE and ADDS.
     """
     bias, _, mask, slopes, _, _ = beside
     constants: dict[str, Any] = {
         "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": f.soft_cap > 0,
         "SLOPED": slopes is not None, "MASKED": mask is not None, "DROPS": f.dropout > 0,
-        "SLOTS": tile.slots, "NEAR": tile.near, "PACKED": own["PACKED"],
+        "SLOTS": tile.slots, "PACKED": own["PACKED"],
     }  # fmt: skip
     narrow = wide <= 128
     if narrow:
         constants |= {
             "BIAS": bias is not None, "NEIGHBOURS": own["NEIGHBOURS"], "SPLIT": tile.split,
-            "SHIFT": tile.shift,
+            "SHIFT": tile.shift, "WHOLE": own["WHOLE"], "ADDS": own["ADDS"],
         }  # fmt: skip
-    of_bias = (bias.shape[:2] if bias else (0, 0)) if narrow else ()
+    of_bias = (*(bias.shape[:2] if bias else (0, 0)), *batches) if narrow else ()
     of_tensors = ragged if own["PACKED"] else descriptor
     rows, keys = (functools.partial(of_tensors, rows=n, width=wide) for n in (tile.rows, 64))
-    described = dict(enumerate((rows, keys, keys, rows, None, keys, keys, keys)))
+    described: dict[int, Any] = dict(enumerate((rows, keys, keys, rows, None, keys, keys, keys)))
     described[4] = functools.partial(_of_rows, rows=tile.rows)
     if tile.split:
-        described[7] = tiles_of(tile)
+        described[7] = tiles_of(tile, **own)
     if narrow:
-        described[12] = functools.partial(descriptor, rows=tile.rows, width=64) if bias else keys
+        of_bias_tiles = functools.partial(descriptor, rows=tile.rows, width=64)
+        described[12] = of_bias_tiles if bias else keys
+        described[14] = _of_scores if own["ADDS"] else keys
     return Launch(
         (hopper_narrow if narrow else hopper_wide).backward, programs,
-        (*sizes, *factors(f), row_blocks, *of_bias), constants, _OPTIONS, described,  # type: ignore[arg-type]
+        (*sizes, *factors(f), row_blocks, *of_bias), constants, _OPTIONS, described,
     )  # fmt: skip
 
 
@@ -135,16 +148,16 @@ def rows_launch(
         programs: how many.
         sizes: the kernel's parameters from ``heads_k`` to ``row_blocks``.
         f: the features.
-        own: ADD, KEEP, NEIGHBOURS and PACKED.
+        own: ADD, KEEP, NEIGHBOURS, PACKED, WHOLE and ADDS.
     """
     constants = {
         "KEYS": hopper_wide.KEYS if wide == 256 else hopper_narrow.KEYS,
         "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "ADD": own["ADD"],
         "KEEP": own["KEEP"], "SLOTS": hopper_queries.SLOTS[wide], "NEIGHBOURS": own["NEIGHBOURS"],
-        "PACKED": own["PACKED"],
+        "PACKED": own["PACKED"], "WHOLE": own["WHOLE"],
     }  # fmt: skip
     keys = functools.partial(ragged if own["PACKED"] else descriptor, rows=64, width=wide)
-    described = {0: tiles_of(tile), 1: keys, 2: keys}
+    described = {0: tiles_of(tile, **own), 1: keys, 2: keys}
     scalars = (*sizes, factors(f)[2])
     return Launch(hopper_queries.multiply, programs, scalars, constants, _OPTIONS, described)
 
@@ -154,9 +167,21 @@ def _of_rows(x: torch.Tensor, rows: int) -> Any:
     return TensorDescriptor(x, list(x.shape), list(x.stride()), [1, rows], rows_layout())
 
 
-def tiles_of(tile: Tiling) -> Any:
+def tiles_of(tile: Tiling, WHOLE: bool = False, ADDS: bool = False, **_: bool) -> Any:
     """What makes the descriptor of ds."""
-    return functools.partial(_of_tiles, rows=tile.rows)
+    if WHOLE:
+        return _of_scores
+    return _of_turned_tiles if ADDS else functools.partial(_of_tiles, rows=tile.rows)
+
+
+def _of_scores(x: torch.Tensor) -> Any:
+    """Of a bias or its gradient, in tiles of 64 rows and 64 keys."""
+    return descriptor(x, rows=64, width=64)
+
+
+def _of_turned_tiles(x: torch.Tensor) -> Any:
+    """Of such tiles, one below the other."""
+    return _of_scores(x[None, None])
 
 
 def _of_tiles(x: torch.Tensor, rows: int) -> Any:
@@ -188,6 +213,7 @@ def plan(
     edges = (m, n, f.left, f.right)
     if tile is None:
         keeps = of_bias is not None or mask is not None or f.dropout > 0
+        keeps = keeps or (bias is not None and f.deterministic)  # 128 rows leave its tiles no room
         room = fits(bytes_of_a_head(edges, group, 64, 128), -(-n // 128), batches * heads_k)
         tile = tiling(wide, m * group, f.right != UNBOUNDED, f.deterministic, keeps, room)
     keys_of_a_block = hopper_wide.KEYS if wide == 256 else hopper_narrow.KEYS
@@ -196,24 +222,31 @@ def plan(
     if of_bias:
         together = hopper_bias.heads_that_share(of_bias.shape, batches, heads_k)
     of_a_head = bytes_of_a_head(edges, group, tile.rows, keys_of_a_block)
-    work = [Part(0, batches * heads_k, 0, blocks)]
+    work = [Piece(Part(0, batches * heads_k, 0, blocks), 0, batches)]
+    kind = way(of_bias.shape if of_bias else None, batches, heads, f.deterministic, f.dropout)
     if tile.split:
-        work = parts(batches * heads_k, blocks, of_a_head, most, together)
-    adds = work[0].blocks == blocks and work[0].heads % together > 0
+        work = pieces(batches, heads_k, blocks, of_a_head, most, kind, together)
+    first, last = work[0].part, work[-1].part
+    adds = kind == "apart" and first.blocks == blocks and first.heads % together > 0
     neighbours = bias is not None and bias.shape[0] == 1
+    bounded = f.left != UNBOUNDED or f.right != UNBOUNDED
+    causal = f.left == UNBOUNDED and bounded
     sizes = (heads_k, group, m, n, f.left, f.right)
     of_batches = (
-        batches, heads if slopes is not None and len(slopes.shape) == 2 else 0,
+        heads if slopes is not None and len(slopes.shape) == 2 else 0,
         *hopper_bits.strides(None if mask is None else hopper_bits.shape_of(mask.shape, n)),
     )  # fmt: skip
     steps, held, words = [], 0, 0
-    for part in work:
+    for part, batch, abreast, whole, added in work:
+        own = {"NEIGHBOURS": neighbours, "PACKED": False, "WHOLE": whole, "ADDS": added}
         tiles, start = (i * keys_of_a_block // 64 for i in (part.blocks, part.start_block))
         length = stretch(*edges, tile.rows, keys_of_a_block, start, tiles) if tile.split else 0
-        held = max(held, part.heads * length)
+        held = max(held, 0 if whole else part.heads * length)
+        many = (abreast if neighbours else 1) if tile.near else section(part.blocks, wide)
         of_keys = keys_launch(
-            tile, wide, part.heads * part.blocks, (*sizes, *part, length, *of_batches), 0, f,
-            beside, NEIGHBOURS=neighbours, PACKED=False,
+            tile, wide, part.heads * part.blocks,
+            (*sizes, *part, length, batches, many, *of_batches), 0, f, beside, (batch, abreast),
+            **own,
         )  # fmt: skip
         of_rows = target = of_drops = None
         if f.dropout:
@@ -223,22 +256,26 @@ def plan(
             )  # fmt: skip
             words = max(words, drawn[1] * row_blocks * tiles)
         if tile.split:
+            own_lines, row_tiles = part.heads * group, -(-m // hopper_queries.ROWS[wide])
             of_rows = rows_launch(
-                tile, wide, part.heads * group * -(-m // hopper_queries.ROWS[wide]),
-                (*sizes, part.start_head * group, tiles, start, length, batches, 0, 0), f,
-                ADD=start > 0, KEEP=part.start_block + part.blocks < blocks,
-                NEIGHBOURS=neighbours, PACKED=False,
+                tile, wide, own_lines * row_tiles,
+                (*sizes, part.start_head * group, tiles, start, length, abreast, own_lines, 0,
+                 section(row_tiles) if causal and row_tiles >= _MANY_TILES else 1, batch), f,
+                ADD=start > 0, KEEP=part.start_block + part.blocks < blocks, **own,
             )  # fmt: skip
-        if of_bias:
+        if of_bias and kind == "apart":
             target = hopper_bias.launch_of(
                 of_bias.shape, batches, sizes, part, (start, tiles, length), tile.rows, together,
                 adds, factors(f)[3],
             )  # fmt: skip
-        steps.append(Step(of_drops, of_keys, of_rows, target))
+        steps.append(Step(of_drops, of_keys, of_rows, target, whole))
     sums: tuple[int, ...] = ()
     if not tile.split:
         sums = (lines * row_blocks * tile.rows * wide,)
-    elif work[0].blocks < blocks:
+    elif last.blocks < blocks:
         sums = (lines, -(-m // 128) * 128, wide)
-    ds = (held * group * -(-row_blocks // 2) * 64, tile.rows)
-    return Plan(tile, wide != 256, ds, words * hopper_drops.WORDS, sums, adds, tuple(steps))
+    ds = (max(held, 1) * group * -(-row_blocks // 2) * 64, tile.rows)
+    clears = kind != "apart" and bounded
+    return Plan(
+        tile, wide != 256, ds, words * hopper_drops.WORDS, sums, adds, clears, tuple(steps)
+    )  # fmt: skip

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from triton_kernels._gluon import (
     Barrier,
+    add_async,
     fence_async_shared,
     gl,
     gluon,
@@ -68,7 +69,7 @@ _KEYS = gl.constexpr(64)
 @gluon.jit
 def _load(work):
     """The loading warp: keys and values once, then row blocks of every query head of the group."""
-    q, k, v, do, rows, _, _, _, bias = work.descriptors
+    q, k, v, do, rows, _, _, _, bias, _ = work.descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, _, b_slots = work.slots
     kv_full, q_full, q_free, do_full, do_free, _, _, b_full, b_free = work.signals
     batch, head_k, key, first, count, shift, group, heads_q, all_heads, _ = work.place
@@ -144,7 +145,7 @@ def _pass_unseen(my_key, steps, work):
 @gluon.jit
 def _multiply(work, PARTY: gl.constexpr):
     """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
-    q, _k, _v, _do, _rows, dk_out, dv_out, ds_out, _bias = work.descriptors
+    q, _k, _v, _do, _rows, dk_out, dv_out, ds_out, _bias, found = work.descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots = work.slots
     kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free = work.signals
     batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = work.place
@@ -160,6 +161,7 @@ def _multiply(work, PARTY: gl.constexpr):
     A: gl.constexpr = gl.DotOperandLayout(0, G, 2)
     BOUNDED: gl.constexpr = work.LEFT or work.RIGHT
     BEFORE: gl.constexpr = work.BIAS and not work.CAPPED
+    EARLY: gl.constexpr = BEFORE and work.SPLIT
     zeros = gl.zeros([_KEYS, BLOCK_M], gl.float32, S)
     dk = gl.zeros([_KEYS, WIDTH], gl.float32, G)
     dv = gl.zeros([_KEYS, WIDTH], gl.float32, G)
@@ -170,6 +172,8 @@ def _multiply(work, PARTY: gl.constexpr):
     mbarrier.wait(kv_full, 0)
     if BEFORE:
         bias = _take_bias(0, b_slots, b_full, b_free, steps > 0, S, PARTY)
+        if EARLY:
+            bias = bias.to(gl.float32) * (LOG2_E / scale)
     begin = first * 0
     if work.SPLIT and work.RIGHT and not work.BIAS:
         begin = _pass_unseen(my_key, steps, work)
@@ -192,7 +196,9 @@ def _multiply(work, PARTY: gl.constexpr):
         start = zeros
         extra = 0.0
         slope, words, kept = read_beside(group, member, block, my_key, PARTY, work, S)
-        if BEFORE:  # the products are added to it: no register holds it beside them
+        if EARLY:  # the products are added to it: no register holds it beside them
+            start = bias
+        elif BEFORE:
             start = bias.to(gl.float32) * (LOG2_E / scale)
         if work.BIAS and work.CAPPED:
             extra = _take_bias(step, b_slots, b_full, b_free, True, S, PARTY)
@@ -209,27 +215,37 @@ def _multiply(work, PARTY: gl.constexpr):
         if work.CAPPED:
             p = p * (1 - s * s)
         if work.SPLIT and not BOUNDED:
-            store_wait(1)  # what lay in these tiles has left
+            store_wait(2 if work.ADDS else 1)  # what lay in these tiles has left
         if not work.SPLIT:
             # The branches of this wait keep the assembler from moving the next one up.
             mbarrier.wait(ds_free.index(now), step // 2 & 1 ^ 1)
         adding_v = warpgroup_mma(p_left, grads, dv, is_async=True)
         if work.SPLIT and BOUNDED:
-            store_wait(1)
+            store_wait(2 if work.ADDS else 1)
         dp = warpgroup_mma_wait(1, (products,))
         if work.DROPS:
             dp = of_kept(dp, weights)
         ds = (p * (dp - delta_slots.index(slot).load(S))).to(q.dtype)
         mine = ds_slots.index(2 * now + PARTY)
-        mine.store(ds)
+        if work.WHOLE or work.ADDS:
+            matrix(ds_slots, 2 * now + PARTY).permute((1, 0)).store(ds)
+        else:
+            mine.store(ds)
         fence_async_shared()
-        if work.SPLIT:
+        head = head_k * group + member
+        if work.WHOLE:
+            store_async(ds_out, [batch, head, row, my_key], mine)
+        elif work.SPLIT:
             line, tile, shelf = tiles
             tile = tile_of(
                 shelf, line + member, block, tile + PARTY, work.edges, BLOCK_M, 2 * _KEYS,
                 work.LEFT, work.RIGHT, work.PACKED,
             )  # fmt: skip
-            store_async(ds_out, [tile * _KEYS, 0], mine)
+            if work.ADDS:
+                store_async(ds_out, [0, 0, tile * _KEYS, 0], mine)
+                add_async(found, [0, head, row, my_key], mine)
+            else:
+                store_async(ds_out, [tile * _KEYS, 0], mine)
         else:
             mbarrier.arrive(ds_full.index(now), count=1)
         ds_left = gl.convert_layout(ds, A)
@@ -237,7 +253,14 @@ def _multiply(work, PARTY: gl.constexpr):
         if BEFORE:
             bias = _take_bias(step + 1, b_slots, b_full, b_free, step + 1 < steps, S, PARTY)
         before = step - 1
-        if work.SPLIT:
+        if EARLY:
+            bias = bias.to(gl.float32) * (LOG2_E / scale)
+            # The branches of this wait, long over, keep the assembler from moving the next one up.
+            mbarrier.wait(kv_full, 0)
+            dv, dk, bias, _spent, _spent_s = warpgroup_mma_wait(
+                0, (adding_v, adding_k, bias, p_left, ds_left)
+            )
+        elif work.SPLIT:
             dv, dk, _spent, _spent_s = warpgroup_mma_wait(0, (adding_v, adding_k, p_left, ds_left))
         else:  # dq of the step before
             mbarrier.wait(ds_full.index(before & 1), before // 2 & 1, pred=step > 0)
@@ -274,14 +297,14 @@ def _multiply(work, PARTY: gl.constexpr):
 
 @gluon.jit(do_not_specialize=SIZES)  # one kernel serves all sizes
 def backward(
-    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, draws, bias, buffer,
+    q, k, v, do, rows, dk, dv, ds, slopes, mask, places, draws, bias, buffer, found,
     heads_k, group, m, n, left, right, start_head, heads, start_block, blocks, stretch, batches,
-    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge,
-    row_blocks, bias_batches, bias_heads,
+    section, slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge,
+    row_blocks, bias_batches, bias_heads, start_batch, abreast,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
-    MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr, NEAR: gl.constexpr,
+    MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr,
     PACKED: gl.constexpr, BIAS: gl.constexpr, NEIGHBOURS: gl.constexpr, SPLIT: gl.constexpr,
-    SHIFT: gl.constexpr,
+    SHIFT: gl.constexpr, WHOLE: gl.constexpr, ADDS: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and do: blocks (1, 1, rows, width); of k, v, dk, dv: (1, 1, 64, width); of
     rows: (1, rows)."""
@@ -296,7 +319,10 @@ def backward(
         gl.float32, [SLOTS] + rows.block_type.shape, rows.layout
     )
     DS: gl.constexpr = gl.NVMMASharedLayout.get_default_for([_KEYS, BLOCK_M], q.dtype)
-    ds_slots = gl.allocate_shared_memory(q.dtype, [4, _KEYS, BLOCK_M], DS)
+    if WHOLE or ADDS:  # a row of scores is a row of these
+        ds_slots = gl.allocate_shared_memory(q.dtype, [4] + ds.block_type.shape, ds.layout)
+    else:
+        ds_slots = gl.allocate_shared_memory(q.dtype, [4, _KEYS, BLOCK_M], DS)
     B_SLOTS: gl.constexpr = 4 if BIAS else 1
     b_slots = ds_slots
     if BIAS:
@@ -329,15 +355,15 @@ def backward(
     fence_async_shared()  # the loads find the barriers as they were made
     heads_q = heads_k * group
     place, number, batch, head_k, m, n, starts, slopes_row = keys_of(
-        places, (batches, heads_k, m, n), (start_head, heads, blocks), row_blocks, slopes_batch,
-        BLOCK_M, NEAR, NEIGHBOURS, PACKED,
+        places, (start_batch, abreast, heads_k, m, n), (start_head, heads, blocks, section),
+        row_blocks, slopes_batch, BLOCK_M, NEIGHBOURS, PACKED,
     )  # fmt: skip
     key = (start_block + number) * (2 * _KEYS)
     first, count = rows_that_see(key, 2 * _KEYS, (m, n, left, right), BLOCK_M, LEFT, RIGHT)
     shift = number * SHIFT % gl.maximum(count, 1)
     all_heads = batches * heads_q
     work = Work(
-        (q, k, v, do, rows, dk, dv, ds, bias), (buffer, slopes, mask, draws),
+        (q, k, v, do, rows, dk, dv, ds, bias, found), (buffer, slopes, mask, draws),
         (q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots),
         (kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free),
         (batch, head_k, key, first, count, shift, group, heads_q, all_heads,
@@ -347,6 +373,7 @@ def backward(
         (bias_batches, bias_heads, slopes_row, mask_batch, mask_head, mask_row),
         (m, n, left, right), (scale, squeeze, plain, enlarge),
         LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
+        WHOLE, ADDS,
     )  # fmt: skip
     gl.warp_specialize(
         [(_multiply, (work, 0)), (_multiply, (work, 1)), (_load, (work,))], [4, 1], [240, 24]

@@ -30,6 +30,7 @@ from triton_kernels.ops.attention.hopper_shares import (
     Tiling,
     packed_bytes,
     packed_tiling,
+    section,
 )
 from triton_kernels.ops.attention.layout import block_width
 
@@ -118,7 +119,7 @@ def gradients(
         query, key, value, grad, rows, dk, dv, ds, slopes, rows, by_keys, draws,
     )  # fmt: skip
     if block_width(width) <= 128:
-        tensors += (key, sums)
+        tensors += (key, sums, key)
     for step in plan.steps:
         if step.of_drops is not None:
             step.of_drops(draws, f.cu_q, f.cu_k, varying=seed)
@@ -132,6 +133,9 @@ def gradients(
             BLOCK_M=tile.rows, WIDTH=block_width(width), FIELDS=packing.FIELDS, num_warps=8,
         )  # fmt: skip
     return dq, dk, dv
+
+
+_OWN = {"NEIGHBOURS": False, "PACKED": True, "WHOLE": False, "ADDS": False}
 
 
 class _Plan(NamedTuple):
@@ -180,13 +184,15 @@ def _plan(
     row_blocks = padded // tile.rows
     sizes = (heads_k, group, total, n, f.left, f.right)
     of_slopes = heads if slopes is not None and len(slopes.shape) == 2 else 0
+    longest = max(-(-f.max_k // keys), 1)
+    many = 1 if tile.near else section(longest, wide)
     steps = []
     for start in range(0, heads_k, at_once):
         count = min(at_once, heads_k - start)
         of_keys = hopper_launches.keys_launch(
             tile, wide, blocks * count,
-            (*sizes, start, count, 0, blocks, key_tiles, 1, of_slopes, 0, 0, 0), row_blocks, f,
-            beside, NEIGHBOURS=False, PACKED=True,
+            (*sizes, start, count, 0, blocks, key_tiles, 1, many, of_slopes, 0, 0, 0),
+            row_blocks, f, beside, (0, 1), **_OWN,
         )  # fmt: skip
         of_rows = of_drops = None
         if f.dropout:
@@ -197,8 +203,8 @@ def _plan(
         if tile.split:
             of_rows = hopper_launches.rows_launch(
                 tile, wide, row_tiles * count * group,
-                (*sizes, start * group, key_tiles, 0, key_tiles, 1, count * group, row_blocks), f,
-                ADD=False, KEEP=False, NEIGHBOURS=False, PACKED=True,
+                (*sizes, start * group, key_tiles, 0, key_tiles, 1, count * group, row_blocks,
+                 1, 0), f, ADD=False, KEEP=False, **_OWN,
             )  # fmt: skip
         steps.append(hopper_launches.Step(of_drops, of_keys, of_rows, None))
     ds = (at_once * of_a_head // (tile.rows * query.dtype.itemsize), tile.rows)

@@ -17,7 +17,7 @@ from triton_kernels.ops.attention import hopper_layouts, packing
 
 SIZES = (
     "heads_k", "group", "m", "n", "left", "right",
-    "heads", "start_head", "blocks", "start_block", "batches",
+    "heads", "start_head", "blocks", "start_block", "batches", "section", "start_batch", "abreast",
     "row_blocks", "stretch", "bias_batches", "bias_heads", "slopes_batch",
     "mask_batch", "mask_head", "mask_row",
 )  # fmt: skip
@@ -43,43 +43,44 @@ def rows_that_see(key, keys, edges, BLOCK_M: gl.constexpr, LEFT: gl.constexpr, R
 
 
 @gluon.jit
-def packed_place(places, heads_k, NEAR: gl.constexpr):
-    """Where the keys of this program's sequence begin, how many, the same of its queries; the head,
-    the block of keys, and the sequence's number. A program too many gets an empty sequence.
+def in_sections(index, heads, blocks, section):
+    """The head and the block of a program: heads in sections of so many, in a section the first
+    block of each head, then the second."""
+    first = index // (section * blocks) * section
+    width = gl.minimum(section, heads - first)
+    rest = index % (section * blocks)
+    return first + rest % width, rest // width
 
-    NEAR: all blocks of a head before the next one; else one block of each head.
-    """
+
+@gluon.jit
+def packed_place(places, heads_k, section):
+    """Where the keys of this program's sequence begin, how many, the same of its queries; the head,
+    the block of keys, and the sequence's number. A program too many gets an empty sequence."""
     index = gl.program_id(0)
-    exists = index < gl.load(places) * heads_k
-    index = gl.where(exists, index, 0)
+    exists = index < gl.load(places) * heads_k  # the entry is loaded meanwhile, written or not
     entry = places + FIELDS * (index // heads_k + 1)
-    first_k = gl.load(entry)
-    n = gl.load(entry + 1)
-    first_q = gl.load(entry + 2)
-    m = gl.load(entry + 3)
-    index -= gl.load(entry + 4) * heads_k
-    count = gl.load(entry + 5)
-    if NEAR:
-        head = gl.where(exists, index // count, 0)
-        number = gl.where(exists, index % count, 0)
-    else:
-        head = gl.where(exists, index % heads_k, 0)
-        number = gl.where(exists, index // heads_k, 0)
-    sequence = gl.load(entry + 6)
-    return first_k, gl.where(exists, n, 0), first_q, gl.where(exists, m, 0), head, number, sequence
+    first_k = gl.where(exists, gl.load(entry), 0)
+    n = gl.where(exists, gl.load(entry + 1), 0)
+    first_q = gl.where(exists, gl.load(entry + 2), 0)
+    m = gl.where(exists, gl.load(entry + 3), 0)
+    index = gl.where(exists, index - gl.load(entry + 4) * heads_k, 0)
+    count = gl.where(exists, gl.load(entry + 5), 1)
+    sequence = gl.where(exists, gl.load(entry + 6), 0)
+    head, number = in_sections(index, heads_k, count, section)
+    return first_k, n, first_q, m, head, number, sequence
 
 
 @gluon.jit
 def keys_of(
-    places, shape, own, row_blocks, slopes_batch, BLOCK_M: gl.constexpr, NEAR: gl.constexpr,
+    places, shape, own, row_blocks, slopes_batch, BLOCK_M: gl.constexpr,
     NEIGHBOURS: gl.constexpr, PACKED: gl.constexpr,
 ):  # fmt: skip
     """Which block of keys this program owns.
 
     Args:
         places: the list of packed sequences.
-        shape: batches, key heads of a batch, m, n.
-        own: of the call: its first key head, how many, and blocks of keys of each.
+        shape: the call's first batch, how many, key heads of a batch, m, n.
+        own: of the call: its first key head, how many, blocks of keys of each, heads of a section.
         row_blocks: packed: blocks of rows of a head.
         slopes_batch: the stride of ALiBi's slopes.
 
@@ -87,21 +88,17 @@ def keys_of(
         The key head as the call counts it, and the block's number; batch, key head, m, n; where the
         sequence's queries, keys and rows begin and blocks of rows of a head; its slopes.
     """
-    batches, heads_k, m, n = shape
-    start_head, heads, blocks = own
+    start_batch, batches, heads_k, m, n = shape
+    start_head, heads, blocks, section = own
     if PACKED:
-        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, NEAR)
+        first_k, n, first_q, m, place, number, sequence = packed_place(places, heads, section)
         first_row = (first_q // 128 + sequence) * 128
         starts = (first_q, first_k, first_row, row_blocks)
         return place, number, 0, start_head + place, m, n, starts, sequence * slopes_batch
     else:
-        if NEAR:
-            place = gl.program_id(0) // blocks
-            number = gl.program_id(0) % blocks
-        else:
-            place = gl.program_id(0) % heads
-            number = gl.program_id(0) // heads
+        place, number = in_sections(gl.program_id(0), heads, blocks, section)
         batch, head_k = batch_and_head(start_head + place, batches, heads_k, NEIGHBOURS)
+        batch += start_batch
         starts = (0, 0, 0, gl.cdiv(m, BLOCK_M))
         return place, number, batch, head_k, m, n, starts, batch * slopes_batch
 

@@ -28,6 +28,7 @@ from triton_kernels._gluon import (
 )
 from triton_kernels.ops.attention.hopper_parts import (
     batch_and_head,
+    in_sections,
     leave,
     matrix,
     packed_place,
@@ -51,7 +52,7 @@ _TILE = gl.constexpr(64)
 def _tiles(row, ROWS: gl.constexpr, work):
     """The first of the tiles that any of so many rows sees, and the end of them."""
     _batch, _head_k, _head, _place_line, _row, tiles, start, _line = work.place
-    BLOCK_M: gl.constexpr = work.descriptors[0].block_type.shape[1]
+    BLOCK_M: gl.constexpr = work.descriptors[0].block_type.shape[-1]
     first, _ = tiles_seen(row, tiles, start, work.edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT)
     _, last = tiles_seen(
         row + ROWS - _ROWS, tiles, start, work.edges, BLOCK_M, work.KEYS, work.LEFT, work.RIGHT
@@ -65,11 +66,12 @@ def _load(work):
     ds, k, _ = work.descriptors
     ds_slots, k_slots, _ = work.slots
     full, free = work.signals
-    batch, head_k, _head, place_line, row, _all, start, _line = work.place
+    batch, head_k, head, place_line, row, _all, start, _line = work.place
     _, first_k = work.starts
-    BLOCK_M: gl.constexpr = ds.block_type.shape[1]
+    BLOCK_M: gl.constexpr = ds.block_type.shape[-1]
     SLOTS: gl.constexpr = k_slots.shape[0]
     PIECES: gl.constexpr = ds_slots.shape[0] // SLOTS
+    TURNED: gl.constexpr = len(ds_slots.shape) > 3
     first, last = _tiles(row, PIECES * BLOCK_M, work)
     for tile in range(first, last):
         step = tile - first
@@ -77,14 +79,20 @@ def _load(work):
         there = full.index(slot)
         mbarrier.wait(free.index(slot), step // SLOTS & 1 ^ 1)
         mbarrier.expect(there, k.block_type.nbytes + PIECES * ds.block_type.nbytes)
-        for piece in gl.static_range(PIECES):
-            at = tile_of(
-                work.shelf, place_line, row // BLOCK_M + piece, tile, work.edges, BLOCK_M,
-                work.KEYS, work.LEFT, work.RIGHT, work.PACKED,
-            )  # fmt: skip
-            where = [at * _TILE, 0]
-            load_async(ds, where, there, ds_slots.index(PIECES * slot + piece))
         key = (start + tile) * _TILE
+        for piece in gl.static_range(PIECES):
+            to = ds_slots.index(PIECES * slot + piece)
+            if work.WHOLE:
+                load_async(ds, [batch, head, row + piece * BLOCK_M, key], there, to)
+            else:
+                at = tile_of(
+                    work.shelf, place_line, row // BLOCK_M + piece, tile, work.edges, BLOCK_M,
+                    work.KEYS, work.LEFT, work.RIGHT, work.PACKED,
+                )  # fmt: skip
+                if TURNED:
+                    load_async(ds, [0, 0, at * _TILE, 0], there, to)
+                else:
+                    load_async(ds, [at * _TILE, 0], there, to)
         where = place_of(batch, head_k, first_k, key, work.edges[1], work.PACKED)
         load_async(k, where, there, k_slots.index(slot))
 
@@ -117,11 +125,15 @@ def _add(gradient, slot, work, PART: gl.constexpr):
     """The product of 64 rows' ds and a tile of keys."""
     ds_slots, k_slots, _ = work.slots
     PIECES: gl.constexpr = ds_slots.shape[0] // k_slots.shape[0]
-    PER_PIECE: gl.constexpr = ds_slots.shape[2] // _ROWS
-    ds = ds_slots.index(PIECES * slot + PART // PER_PIECE)
-    if PER_PIECE > 1:
-        ds = ds.slice(PART % PER_PIECE * _ROWS, _ROWS, 1)
-    return warpgroup_mma(ds.permute((1, 0)), matrix(k_slots, slot), gradient, is_async=True)
+    PER_PIECE: gl.constexpr = ds_slots.shape[-1] // _ROWS
+    if len(ds_slots.shape) > 3:  # a row of scores is a row of these
+        ds = matrix(ds_slots, PIECES * slot + PART)
+    else:
+        ds = ds_slots.index(PIECES * slot + PART // PER_PIECE)
+        if PER_PIECE > 1:
+            ds = ds.slice(PART % PER_PIECE * _ROWS, _ROWS, 1)
+        ds = ds.permute((1, 0))
+    return warpgroup_mma(ds, matrix(k_slots, slot), gradient, is_async=True)
 
 
 @gluon.jit
@@ -166,7 +178,7 @@ def _multiply(work, PARTY: gl.constexpr):
     row = work.place[4]
     SLOTS: gl.constexpr = k_slots.shape[0]
     WIDTH: gl.constexpr = k_slots.shape[-1]
-    PARTS: gl.constexpr = ds_slots.shape[0] // SLOTS * ds.block_type.shape[1] // (2 * _ROWS)
+    PARTS: gl.constexpr = ds_slots.shape[0] // SLOTS * ds.block_type.shape[-1] // (2 * _ROWS)
     G: gl.constexpr = gl.NVMMADistributedLayout([3, 0], [4, 1], [16, WIDTH, 16])
     first, last = _tiles(row, 2 * PARTS * _ROWS, work)
     row += PARTY * (PARTS * _ROWS)
@@ -215,21 +227,22 @@ def _multiply(work, PARTY: gl.constexpr):
 
 _SIZES = (
     "batches", "heads_k", "group", "m", "n", "left", "right", "start_line", "tiles", "start",
-    "stretch", "heads", "row_blocks",
+    "stretch", "heads", "row_blocks", "section", "start_batch",
 )  # fmt: skip
 
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def multiply(
     ds, k, dq, sums, places, heads_k, group, m, n, left, right, start_line, tiles, start,
-    stretch, batches, heads, row_blocks, scale,
+    stretch, batches, heads, row_blocks, section, start_batch, scale,
     KEYS: gl.constexpr, LEFT: gl.constexpr, RIGHT: gl.constexpr, ADD: gl.constexpr,
     KEEP: gl.constexpr, SLOTS: gl.constexpr, NEIGHBOURS: gl.constexpr, PACKED: gl.constexpr,
+    WHOLE: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of k and dq: blocks (1, 1, 64, width); of ds: (64, 64 or 128), 2-D."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
     ROWS: gl.constexpr = (4 if k.block_type.shape[-1] <= 128 else 2) * _ROWS
-    PIECES: gl.constexpr = ROWS // ds.block_type.shape[1]
+    PIECES: gl.constexpr = ROWS // ds.block_type.shape[-1]
     TILES: gl.constexpr = [SLOTS * PIECES] + ds.block_type.shape
     ds_slots = gl.allocate_shared_memory(ds.dtype, TILES, ds.layout)
     k_slots = gl.allocate_shared_memory(k.dtype, [SLOTS] + k.block_type.shape, k.layout)
@@ -245,7 +258,7 @@ def multiply(
     first_row = 0
     # The last rows of a causal head see the most keys: they come first.
     if PACKED:
-        first_q, m, first_k, n, place_line, turn, sequence = packed_place(places, heads, True)
+        first_q, m, first_k, n, place_line, turn, sequence = packed_place(places, heads, section)
         first_row = (first_q // 128 + sequence) * 128
         row = (gl.maximum(gl.cdiv(m, ROWS), 1) - 1 - turn) * ROWS
         line = start_line + place_line
@@ -254,18 +267,19 @@ def multiply(
         head = line
     else:
         row_tiles = gl.cdiv(m, ROWS)
-        row_blocks = gl.cdiv(m, ds.block_type.shape[1])
-        place_line = gl.program_id(0) // row_tiles
-        row = (row_tiles - 1 - gl.program_id(0) % row_tiles) * ROWS
+        row_blocks = gl.cdiv(m, ds.block_type.shape[-1])
+        place_line, turn = in_sections(gl.program_id(0), heads, row_tiles, section)
+        row = (row_tiles - 1 - turn) * ROWS
         line = start_line + place_line
         batch, head_k = batch_and_head(line // group, batches, heads_k, NEIGHBOURS)
+        batch += start_batch
         head = head_k * group + line % group
     work = RowsWork(
         (ds, k, dq), sums, (ds_slots, k_slots, out_slots),
         (full, free), (batch, head_k, head, place_line, row, tiles, start, line),
         (first_q, first_k),
-        (row_blocks, first_row // ds.block_type.shape[1], stretch, tiles, start),
-        (m, n, left, right), scale, KEYS, LEFT, RIGHT, ADD, KEEP, PACKED,
+        (row_blocks, first_row // ds.block_type.shape[-1], stretch, tiles, start),
+        (m, n, left, right), scale, KEYS, LEFT, RIGHT, ADD, KEEP, PACKED, WHOLE,
     )  # fmt: skip
     gl.warp_specialize(
         [(_multiply, (work, 0)), (_multiply, (work, 1)), (_load, (work,))], [4, 1], [240, 24]

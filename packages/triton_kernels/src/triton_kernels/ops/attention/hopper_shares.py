@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from triton_kernels.ops.attention.features import UNBOUNDED
 
-MOST_BYTES = 1 << 31
-"""What ds may take at a time where it is kept."""
+MOST_BYTES = (1 << 31) + (1 << 26)
+"""What ds may take at a time where it is kept: 2 GiB, and what diagonals take."""
 LEAST_BLOCKS = 256
 """Blocks of keys that are worked on at a time: two for nearly each of an H200's processors."""
 
@@ -55,6 +55,13 @@ def stretch(
                for i in range(-(-blocks // 2)))  # fmt: skip
 
 
+def section(blocks: int, width: int = 1024) -> int:
+    """Heads whose blocks, so many each, take turns, the longest first: few, as the L2 cache has to
+    hold what they read, but enough of them to leave no processor idle; of this width 1024 columns
+    at least."""
+    return max(-(-LEAST_BLOCKS // blocks), 1024 // width)
+
+
 class Tiling(NamedTuple):
     """How the backward divides its work."""
 
@@ -63,8 +70,8 @@ class Tiling(NamedTuple):
     slots: int = 2
     """Blocks of queries, and of the output's gradients, in shared memory."""
     near: bool = True
-    """Whether one head's blocks run side by side, which reads its queries from L2, or one block of
-    each head, the longest ones first."""
+    """Whether one head's blocks of keys run side by side, which reads its queries from L2, or one
+    block of each head, the longest ones first."""
     shift: int = 0
     """How many blocks of rows further on each block of keys begins than the one before: they add to
     other parts of dq than their neighbours."""
@@ -85,7 +92,7 @@ def tiling(
     """
     near = not causal or rows <= 2048
     if width == 256:
-        return Tiling(rows=64, split=True)
+        return Tiling(rows=64, near=near, split=True)
     if keeps:
         return Tiling(rows=64, slots=3, near=near, split=True)
     if width == 64 and not deterministic:
@@ -133,3 +140,58 @@ def parts(heads: int, blocks: int, head: int, most: int, together: int = 1) -> l
     count = -(-blocks // max(most * blocks // (heads * head), 1))
     each = -(-blocks // count)
     return [Part(0, heads, i, min(each, blocks - i)) for i in range(0, blocks, each)]
+
+
+MOST_ADDED = 8
+"""Batches whose ds is added to a bias's gradient in its own 16 bits: as many roundings."""
+
+
+def way(
+    of_bias: tuple[int, ...] | None, batches: int, heads: int, deterministic: bool, dropout: float
+) -> Literal["whole", "shared", "apart"]:
+    """How the gradient of a bias of this shape is made: it is ds (*whole*); it is the first batch's
+    ds, and that of the others is added to it, two in any order, more in the order they come
+    (*shared*); or it is added up afterwards, or there is none (*apart*)."""
+    if of_bias is None or dropout or of_bias[1] != heads:
+        return "apart"
+    if of_bias[0] == batches:
+        return "whole"
+    return "shared" if batches <= (2 if deterministic else MOST_ADDED) else "apart"
+
+
+class Piece(NamedTuple):
+    """What is worked on at a time, of which batches, and where its ds is kept."""
+
+    part: Part
+    """Heads are counted through these batches."""
+    batch: int
+    batches: int
+    whole: bool = False
+    """As the bias's gradient itself."""
+    adds: bool = False
+    """In tiles, and added to the bias's gradient as well."""
+
+
+def pieces(
+    batches: int, heads: int, blocks: int, head: int, most: int, kind: str, together: int = 1
+) -> list[Piece]:
+    """The work in the order in which it is done.
+
+    Args:
+        batches: how many.
+        heads: key heads of a batch.
+        blocks: of keys, of a head.
+        head: bytes of a head's ds.
+        most: bytes of ds that may be kept at a time, beside the bias's gradient.
+        kind: ``way``.
+        together: neighbouring heads that share a bias, where it is added up afterwards.
+    """
+    if kind == "apart":
+        found = parts(batches * heads, blocks, head, most, together)
+        return [Piece(part, 0, batches) for part in found]
+    first = batches if kind == "whole" else 1
+    work = [Piece(Part(0, first * heads, 0, blocks), 0, first, whole=True)]
+    if first < batches:
+        found = parts((batches - 1) * heads, blocks, head, most, batches - 1)
+        work += [Piece(part, 1, batches - 1, adds=True) for part in found]
+    return work

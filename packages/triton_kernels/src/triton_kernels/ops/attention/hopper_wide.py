@@ -230,10 +230,10 @@ def _add_keys(work):
 def backward(
     q, k, v, do, rows, dk, dv, ds, slopes, mask, places, draws,
     heads_k, group, m, n, left, right, start_head, heads, start_block, blocks, stretch, batches,
-    slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge,
+    section, slopes_batch, mask_batch, mask_head, mask_row, scale, squeeze, plain, enlarge,
     row_blocks,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
-    MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr, NEAR: gl.constexpr,
+    MASKED: gl.constexpr, DROPS: gl.constexpr, SLOTS: gl.constexpr,
     PACKED: gl.constexpr,
 ):  # fmt: skip
     """Descriptors in blocks of (1, 1, 64, 256); of rows: (1, 64); of ds: (64, 64)."""
@@ -268,8 +268,8 @@ def backward(
         mbarrier.init(p_free.index(slot), count=1)
     fence_async_shared()  # the loads find the barriers as they were made
     place, number, batch, head_k, m, n, starts, slopes_row = keys_of(
-        places, (batches, heads_k, m, n), (start_head, heads, blocks), row_blocks, slopes_batch,
-        _BLOCK, NEAR, False, PACKED,
+        places, (0, batches, heads_k, m, n), (start_head, heads, blocks, section), row_blocks,
+        slopes_batch, _BLOCK, False, PACKED,
     )  # fmt: skip
     key = (start_block + number) * _BLOCK
     first, count = rows_that_see(key, _BLOCK, (m, n, left, right), _BLOCK, LEFT, RIGHT)
@@ -286,6 +286,7 @@ def backward(
         (batches, heads_q, slopes_row, mask_batch, mask_head, mask_row), (m, n, left, right),
         (scale, squeeze, plain, enlarge),
         LEFT, RIGHT, CAPPED, PACKED, True, False, SLOPED, MASKED, DROPS,
+        False, False,
     )  # fmt: skip
     gl.warp_specialize(
         [(_add_values, (work,)), (_add_keys, (work,)), (_load, (work,))], [4, 1], [240, 24]

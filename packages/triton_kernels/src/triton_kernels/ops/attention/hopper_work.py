@@ -41,11 +41,15 @@ class Work:
     SLOPED: gl.constexpr
     MASKED: gl.constexpr
     DROPS: gl.constexpr
+    WHOLE: gl.constexpr
+    """Whether ds is kept as the bias's gradient, a row of it a row of scores."""
+    ADDS: gl.constexpr
+    """Whether ds is also added to the bias's gradient."""
 
     @gluon.constexpr_function
     def __init__(
         self, descriptors, beside, slots, signals, place, starts, features, edges, scales,
-        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS,
+        LEFT, RIGHT, CAPPED, PACKED, SPLIT, BIAS, SLOPED, MASKED, DROPS, WHOLE, ADDS,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -65,6 +69,8 @@ class Work:
         self.SLOPED = gl.constexpr(SLOPED)
         self.MASKED = gl.constexpr(MASKED)
         self.DROPS = gl.constexpr(DROPS)
+        self.WHOLE = gl.constexpr(WHOLE)
+        self.ADDS = gl.constexpr(ADDS)
 
 
 @aggregate
@@ -94,11 +100,13 @@ class RowsWork:
     ADD: gl.constexpr
     KEEP: gl.constexpr
     PACKED: gl.constexpr
+    WHOLE: gl.constexpr
+    """Whether ds is a bias's gradient, not in tiles."""
 
     @gluon.constexpr_function
     def __init__(
         self, descriptors, sums, slots, signals, place, starts, shelf, edges, scale,
-        KEYS, LEFT, RIGHT, ADD, KEEP, PACKED,
+        KEYS, LEFT, RIGHT, ADD, KEEP, PACKED, WHOLE,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.sums = sums
@@ -115,3 +123,4 @@ class RowsWork:
         self.ADD = gl.constexpr(ADD)
         self.KEEP = gl.constexpr(KEEP)
         self.PACKED = gl.constexpr(PACKED)
+        self.WHOLE = gl.constexpr(WHOLE)
