@@ -10,6 +10,8 @@ from triton_kernels import (
     explain,
     flash_attention,
     flash_attention_varlen,
+    mla_decode_attention,
+    record_backends,
     register_transformers_attention,
     scaled_dot_product_attention,
 )
@@ -81,6 +83,79 @@ def test_torchs_signature_broadcasts_as_torch_does(device):
     output = scaled_dot_product_attention(q, k, v, dropout_p=1.0)
     assert output.shape == (2, 6, 3, 6)
     assert not any(x.any() for x in (output, *grads(output, (q, k, v))))
+
+
+def contiguous_too(function, *tensors):
+    """Results and gradients of tensors as they lie, and of copies; both by Hopper's kernels."""
+    results = []
+    for given in (tensors, [x.contiguous() for x in tensors]):
+        leaves = [x.detach().requires_grad_() for x in given]
+        with record_backends() as record:
+            y = function(*leaves)
+            grads_of = leaves if y.requires_grad else ()
+            results.append((y, *(grads(y, grads_of) if grads_of else ())))
+        assert {backend for name, backend in record if "delta" not in name} == {"hopper"}
+    return zip(*results, strict=True)
+
+
+SHARED = {
+    "batches": (0, 1, 2),
+    "heads": (1, 1, 2),
+    "keys": (2, 1, 2),
+    "queries": (0, 0),
+    "bias": (1, 3),
+}
+"""A dimension, and the places of the tensors that are broadcast along it."""
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("what", SHARED)
+def test_hopper_reads_what_is_broadcast_where_it_lies(what, size):
+    dim, *places = SHARED[what]
+    tensors = heads(3, 4, 300, 520, size, device="cuda", dtype=torch.bfloat16)
+    tensors.append(torch.randn(3, 4, 300, 520, device="cuda", dtype=torch.bfloat16))
+    for place in places:
+        tensors[place] = tensors[place].narrow(dim, 0, 1).expand_as(tensors[place])
+    tensors = tensors if what == "bias" and size < 256 else tensors[:3]
+    for actual, expected in contiguous_too(
+        lambda *args: flash_attention(*args, deterministic=True), *tensors
+    ):
+        assert torch.equal(actual, expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_hopper_reads_one_row_of_a_constant_bias_for_all_queries(size):
+    q, k, v = heads(3, 4, 300, 520, size, groups=2, device="cuda", dtype=torch.bfloat16)
+    bias = torch.randn(3, 1, 1, 520, device="cuda", dtype=torch.bfloat16)
+    found = []
+    for given in (bias, bias.expand(3, 1, 300, 520).contiguous()):
+        with record_backends() as record:
+            y = flash_attention(q, k, v, given, causal=True, deterministic=True)
+            found.append((y, *grads(y, (q, k, v))))
+        assert record[0] == ("flash_attention", "hopper")
+    assert all(map(torch.equal, *found))
+
+
+@pytest.mark.gpu
+def test_hopper_reads_broadcast_heads_of_packs_and_broadcast_latents():
+    q, k, v, cu_q, cu_k = packed("cuda", size=64, groups=4, dtype=torch.bfloat16)
+    k, v = (x.expand(-1, 4, -1) for x in (k, v))
+    pairs = list(
+        contiguous_too(
+            lambda *args: flash_attention_varlen(*args, cu_q, cu_k, 17, 20, deterministic=True),
+            q, k, v,
+        )
+    )  # fmt: skip
+    latents = torch.randn(1, 700, 576, device="cuda", dtype=torch.bfloat16).expand(3, -1, -1)
+    for n in (16, 128):
+        query = torch.randn(3, n, 1, 576, device="cuda", dtype=torch.bfloat16)
+        pairs += contiguous_too(
+            lambda *args: mla_decode_attention(*args, 512, scale=0.05), query, latents
+        )
+    for actual, expected in pairs:
+        assert torch.equal(actual, expected)
 
 
 def test_torchs_signature_refuses_what_torch_refuses():

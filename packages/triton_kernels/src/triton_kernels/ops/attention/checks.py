@@ -153,6 +153,16 @@ def check_scores(op: str, name: str, scores: Any, query: torch.Tensor, key: torc
         )  # fmt: skip
 
 
+def _of_every_query(bias: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """A row that all queries share, as a row of each: Hopper's descriptors read it over and over.
+
+    Not where its gradient is wanted, which is a row too, nor in a graph, where it may be copied.
+    """
+    if bias.shape[2] != 1 or bias.requires_grad or torch.compiler.is_compiling():
+        return bias
+    return bias.expand(-1, -1, query.shape[2], -1)
+
+
 def check_sinks(op: str, sinks: Any, query: torch.Tensor) -> None:
     """One number a head."""
     check_beside(op, query, beside(query), sinks=sinks)
@@ -192,6 +202,7 @@ def checked_features(
     """
     if bias is not None:
         check_scores(op, "bias", bias, query, key)
+        bias = _of_every_query(bias, query)
     if mask is not None:
         check_scores(op, "mask", mask, query, key)
     if sinks is not None:

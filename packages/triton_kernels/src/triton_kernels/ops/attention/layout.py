@@ -133,6 +133,7 @@ def _layouts_refuse(
         if x.strides[-1] != 1:
             return f"a head of the {name} is not in one piece"
         for size, stride in zip(x.shape[:-1], x.strides[:-1], strict=True):
-            if size > 1 and (stride <= 0 or stride * x.dtype.itemsize % ALIGNMENT):
+            # 0 is one: descriptors read what is broadcast over and over.
+            if size > 1 and (stride < 0 or stride * x.dtype.itemsize % ALIGNMENT):
                 return f"a stride of the {name} is no multiple of {ALIGNMENT} bytes"
     return None

@@ -116,8 +116,8 @@ def _cells(device: torch.device) -> torch.Tensor:
     return codes.cells(device)
 
 
-def portable_nf4(weight: torch.Tensor, together: int = 64, warps: int = 4) -> _Pair:
-    """A program some blocks, whichever their rows."""
+def portable_nf4(weight: torch.Tensor) -> _Pair:
+    """A program 64 blocks, whichever their rows."""
     weight = weight.contiguous()
     n, k = weight.shape
     coded = torch.empty((n, k // 2), dtype=torch.uint8, device=weight.device)
@@ -125,8 +125,8 @@ def portable_nf4(weight: torch.Tensor, together: int = 64, warps: int = 4) -> _P
     if blocks := scale.numel():
         tensors = (weight, coded, scale, _cells(weight.device))
         launch(
-            _quantise_nf4, (cdiv(blocks, together),), tensors, (blocks,),
-            LEAST=codes.LEAST, BLOCKS=together, num_warps=warps,
+            _quantise_nf4, (cdiv(blocks, 64),), tensors, (blocks,),
+            LEAST=codes.LEAST, BLOCKS=64, num_warps=4,
         )  # fmt: skip
     return coded, scale
 
