@@ -374,7 +374,7 @@ def test_embedding_of_ids_out_of_range_is_nan():
 
 CROSS_ENTROPY = {"losses_of_rows", "sum_losses", "gradient_of_rows"}
 ROW_NORM = {
-    "_forward_one_pass", "_forward_two_passes", "_backward_rows", "_backward_two_passes",
+    "_forward_one_pass", "_forward_two_passes", "backward_rows", "_backward_two_passes",
     "_parameter_sums", "_sum_lines",
 }  # fmt: skip
 
@@ -398,8 +398,8 @@ INTERPRETED = {
     "lora_linear": {"_two_products", "_matmul", "_dropout", "_dequantise"},
     "dropout_add_rms_norm": {"_dropout_add_norm", "_dropout"} | ROW_NORM - {"_forward_one_pass"},
     "dropout_add_layer_norm": {"_dropout_add_norm", "_dropout"} | ROW_NORM - {"_forward_one_pass"},
-    "kl_divergence": {"_rows", "sum_losses", "_row_terms", "_gradient"},
-    "js_divergence": {"_rows", "sum_losses", "_row_terms", "_gradient"},
+    "kl_divergence": {"losses_of_rows", "sum_losses", "terms_of_rows", "gradient_of_rows"},
+    "js_divergence": {"losses_of_rows", "sum_losses", "terms_of_rows", "gradient_of_rows"},
     "rope_qk": {"_rope_qk"},
     "masked_softmax": {"_forward", "_backward"},
     "log_softmax": {"_forward", "_backward", "_forward_one_pass"},
