@@ -92,6 +92,30 @@ def test_what_strays_from_the_first_maximum_is_done_again(size, stray, launches)
     assert torch.equal(alone.isfinite(), known) == (stray == "nan")
 
 
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_of_packed_sequences_only_tiles_that_stray_are_done_again(size, launches):
+    lengths = (900, 1, 700, 64, 0, 300, 1200, 200)
+    ends = torch.tensor([0, *lengths], device="cuda").cumsum(0, dtype=torch.int32)
+    q, k, v = halves(*[(1, 8, sum(lengths), size)] * 3)
+    features = Features(scale=size**-0.5, right=0, cu_q=ends, cu_k=ends, max_q=1200, max_k=1200)
+    clean, clean_lse = anchored(q, k, v, features)
+    assert launches[0] == [None, True, False]  # the list of tiles comes first
+    part = slice(901, 1601)
+    k[0, 3, part][::5, 3] *= 600
+    expected = samples.torch_attention(*(x[:, 3:4, part].double() for x in (q, k, v)), causal=True)
+    # Programs take tiles as they come: whose a tile was must not be seen in its bits.
+    for _ in range(4):
+        output, lse = anchored(q, k, v, features)
+        found = output[:, 3:4, part]
+        assert (found - expected).norm() <= 0.01 * expected.norm()
+        for strayed, as_before in ((output, clean), (lse[..., None], clean_lse[..., None])):
+            strayed[:, 3, part] = as_before[:, 3, part]
+            assert torch.equal(strayed, as_before)
+    launches[1].add(len(launches[0]) + 2)
+    alone, _ = anchored(q, k, v, features)
+    assert not (alone[:, 3:4, part] - expected).norm() <= 0.1 * expected.norm()
+
+
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("strays", [False, True])
 def test_three_parties_of_narrow_heads_have_anchors(causal, strays, launches):

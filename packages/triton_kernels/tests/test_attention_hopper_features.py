@@ -29,6 +29,7 @@ def test_packed_tiles_are_listed_longest_sequence_first(lengths):
         first = int(ends[n])
         expected += [[first, lengths[n], 2 * first, 2 * lengths[n], before, tiles, n]] * tiles
     assert found[0, 0] == len(expected) < len(found)
+    assert found[0, 1] == 0
     assert found[1 : len(expected) + 1, :7].tolist() == expected
     covered = slice(3, rows - 5)
     for buffer in (output, wider, lse):

@@ -46,7 +46,6 @@ from triton_kernels._gluon import (
 from triton_kernels.ops.attention.hopper_call import Call
 from triton_kernels.ops.attention.hopper_leave import leave
 from triton_kernels.ops.attention.hopper_load import load
-from triton_kernels.ops.attention.hopper_parts import clear
 from triton_kernels.ops.attention.hopper_scores import (
     ROWS,
     add_values,
@@ -60,26 +59,26 @@ from triton_kernels.ops.attention.hopper_steps import (
     slope_of,
 )
 from triton_kernels.ops.attention.hopper_tiles import (
+    TAKEN,
     first_block,
-    index_of,
     last_block,
-    rounds_of,
-    tile,
+    note_strays,
+    taken,
     visited,
     visits_of,
 )
 
 _SIZES = (
     "batches", "heads_q", "group", "m", "n", "left", "right", "section", "o_head", "o_row", "width",
-    "bias_batches", "bias_heads", "mends", "mask_batches", "mask_heads", "mask_rows", "threshold",
-    "seed", "seed_high",
+    "capacity", "bias_batches", "bias_heads", "mends", "mask_batches", "mask_heads", "mask_rows",
+    "threshold", "seed", "seed_high",
 )  # fmt: skip
 
 
 @gluon.jit
 def _skip(skipped, step, k_slot, k_phase, v_slot, v_phase, call, PARTY: gl.constexpr):
     """Passes over the block, at most one, that only the lower rows of a tile see."""
-    _, _, k_full, k_free, v_full, v_free, b_full, b_free, turns = call.signals
+    _, _, k_full, k_free, v_full, v_free, b_full, b_free, turns, _ = call.signals
     skips = skipped > 0
     if call.PING_PONG:
         mbarrier.wait(turns.index(PARTY), step & 1, pred=skips)
@@ -109,7 +108,7 @@ def _begin(turn, there, where, step, slots, zeros, call, PARTY: gl.constexpr):
     row_tile, head, m, n = where
     k_slot, k_phase, v_slot, v_phase = slots
     q_slots, k_slots, _, _, _ = call.slots
-    q_full, _, k_full, _, _, _, _, _, _ = call.signals
+    q_full, _, k_full, _, _, _, _, _, _, _ = call.signals
     _, _, left, right = call.edges
     PARTIES: gl.constexpr = call.PARTIES
     BLOCK_N: gl.constexpr = k_slots.shape[3]
@@ -150,9 +149,8 @@ def _wanted(strays, mends, PARTIES: gl.constexpr):
 def _attend(call, PARTY: gl.constexpr):
     """A warpgroup: 64 rows of one tile after the other."""
     q_slots, k_slots, v_slots, o_slots, _ = call.slots
-    _, q_free, _, _, v_full, v_free, _, _, turns = call.signals
-    tiles, _, _, _, _, _, _, _, _, _, _ = call.work
-    _, _, _, _, _, _, _, strays = call.beside
+    _, q_free, _, _, v_full, v_free, _, _, turns, _ = call.signals
+    _, _, _, _, _, _, _, _, strays = call.beside
     _, _, left, right = call.edges
     PING_PONG: gl.constexpr = call.PING_PONG
     PARTIES: gl.constexpr = call.PARTIES
@@ -171,21 +169,16 @@ def _attend(call, PARTY: gl.constexpr):
     P: gl.constexpr = gl.DotOperandLayout(0, OUT, 2)
     zeros = gl.zeros([ROWS, BLOCK_N], gl.float32, S)
     strayed = gl.zeros([ROWS], gl.int32, gl.SliceLayout(1, S))
-    rounds = rounds_of(tiles, call.ORDER)
+    turn = 0
     # Packed, a block of threads may be left without a tile.
-    some = rounds > 0
-    row_tile, head, first_q, m, _, n = tile(gl.where(some, index_of(0, call.ORDER), 0), call)
+    there, row_tile, head, first_q, m, n = taken(0, call)
     row, last, visits, step, k_slot, k_phase, v_slot, v_phase, kept, scores = _begin(
-        0, some, (row_tile, head, m, n), 0, (0, 0, 0, 0), zeros, call, PARTY
+        0, there, (row_tile, head, m, n), 0, (0, 0, 0, 0), zeros, call, PARTY
     )
-    for turn in range(rounds):
+    while there:
         q_slot = PARTY if QUERIES == PARTIES else (turn * PARTIES + PARTY) % QUERIES
         own = (m, n, left, right)
         first = first_block(row_tile * PARTIES * ROWS, last, own, BLOCK_N, call.LEFT)
-        more = turn + 1 < rounds
-        next_tile, next_head, next_q, next_m, _, next_n = tile(
-            gl.where(more, index_of(turn + 1, call.ORDER), 0), call
-        )
         if call.MASKED:
             first = 0
         slope = slope_of(head, call)
@@ -196,10 +189,6 @@ def _attend(call, PARTY: gl.constexpr):
             last - first == 1, zeros, call, PARTY, BLIND, P,
         )  # fmt: skip
         sums = gl.zeros([ROWS, WIDTH], gl.float32, OUT)
-        if call.PACKED:
-            mbarrier.wait(v_full.index(v_slot), v_phase)
-            if n < last * BLOCK_N:
-                clear(v_slots.index(v_slot), n - (last - 1) * BLOCK_N)
         step += 1
         if QUERIES >= 2 * PARTIES and not OWN:  # the output before has left its slot by now
             store_wait(0)
@@ -222,23 +211,28 @@ def _attend(call, PARTY: gl.constexpr):
         adding = add_values(p, v_slots, v_slot, sums)
         if PING_PONG:
             mbarrier.arrive(turns.index(1 - PARTY), count=1)
+        there, next_tile, next_head, next_q, next_m, next_n = taken(turn + 1, call)
         before = v_slot
         v_slot, v_phase = next_slot(v_slot, v_phase, V_SLOTS)
         next_row, last, visits, step, k_slot, k_phase, v_slot, v_phase, kept, scores = _begin(
-            turn + 1, more, (next_tile, next_head, next_m, next_n), step,
+            turn + 1, there, (next_tile, next_head, next_m, next_n), step,
             (k_slot, k_phase, v_slot, v_phase), zeros, call, PARTY,
         )  # fmt: skip
         sums = warpgroup_mma_wait(1, (adding,))
         mbarrier.arrive(v_free.index(before), count=1)
         total = gl.convert_layout(gl.sum(total, 1), gl.SliceLayout(1, S))
         tile_of = (head, row, first_q, m, slope)
-        strayed |= leave(sums, top, total, tile_of, q_slot, call, PARTY)
+        strays_here = leave(sums, top, total, tile_of, q_slot, call, PARTY)
+        if ANCHORED:
+            note_strays(turn, strays_here, call)
+        strayed |= strays_here
         row_tile = next_tile
         head = next_head
         row = next_row
         first_q = next_q
         m = next_m
         n = next_n
+        turn += 1
     warpgroup_mma_wait(0, (scores,))
     store_wait(0)
     if ANCHORED:
@@ -256,9 +250,9 @@ def _barriers(SLOTS: gl.constexpr, ARRIVALS: gl.constexpr):
 
 @gluon.jit(do_not_specialize=_SIZES)  # one kernel serves all sizes
 def forward(
-    q, k, v, o, bias, out, lse, sinks, slopes, places, words, visits, strays,
+    q, k, v, o, bias, v_end, out, lse, sinks, slopes, places, notes, words, visits, strays,
     batches, heads_q, group, m, n, left, right, section, o_head, o_row, width,
-    bias_batches, bias_heads, scale, squeeze, mends,
+    capacity, bias_batches, bias_heads, scale, squeeze, mends,
     mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high,
     LEFT: gl.constexpr, RIGHT: gl.constexpr, CAPPED: gl.constexpr, SLOPED: gl.constexpr,
     BIAS: gl.constexpr, SINKS: gl.constexpr, PACKED: gl.constexpr, PING_PONG: gl.constexpr,
@@ -293,6 +287,7 @@ def forward(
     b_full = _barriers(PARTIES, 1)
     b_free = _barriers(PARTIES, 1)
     turns = _barriers(2, 1)
+    taken_tiles = _barriers(TAKEN, 1)
     fence_async_shared()  # the loads find the barriers as they were made
     if PING_PONG:
         mbarrier.arrive(turns.index(0), count=1)
@@ -307,12 +302,13 @@ def forward(
     if not ANCHORED:
         tiles = gl.where(_wanted(strays, mends, PARTIES), tiles, 0)
     call = Call(
-        (q, k, v, o, bias),
-        (out, lse, sinks, slopes, places, words, visits, strays),
+        (q, k, v, o, bias, v_end),
+        (out, lse, sinks, slopes, places, notes, words, visits, strays),
         (q_slots, k_slots, v_slots, o_slots, b_slots),
-        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns),
+        (q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, turns,
+         taken_tiles),
         (tiles, row_tiles, heads, heads_q, group, section, o_head, o_row, width, bias_batches,
-         bias_heads),
+         bias_heads, capacity, mends),
         (m, n, left, right), (scale, squeeze),
         (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,

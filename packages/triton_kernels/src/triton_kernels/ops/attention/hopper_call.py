@@ -14,16 +14,18 @@ class Call:
     """
 
     descriptors: gl.tuple
-    """Of q, k, v, o and the bias."""
+    """Of q, k, v, o, the bias, and v where a packed sequence ends."""
     beside: gl.tuple
-    """Pointers: output, lse, sinks, slopes, packed sequences' tiles, a mask's words and visits,
-    and which warpgroups have strayed."""
+    """Pointers: output, lse, sinks, slopes, packed sequences' tiles, which of them were taken, a
+    mask's words and visits, and which warpgroups have strayed."""
     slots: gl.tuple
     """In shared memory, for what the descriptors describe."""
     signals: gl.tuple
-    """Barriers, full and free, of the slots of q, k, v, bias, and the turns of a ping-pong."""
+    """Barriers, full and free, of the slots of q, k, v, bias, the turns of a ping-pong, and those
+    that say which tile was taken."""
     work: gl.tuple
-    """Tiles in all and of one head, heads, and the sizes that tiles are found by."""
+    """Tiles in all and of one head, heads, and the sizes that tiles are found by; how many tiles a
+    program may take, and whether it does again those that it took in the launch before."""
     edges: gl.tuple
     """Rows and keys, and how far a row sees to the left and to the right."""
     scales: gl.tuple

@@ -16,7 +16,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout
 from triton_kernels._gluon import TensorDescriptor, gl
-from triton_kernels.ops.attention import bit_masks, hopper_order, packing
+from triton_kernels.ops.attention import bit_masks, hopper_layouts, hopper_order, packing
 from triton_kernels.ops.attention.features import (
     UNBOUNDED,
     Features,
@@ -27,10 +27,13 @@ from triton_kernels.ops.attention.features import (
 from triton_kernels.ops.attention.hopper_attend import forward as _kernel
 from triton_kernels.ops.attention.layout import block_width
 
-_TILES_TO_FOLD = 6
-"""Tiles a program from which pairs of packed ones are small enough to be dealt out."""
+_SECTION_BYTES = 16 << 20
+"""Keys and values of packed sequences' heads that are worked on at a time."""
 _STEPS_TO_ANCHOR = 64
 """Blocks of keys a program from which looking for their maxima costs more than a second launch."""
+_STEPS_TO_WAIT = 200
+"""Blocks of keys a program from which the second launch does not start beside the first: that costs
+up to 4% of its time, and saves 5 µs."""
 _LOG2E = 1 / math.log(2)
 _LARGEST_CAP = 52.0
 """Up to which e^cap, times as many keys and as large values as there may be, is a float32."""
@@ -132,9 +135,10 @@ def _launched(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     out = empty_output(query, value.shape[-1])
     lse = empty_lse(query)
-    places = words = visits = strays = lse
+    places = notes = words = visits = strays = lse
     if f.cu_q is not None and f.cu_k is not None:
         places = packing.places(f.cu_q, f.cu_k, plan.rows, out, lse=lse)
+        notes = torch.empty(plan.notes, dtype=torch.int32, device=query.device)
     if f.mask is not None:
         m, n = query.shape[2], key.shape[2]
         words = bit_masks.words_of(f.mask, n)
@@ -142,9 +146,9 @@ def _launched(
     if plan.mend is not None:
         strays = torch.empty(plan.strays, dtype=torch.int32, device=query.device)
     tensors = (
-        query, key, value, out, out if f.bias is None else f.bias, out, lse,
+        query, key, value, out, out if f.bias is None else f.bias, value, out, lse,
         lse if f.sinks is None else f.sinks.contiguous(),
-        lse if f.alibi_slopes is None else f.alibi_slopes.contiguous(), places,
+        lse if f.alibi_slopes is None else f.alibi_slopes.contiguous(), places, notes,
         words, visits, strays,
     )  # fmt: skip
     seed = ((f.seed + 2**31) % 2**32 - 2**31, f.seed >> 32)
@@ -166,6 +170,8 @@ class _Plan(NamedTuple):
     """Queries of a tile."""
     keys: int
     """Keys of a block."""
+    notes: int
+    """Words for what programs note of the tiles of packed sequences that they take."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -181,15 +187,17 @@ def _plan(
     _, heads_k, n, width_v = value.shape
     wide, wide_v = block_width(width), block_width(width_v)
     processors = _compat.device_of(query.device).processors
-    plain = not (any(beside) or f.soft_cap or f.dropout or f.left != UNBOUNDED)
-    again = tile is None or tile.anchored  # whether a second launch is worth while
+    bare = not (any(beside[:4]) or f.soft_cap or f.dropout or f.left != UNBOUNDED)
+    plain = bare and not cu_q
+    given = tile is not None
     if tile is None:
         tile = tiling(wide, f.max_q if cu_q else m, f.right != UNBOUNDED, plain)
-        seen = hopper_order.keys_seen(f.max_k if cu_q else n, f.left, f.right)
-        steps = batches * heads * m * seen / (64 * tile.parties * tile.keys)
-        again = steps >= _STEPS_TO_ANCHOR * processors
+    seen = hopper_order.keys_seen(f.max_k if cu_q else n, f.left, f.right)
+    steps = batches * heads * m * seen / (64 * tile.parties * tile.keys * processors)
+    # Whether a second launch is worth while.
+    again = tile.anchored if given else steps >= _STEPS_TO_ANCHOR
     if not plain:  # measured without the rest
-        tile = tile._replace(kept=0, ahead=False)
+        tile = tile._replace(kept=0, ahead=tile.ahead and bare)
     if bias:  # its blocks take the room of a third slot of values, or of outputs
         tile = tile._replace(v_slots=min(tile.v_slots, 2 if wide == 128 else 4), halves=False)
     rows = 64 * tile.parties
@@ -202,17 +210,18 @@ def _plan(
     programs = min(tiles, processors) if persistent else tiles
     order = "heads"
     section = 1
-    if f.right != UNBOUNDED:
+    of_a_key = (wide + wide_v) * query.dtype.itemsize
+    capacity = 0
+    if cu_q:  # each takes the next tile when it is done with one, but never more than its share
+        section = _SECTION_BYTES // of_a_key
+        capacity = 4 * -(-tiles // programs) + 8
+    elif f.right != UNBOUNDED:
         order = "sections"
-        if cu_q and persistent and tiles >= _TILES_TO_FOLD * programs:
-            order = "folded"
-        elif not cu_q:
-            lengths = hopper_order.blocks(m, n, f.left, f.right, rows, tile.keys)
-            live = n if f.left == UNBOUNDED else min(n, f.left + max(f.right, 0) + rows)
-            nbytes = live * (wide + wide_v) * query.dtype.itemsize
-            section = hopper_order.section(
-                lengths, batches * heads, heads // heads_k, nbytes, programs
-            )
+        lengths = hopper_order.blocks(m, n, f.left, f.right, rows, tile.keys)
+        live = n if f.left == UNBOUNDED else min(n, f.left + max(f.right, 0) + rows)
+        section = hopper_order.section(
+            lengths, batches * heads, heads // heads_k, live * of_a_key, programs
+        )
     once = not mask and (level or not cu_q)
     once = once and hopper_order.cut_once(*(0, 0) if cu_q else (m, n), f.right)
     scale, cap = f.scale, f.soft_cap
@@ -230,6 +239,7 @@ def _plan(
     anchored = anchored and hopper_order.sees_first(*(0, 0) if cu_q else (m, n), f.right)
     anchored = anchored or bent
     early = _compat.starts_early(_compat.device_of(query.device))
+    early = early and (cu_q is not None or steps < _STEPS_TO_WAIT)
     constants = {
         "LEFT": f.left != UNBOUNDED, "RIGHT": f.right != UNBOUNDED, "CAPPED": bool(cap),
         "SLOPED": len(slopes.shape) if slopes else 0, "BIAS": bias is not None,
@@ -243,13 +253,23 @@ def _plan(
     }  # fmt: skip
     first = {"ANCHORED": anchored, "BENT": bent, "BOUNDED": bounded or bent}
 
+    described: dict[int, Callable[[torch.Tensor], Any]] = {
+        place: functools.partial(descriptor, rows=high, width=across)
+        for place, (high, across) in enumerate((
+            (64, wide), (tile.keys, wide), (tile.keys, wide_v), (64, wide_o),
+            (64, tile.keys if bias else wide_o),
+        ))
+    }  # fmt: skip
+    if cu_q:  # values once more, for the blocks in which their sequence ends
+        described[5] = functools.partial(hopper_layouts.ragged, rows=tile.keys, width=wide_v)
+
     def launch(mends: bool) -> Launch:
         return Launch(
             _kernel, programs,
             (
                 batches, heads, heads // heads_k, m, n, f.left, f.right, section,
                 strides[1], strides[2],
-                width_v, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
+                width_v, capacity, *(bias.shape[:2] if bias else (0, 0)), (cap or scale) * _LOG2E,
                 scale / cap if cap else 0.0, int(mends), *(mask.shape[:3] if mask else (0, 0, 0)),
                 threshold(f.dropout), 1 / (1 - f.dropout),
             ),
@@ -258,17 +278,12 @@ def _plan(
                 "num_warps": 4, "maxnreg": 168 if tile.parties == 2 else 128,
                 **({"launch_pdl": True} if early and (mends or cu_q) else {}),
             },
-            {
-                place: functools.partial(descriptor, rows=high, width=across)
-                for place, (high, across) in enumerate((
-                    (64, wide), (tile.keys, wide), (tile.keys, wide_v), (64, wide_o),
-                    (64, tile.keys if bias else wide_o),
-                ))
-            },
+            described,
         )  # fmt: skip
 
     mend = launch(True) if anchored else None
-    return _Plan(launch(False), mend, programs * tile.parties, rows, tile.keys)
+    words = programs * capacity * packing.NOTE
+    return _Plan(launch(False), mend, programs * tile.parties, rows, tile.keys, words)
 
 
 def descriptor(x: torch.Tensor, rows: int, width: int) -> Any:

@@ -42,11 +42,11 @@ def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
     ``place`` is head, first row, where the sequence begins and how many rows it has, the slope.
     """
     head, row, first_q, m, slope = place
-    _, _, _, o, _ = call.descriptors
+    _, _, _, o, _, _ = call.descriptors
     q_slots, _, _, o_slots, _ = call.slots
-    _, q_free, _, _, _, _, _, _, _ = call.signals
-    _, _, _, heads_q, _, _, o_head, o_row, width, _, _ = call.work
-    out, lse, _, _, _, _, _, _ = call.beside
+    _, q_free, _, _, _, _, _, _, _, _ = call.signals
+    _, _, _, heads_q, _, _, o_head, o_row, width, _, _, _, _ = call.work
+    out, lse, _, _, _, _, _, _, _ = call.beside
     rows_q, _, _, _ = call.edges
     PACKED: gl.constexpr = call.PACKED
     QUERIES: gl.constexpr = q_slots.shape[0]

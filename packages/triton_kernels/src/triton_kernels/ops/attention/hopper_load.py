@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from triton_kernels._gluon import gl, gluon, load_async, mbarrier
+from triton_kernels.ops.attention.hopper_parts import place_of
 from triton_kernels.ops.attention.hopper_scores import ROWS
 from triton_kernels.ops.attention.hopper_tiles import (
     first_block,
-    index_of,
     last_block,
-    rounds_of,
-    tile,
+    take,
     visited,
     visits_of,
 )
@@ -35,12 +34,27 @@ def _load_queries(
 
 
 @gluon.jit
+def _load_values(call, slot, head, first, key, n):
+    """Of a packed sequence, with zeros behind its end: there another one's may be no numbers."""
+    _, _, v, _, _, v_end = call.descriptors
+    _, _, v_slots, _, _ = call.slots
+    _, _, _, _, v_full, _, _, _, _, _ = call.signals
+    there = v_full.index(slot)
+    KEYS: gl.constexpr = v_slots.shape[3]
+    if key + KEYS > n:
+        zeroed = v_slots.index(slot).reshape([1, 1, 1, KEYS, v_slots.shape[4]])
+        load_async(v_end, place_of(0, head, first, key, n, True), there, zeroed)
+    else:
+        load_async(v, [0, head, first + key, 0], there, v_slots.index(slot))
+
+
+@gluon.jit
 def load(call):
     """The loading warp: queries once a tile; keys and values block by block, the last one first."""
-    q, k, v, _, bias = call.descriptors
+    q, k, v, _, bias, _ = call.descriptors
     q_slots, k_slots, v_slots, _, b_slots = call.slots
-    q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, _ = call.signals
-    tiles, _, _, heads_q, group, _, _, _, _, bias_batches, bias_heads = call.work
+    q_full, q_free, k_full, k_free, v_full, v_free, b_full, b_free, _, _ = call.signals
+    _, _, _, heads_q, group, _, _, _, _, bias_batches, bias_heads, _, _ = call.work
     _, _, left, right = call.edges
     PARTIES: gl.constexpr = call.PARTIES
     LEFT: gl.constexpr = call.LEFT
@@ -50,8 +64,9 @@ def load(call):
     V_SLOTS: gl.constexpr = v_slots.shape[0]
     step = 0
     fetched = 0
-    for turn in range(rounds_of(tiles, call.ORDER)):
-        row_tile, head, first_q, m, first_k, n = tile(index_of(turn, call.ORDER), call)
+    turn = 0
+    there, row_tile, head, first_q, m, first_k, n, at = take(0, gl.to_tensor(0), call)
+    while there:
         own = (m, n, left, right)
         batch = 0 if call.PACKED else head // heads_q
         head_q = head % heads_q
@@ -79,17 +94,22 @@ def load(call):
                 )
             if call.BIAS:
                 for party in gl.static_range(PARTIES):
-                    there = b_full.index(party)
+                    landed = b_full.index(party)
                     mbarrier.wait(b_free.index(party), step & 1 ^ 1)
-                    mbarrier.expect(there, bias.block_type.nbytes)
+                    mbarrier.expect(landed, bias.block_type.nbytes)
                     load_async(
                         bias, [
                             gl.minimum(batch, bias_batches - 1),
                             gl.minimum(head_q, bias_heads - 1), row + party * ROWS, key,
-                        ], there, b_slots.index(party),
+                        ], landed, b_slots.index(party),
                     )  # fmt: skip
             slot = step % V_SLOTS
             mbarrier.wait(v_free.index(slot), step // V_SLOTS & 1 ^ 1)
             mbarrier.expect(v_full.index(slot), v.block_type.nbytes)
-            load_async(v, [batch, head_k, key, 0], v_full.index(slot), v_slots.index(slot))
+            if call.PACKED:
+                _load_values(call, slot, head_k, first_k, block * BLOCK_N, n)
+            else:
+                load_async(v, [batch, head_k, key, 0], v_full.index(slot), v_slots.index(slot))
             step += 1
+        turn += 1
+        there, row_tile, head, first_q, m, first_k, n, at = take(turn, at, call)

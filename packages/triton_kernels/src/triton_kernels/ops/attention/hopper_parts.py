@@ -114,22 +114,6 @@ def place_of(batch, head, first, row, rows, PACKED: gl.constexpr):
 
 
 @gluon.jit
-def clear(slot, rows):
-    """Zeros in place of what lies behind the rows: another sequence's values may be no numbers."""
-    values = slot.reshape([slot.shape[2], slot.shape[3]])
-    WIDTH: gl.constexpr = slot.shape[3]
-    PIECE: gl.constexpr = 16
-    layout: gl.constexpr = gl.BlockedLayout([1, 8], [256 // WIDTH, WIDTH // 8], [4, 1], [1, 0])
-    line = gl.arange(0, PIECE, gl.SliceLayout(1, layout))[:, None]
-    for piece in gl.static_range(slot.shape[2] // PIECE):
-        if rows < (piece + 1) * PIECE:
-            part = values.slice(piece * PIECE, PIECE, 0)
-            kept = part.load(layout)
-            part.store(gl.where(line < rows - piece * PIECE, kept, gl.zeros_like(kept)))
-    fence_async_shared()
-
-
-@gluon.jit
 def block_of(step, first, count, shift):
     """The block of rows of a step: each block of keys begins elsewhere, and goes round."""
     return first + (step + shift) % count

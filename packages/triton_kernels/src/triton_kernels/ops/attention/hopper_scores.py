@@ -153,7 +153,7 @@ def mask_words(like, place, call):
     WORDS: gl.constexpr = gl.SliceLayout(1, gl.SliceLayout(3, layout))
     line = gl.minimum(row + along(like.shape[0], 0, 2, WORDS), gl.minimum(m, mask_rows) - 1)
     blocks = gl.cdiv(n, 128)
-    start = call.beside[5] + mask_line(head, call).to(gl.int64) * mask_rows * (blocks * 4)
+    start = call.beside[6] + mask_line(head, call).to(gl.int64) * mask_rows * (blocks * 4)
     words = gl.load(start + (line * blocks + key // 128) * 4 + along(4, 1, 2, WORDS))
     if like.shape[1] == 64:  # half a word
         words = words >> (key % 128 // 4)
@@ -173,7 +173,7 @@ def peak(
         s = _sloped(s, slope, row, key, edges, call.AFTER)
     if call.BIAS:
         _, _, _, _, b_slots = call.slots
-        _, _, _, _, _, _, b_full, b_free, _ = call.signals
+        _, _, _, _, _, _, b_full, b_free, _, _ = call.signals
         mbarrier.wait(b_full.index(PARTY), step & 1)
         bias = b_slots.index(PARTY).reshape([s.shape[0], s.shape[1]]).load(s.type.layout)
         fence_async_shared()  # what is loaded into the slot next comes by another way
@@ -245,7 +245,7 @@ def after_dropout(p, place, call):
     """Weights in 16 bits, of which dropout has made some zero."""
     head, row, key, _, first_q, _, _ = place
     _, _, _, threshold, _, seed, seed_high = call.extras
-    _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+    _, _, _, heads_q, _, _, _, _, _, _, _, _, _ = call.work
     rows_q, _, _, _ = call.edges
     line = head % heads_q if call.PACKED else head
     first = line.to(gl.int64) * rows_q + first_q

@@ -34,8 +34,8 @@ def slope_of(head, call):
     """ALiBi's slope of a head, in units of the scores before they are scaled."""
     slope = 0.0
     if call.SLOPED:
-        _, _, _, slopes, _, _, _, _ = call.beside
-        _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+        _, _, _, slopes, _, _, _, _, _ = call.beside
+        _, _, _, heads_q, _, _, _, _, _, _, _, _, _ = call.work
         at = head % heads_q if call.SLOPED == 1 else head
         slope = gl.load(slopes + at) * (LOG2_E / call.scales[0])
     return slope
@@ -48,8 +48,8 @@ def _lowest(head, slope, call, ALONG_ROWS: gl.constexpr):
     if call.BOUNDED:
         top = gl.zeros_like(top)
     if call.SINKS:
-        _, _, sinks, _, _, _, _, _ = call.beside
-        _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+        _, _, sinks, _, _, _, _, _, _ = call.beside
+        _, _, _, heads_q, _, _, _, _, _, _, _, _, _ = call.work
         top = gl.zeros_like(top) + gl.load(sinks + head % heads_q).to(gl.float32) * LOG2_E
         if call.SLOPED and not call.AFTER:
             line_in_tile = gl.arange(0, ROWS, ALONG_ROWS).to(gl.float32)
@@ -70,7 +70,7 @@ def _ready(scores, kept, BEHIND: gl.constexpr, KEPT: gl.constexpr):
 @gluon.jit
 def _operand(weights, place, call, P: gl.constexpr):
     """Weights as a product with values takes them."""
-    _, _, v, _, _ = call.descriptors
+    _, _, v, _, _, _ = call.descriptors
     halves = weights.to(v.dtype)
     if call.DROPS:
         halves = after_dropout(halves, place, call)
@@ -90,7 +90,7 @@ def first_weights(
     q_slot, k_slot, k_phase = slots
     head, row, _, own, _, slope, _ = place
     q_slots, k_slots, _, o_slots, _ = call.slots
-    _, q_free, _, k_free, _, _, _, _, _ = call.signals
+    _, q_free, _, k_free, _, _, _, _, _, _ = call.signals
     S: gl.constexpr = zeros.type.layout
     words = 0
     if call.MASKED:
@@ -129,8 +129,8 @@ def next_weights(
     inside, whole = cut_by
     _, _, _, _, _, _, step = place
     q_slots, k_slots, v_slots, o_slots, _ = call.slots
-    _, q_free, k_full, k_free, v_full, v_free, _, _, turns = call.signals
-    _, _, _, heads_q, _, _, _, _, _, _, _ = call.work
+    _, q_free, k_full, k_free, v_full, v_free, _, _, turns, _ = call.signals
+    _, _, _, heads_q, _, _, _, _, _, _, _, _, _ = call.work
     P: gl.constexpr = p.type.layout
     OUT: gl.constexpr = sums.type.layout
     RESCALED: gl.constexpr = not (call.BOUNDED or call.ANCHORED)

@@ -18,6 +18,8 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, tl, triton
 
+NOTE = 8
+"""Numbers that a program of the forward notes of a tile that it has taken."""
 FIELDS = 8
 """Of an entry: first query, queries, first key, keys of its sequence; the tiles of the sequences
 before it, its own; its number; nothing."""
@@ -54,6 +56,7 @@ def _list(
             everything += tl.sum(tiles)
         if own == 0:
             tl.store(places, everything)
+            tl.store(places + 1, 0)  # how many have been taken
         count = tl.cdiv(m, ROWS)
         for start in range(0, count, BLOCK):
             tile = start + tl.arange(0, BLOCK)
@@ -88,7 +91,8 @@ def places(
     cu: torch.Tensor, cu_others: torch.Tensor, rows: int, out: torch.Tensor,
     more: torch.Tensor | None = None, lse: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
-    """The list, int32, (1 + most tiles) times FIELDS; its first number is how many there are.
+    """The list, int32, (1 + most tiles) times FIELDS; its first number is how many there are, the
+    second 0.
 
     Rows of ``out`` and ``more`` that no sequence covers become zeros, those of ``lse`` -inf.
 
