@@ -27,6 +27,13 @@ CLUSTERS = [
     Cluster(4, 4, 4),
     Cluster(8, 16, 1),
 ]
+PAIRS = [
+    Cluster(1, 4, 4, 2),
+    Cluster(1, 32, 1, 2),
+    Cluster(2, 16, 1, 2),
+    Cluster(4, 4, 4, 2),
+    Cluster(8, 16, 1, 2),
+]
 
 
 def distance(actual, exact):
@@ -76,6 +83,54 @@ def test_norms(cluster, centered, dtype):
         exact = gradients(of_torch, *(t.double() for t in (x, weight, bias)), dy=dy.double())
         for actual, wanted in zip((found[0], dz, *parameters), exact, strict=False):
             assert distance(actual, wanted) < units
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("cluster", PAIRS, ids=str)
+def test_norms_two_rows_at_a_time(cluster, centered, dtype):
+    from triton_kernels.ops.norms import hopper
+
+    fill = cluster.columns_at_once(dtype.itemsize)
+    units = 2 if dtype is not torch.float32 else 16
+    for n_rows, columns in ((1, fill), (2, fill), (777, fill - 48), (1024, fill)):
+        x, dy, dsum = torch.randn(3, n_rows, columns, device="cuda", dtype=dtype).unbind()
+        x += 3
+        weight = torch.randn(columns, device="cuda", dtype=dtype)
+        options = (0.0, "float32", centered)
+        _, statistics = forward.norm(x, None, weight, None, 1e-5, *options)
+        given = [None if n_rows == 2 else dsum, x, weight, statistics, *options, True, centered]
+        dz, parameters = hopper.norm_backward(dy, *given, cluster=cluster)
+        again = hopper.norm_backward(dy, *given, cluster=cluster)
+        assert torch.equal(dz, again[0])
+        assert torch.equal(parameters, again[1])
+        g, z, (rstd, *mean) = dy.double(), x.double(), statistics.double()
+        normal = (z - (mean[0][:, None] if centered else 0)) * rstd[:, None]
+        scaled = g * weight.double()
+        exact = scaled - normal * (scaled * normal).mean(1, keepdim=True)
+        exact = (exact - centered * scaled.mean(1, keepdim=True)) * rstd[:, None]
+        exact += 0 if given[0] is None else dsum.double()
+        assert distance(dz, exact) < units
+        for actual, wanted in zip(parameters, ((g * normal).sum(0), g.sum(0)), strict=False):
+            assert distance(actual, wanted) < units
+
+
+@pytest.mark.parametrize(("offset", "casting"), [(1.0, "float32"), (0.0, "llama")])
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32, None])
+@pytest.mark.parametrize("cluster", PAIRS[1:4:2], ids=str)
+def test_two_rows_of_every_kind_as_the_portable_ones(cluster, weights, offset, casting):
+    from triton_kernels.ops.norms import hopper
+
+    columns = cluster.columns_at_once(2)
+    x, dy, dsum = torch.randn(3, 301, columns, device="cuda", dtype=torch.bfloat16).unbind()
+    weight = None if weights is None else torch.randn(columns, device="cuda", dtype=weights)
+    options = (offset, casting, False)
+    _, statistics = forward.norm(x, None, weight, None, 1e-5, *options)
+    inputs = (dy, dsum, x, weight, statistics, *options, weight is not None, False)
+    expected = backward.norm_backward(*inputs)
+    actual = hopper.norm_backward(*inputs, cluster=cluster)
+    for found, wanted in zip(actual, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=2**-7, atol=2**-5)
 
 
 def test_a_mean_far_from_zero_costs_no_digits():

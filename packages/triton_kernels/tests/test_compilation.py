@@ -133,7 +133,7 @@ def test_layer_norm(compiled, columns, passes):
     op.function(x, weight, weight, backend="portable").sum().backward()
     apart = {"_backward_two_passes", "_parameter_sums"}
     rows_fit = passes == 1 or compiled.arch == 90  # where programs can share a row
-    shared = {"_backward_shared_rows" if passes == 2 else "_backward_rows"}
+    shared = {"_backward_shared_rows" if passes == 2 else "backward_rows"}
     backward = shared if rows_fit else apart
     assert names(compiled) == {"_forward_one_pass", "_sum_lines"} | backward
     fits(compiled)

@@ -3,6 +3,7 @@
 import pytest
 from triton_kernels.ops.norms import streams
 from triton_kernels.ops.softmax import shapes
+from triton_kernels.ops.streams import Cluster
 
 PROCESSOR, PROGRAM, SYSTEM, SUMS = 228 * 1024, 227 * 1024, 1024, 512
 """Bytes of shared memory: a processor's, the most a program has, what each program costs beside,
@@ -30,6 +31,7 @@ def test_rows_fit(op, backward):
         found += 1
         assert cluster.columns(columns, 2) == columns  # no thread without columns
         assert cluster.columns(columns - 16, 2) == columns
+        assert cluster.rows == 1 or cluster.columns_at_once(2) == columns
         options = cluster.options()
         threads = 32 * options["num_warps"] * cluster.resident
         assert options["maxnreg"] * threads <= 65536
@@ -48,6 +50,15 @@ def test_a_row_that_has_no_registers_is_read_twice():
         cluster = streams.row_cluster(2**power, 2, True, False)
         assert cluster.parts == 1
         assert cluster.holds(2**power, 2) == (power < 14)
+
+
+def test_the_last_round_is_for_all():
+    cluster = Cluster(2, 16, 1)
+    assert cluster.at_once(132) == 66
+    assert cluster.evenly(4096, 132) == 64  # of 66 four would take a 63rd row, and then wait
+    assert [cluster.evenly(rows, 132) for rows in (1, 65, 66, 132)] == [1, 65, 66, 66]
+    assert cluster.evenly(70, 132) == 66  # not half of them for two full rounds
+    assert cluster._replace(parts=4).evenly(2048, 132) == 30
 
 
 @pytest.mark.parametrize("backward", [False, True])

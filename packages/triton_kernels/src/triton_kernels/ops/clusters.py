@@ -35,8 +35,8 @@ def _over_warp(s, operation):
 
 
 @gluon.constexpr_function
-def _boxes(parts, warps):
-    barriers = 16 * parts * warps
+def _boxes(parts, warps, nbytes):
+    barriers = 2 * nbytes * parts * warps
     text = f".shared .align 16 .b8 box[{barriers + 16}]; mov.u32 $0, box; "
     if parts > 1:
         text += ".reg .pred p; .reg .b32 t; mov.u32 t, %tid.x; setp.eq.u32 p, t, 0; "
@@ -122,6 +122,77 @@ def _take_moments(parts, warps):
 
 
 @gluon.constexpr_function
+def _add_apart(numbers):
+    """Assembly: v0, v1, … summed over a warp, each in its share of the lanes, in v0.
+
+    At each step a lane keeps half of what it has and hands over the other half.
+    """
+    text, lane = "", 16
+    while numbers > 1:
+        numbers //= 2
+        text += f"and.b32 x, l, {lane}; setp.eq.u32 p, x, 0; "
+        for i in range(numbers):
+            mine, other = f"v{i}", f"v{i + numbers}"
+            text += f"selp.b32 x, {other}, {mine}, p; selp.b32 {mine}, {mine}, {other}, p; "
+            text += f"shfl.sync.bfly.b32 x, x, {lane}, 0x1f, 0xffffffff; "
+            text += f"add.f32 {mine}, {mine}, x; "
+        lane //= 2
+    while lane:
+        text += f"shfl.sync.bfly.b32 x, v0, {lane}, 0x1f, 0xffffffff; add.f32 v0, v0, x; "
+        lane //= 2
+    return text
+
+
+@gluon.constexpr_function
+def _put_two(numbers, parts, warps):
+    share, each = 32 // numbers, 4 * numbers
+    nbytes = each * parts * warps
+    text = ".reg .pred p, q; .reg .b32 l, w, r, a, m, k; .reg .b32 x, v0, v1, v2, v3; "
+    text += "mov.b32 v0, $6; mov.b32 v1, $7; mov.b32 v2, $8; mov.b32 v3, $9; mov.u32 l, %laneid; "
+    text += _add_apart(numbers)
+    text += "mov.u32 w, %tid.x; setp.eq.u32 q, w, 0; shr.u32 w, w, 5; "
+    text += f"and.b32 k, l, {share - 1}; shr.u32 r, l, {share.bit_length() - 1}; "
+    text += f"and.b32 a, $4, 1; mad.lo.u32 m, a, 8, $2; mad.lo.u32 a, a, {nbytes}, $2; "
+    text += f"mad.lo.u32 a, w, {each}, a; mad.lo.u32 a, r, 4, a; "
+    if parts == 1:
+        text += "setp.eq.u32 p, k, 0; @p st.shared.b32 [a], v0; bar.sync 0; "
+    else:
+        text += f"mov.u32 r, %cluster_ctarank; mad.lo.u32 a, r, {each * warps}, a; "
+        text += f"add.u32 m, m, {2 * nbytes}; setp.lt.u32 p, k, {parts}; "
+        text += f"@q mbarrier.arrive.expect_tx.shared::cta.b64 _, [m], {nbytes}; "
+        text += "@p mapa.shared::cluster.u32 a, a, k; @p mapa.shared::cluster.u32 m, m, k; "
+        text += "@p st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [a], v0, [m]; "
+    return f"{{ {text} mov.u32 $0, l; mov.u32 $1, l; }}"
+
+
+@gluon.constexpr_function
+def _take_two(numbers, parts, warps):
+    entries, each = parts * warps, 4 * numbers
+    assert entries in (1, 2, 4, 8, 16, 32, 64, 128)
+    text = ".reg .pred p; .reg .b32 l, a, m, h; .reg .b32 x, v0, v1, v2, v3, y0, y1, y2, y3; "
+    text += "and.b32 a, $6, 1; "
+    if parts > 1:
+        text += f"mad.lo.u32 m, a, 8, $4; add.u32 m, m, {2 * each * entries}; "
+        text += "bfe.u32 h, $6, 1, 1; "
+        text += "again: mbarrier.try_wait.parity.shared::cta.b64 p, [m], h; @!p bra again; "
+    text += f"mad.lo.u32 a, a, {each * entries}, $4; mov.u32 l, %laneid; "
+    text += f"and.b32 x, l, {min(entries, 32) - 1}; mad.lo.u32 a, x, {each}, a; "
+    v, y = (", ".join(f"{name}{i}" for i in range(numbers)) for name in "vy")
+    text += f"ld.shared.v{numbers}.b32 {{{v}}}, [a]; "
+    for more in range(32 * each, each * entries, 32 * each):
+        text += f"ld.shared.v{numbers}.b32 {{{y}}}, [a+{more}]; "
+        text += " ".join(f"add.f32 v{i}, v{i}, y{i};" for i in range(numbers)) + " "
+    text += _add_apart(numbers)
+    if entries < 32:  # each was read by several lanes
+        text += f"mul.f32 v0, v0, {entries / 32}; "
+    for i in range(numbers):
+        text += f"shfl.sync.idx.b32 ${i}, v0, {i * (32 // numbers)}, 0x1f, 0xffffffff; "
+    for i in range(numbers, 4):
+        text += f"mov.b32 ${i}, v0; "
+    return f"{{ {text} }}"
+
+
+@gluon.constexpr_function
 def _in_warp(operation):
     return "{ .reg .f32 x, s; mov.b32 s, $1; " + _over_warp("s", operation) + "mov.b32 $0, s; }"
 
@@ -136,9 +207,10 @@ def _ask(part, itemsize):
 
 
 @gluon.jit
-def open_boxes(PARTS: gl.constexpr):
-    """The address of this program's boxes; the others' may not be there yet."""
-    TEXT: gl.constexpr = _boxes(PARTS, gl.num_warps())
+def open_boxes(PARTS: gl.constexpr, NBYTES: gl.constexpr = 8):
+    """The address of this program's boxes, of so many bytes a warp; the others' may not be there
+    yet."""
+    TEXT: gl.constexpr = _boxes(PARTS, gl.num_warps(), NBYTES)
     return gl.inline_asm_elementwise(
         TEXT, "=r,r", [gl.program_id(0)], dtype=gl.int32, is_pure=False, pack=1
     )
@@ -173,6 +245,27 @@ def take(boxes, turn, KIND: gl.constexpr, PARTS: gl.constexpr):
     return gl.inline_asm_elementwise(
         TEXT, "=&r,=&r,r,r", [boxes, turn], dtype=(gl.float32, gl.float32), is_pure=False, pack=1
     )
+
+
+@gluon.jit
+def put_two(boxes, turn, first, second, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
+    """As ``put``, of two rows at once, which each thread has a number of in ``first`` and, if
+    NUMBERS is 4, in ``second``; boxes are of 4·NUMBERS bytes a warp."""
+    TEXT: gl.constexpr = _put_two(NUMBERS, PARTS, gl.num_warps())
+    gl.inline_asm_elementwise(
+        TEXT, "=r,=r,r,r,r,r,r,r,r,r", [boxes, turn, first, second], dtype=gl.int32,
+        is_pure=False, pack=2,
+    )  # fmt: skip
+
+
+@gluon.jit
+def take_two(boxes, turn, like, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
+    """The sums of both rows over all threads, twice two, shaped like what was put."""
+    TEXT: gl.constexpr = _take_two(NUMBERS, PARTS, gl.num_warps())
+    return gl.inline_asm_elementwise(
+        TEXT, "=&r,=&r,=&r,=&r,r,r,r,r,r,r", [boxes, turn, like], dtype=(gl.float32, gl.float32),
+        is_pure=False, pack=2,
+    )  # fmt: skip
 
 
 @gluon.jit

@@ -22,17 +22,20 @@ class Cluster(NamedTuple):
     warps: int
     resident: int
     """Programs a multiprocessor."""
+    rows: int = 1
+    """Rows taken at once."""
 
     def repeats(self, n_columns: int, itemsize: int) -> int:
         """How often each thread takes 16 bytes of a row so long: a power of two."""
-        at_once = self._columns_at_once(itemsize)
+        at_once = self.columns_at_once(itemsize)
         return _compat.next_power_of_2(max(1, _compat.cdiv(n_columns, at_once)))
 
     def columns(self, n_columns: int, itemsize: int) -> int:
         """Columns that the threads have room for, of a row so long."""
-        return self._columns_at_once(itemsize) * self.repeats(n_columns, itemsize)
+        return self.columns_at_once(itemsize) * self.repeats(n_columns, itemsize)
 
-    def _columns_at_once(self, itemsize: int) -> int:
+    def columns_at_once(self, itemsize: int) -> int:
+        """Columns for which the threads take 16 bytes each."""
         return 16 // itemsize * 32 * self.warps * self.parts
 
     def at_once(self, processors: int) -> int:
@@ -44,6 +47,18 @@ class Cluster(NamedTuple):
         if self.parts > 2:
             processors = processors * 10 // 11
         return self.resident * processors // self.parts
+
+    def evenly(self, groups: int, processors: int) -> int:
+        """How many take so many rows, or groups of ``rows``, in turn.
+
+        A few less than can run at once, where then all have work in the last round too.
+        """
+        most = self.at_once(processors)
+        rounds = _compat.cdiv(groups, most)
+        for r in (rounds, rounds + 1):
+            if groups % r == 0 and 16 * (groups // r) >= 15 * most:
+                return groups // r
+        return min(groups, most)
 
     def holds(self, n_columns: int, itemsize: int) -> bool:
         """Whether the threads have registers for a row so long while its sums are taken."""

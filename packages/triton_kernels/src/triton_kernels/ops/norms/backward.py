@@ -24,6 +24,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
 from triton_kernels.ops.norms import shapes
+from triton_kernels.ops.norms.drops import dropped
 from triton_kernels.ops.norms.forward import rows_of, sum_both
 from triton_kernels.ops.norms.meeting import gather, look, meeting, publish
 
@@ -63,7 +64,7 @@ def _finish_tile(
     dsum_ptr, dz_ptr, z, dy, rstd, mean, scale, along, across, rows, columns, mask, n_columns,
     dsum_row, CENTERED: tl.constexpr,
 ):  # fmt: skip
-    """Writes dz; gives z - mean and dy·rstd."""
+    """Writes dz; gives it in float32, z - mean and dy·rstd."""
     apart = z.to(tl.float32)
     if CENTERED:
         apart -= mean
@@ -74,7 +75,7 @@ def _finish_tile(
     if dsum_ptr is not None:
         dz += tl.load(dsum_ptr + rows * dsum_row + columns, mask=mask, other=0.0).to(tl.float32)
     tl.store(dz_ptr + rows * n_columns + columns, dz, mask=mask, cache_modifier=".cs")
-    return apart, dy
+    return dz, apart, dy
 
 
 @triton.jit
@@ -98,12 +99,13 @@ def _store_line(dweight_ptr, dbias_ptr, dweight, dbias, line, n_columns, columns
 
 
 @triton.jit
-def _backward_rows(
-    dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr,
-    n_rows, n_columns, dy_row, dsum_row, z_row, offset,
-    CENTERED: tl.constexpr, ROUNDED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
-    STAGES: tl.constexpr,
+def backward_rows(
+    dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr, dx_ptr,
+    n_rows, n_columns, dy_row, dsum_row, z_row, offset, seed, threshold, kept_scale,
+    CENTERED: tl.constexpr, ROUNDED: tl.constexpr, ALIGNED: tl.constexpr, ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
+    """Whole rows; with a dx to write, z was a sum with one of whose terms some were dropped."""
     columns = tl.arange(0, COLUMNS)[None, :]
     within = columns < n_columns
     scale = 1.0
@@ -119,10 +121,16 @@ def _backward_rows(
             dy_ptr, z_ptr, statistics_ptr, rows, columns, within, n_rows, dy_row, z_row, CENTERED
         )
         along, across = _sums_of(z, dy, mean, scale, 1, True, CENTERED)
-        apart, dy_rstd = _finish_tile(
+        dz, apart, dy_rstd = _finish_tile(
             dsum_ptr, dz_ptr, z, dy, rstd, mean, scale, along, across, rows, columns, mask,
             n_columns, dsum_row, CENTERED,
         )  # fmt: skip
+        if dx_ptr is not None:
+            dx = dropped(
+                dz.to(dz_ptr.dtype.element_ty).to(tl.float32), rows, 0, n_columns, seed, threshold,
+                kept_scale, ROWS, COLUMNS, ALIGNED,
+            )  # fmt: skip
+            tl.store(dx_ptr + rows * n_columns + columns, dx, mask=mask, cache_modifier=".cs")
         if dweight_ptr is not None:
             dweight += _times_normal(apart, dy, dy_rstd, rstd, ROUNDED, z_ptr.dtype.element_ty)
         if dbias_ptr is not None:
@@ -191,7 +199,7 @@ def _backward_shared_rows(
             next_mean, scale, CENTERED, PARTS,
         )  # fmt: skip
         alongs, acrosses = gather(shares_ptr, seen, row, PARTS, POWER)
-        apart, dy_rstd = _finish_tile(
+        _dz, apart, dy_rstd = _finish_tile(
             dsum_ptr, dz_ptr, z, dy, rstd, mean, scale, tl.sum(alongs), tl.sum(acrosses),
             row.to(tl.int64), columns, within, n_columns, dsum_row, CENTERED,
         )  # fmt: skip
@@ -352,7 +360,7 @@ def _plan(
     device = _compat.device_of(z.device)
     tile = tile or shapes.backward_tile(n_rows, n_columns, z.dtype, centered, device)
     strides = (dy_row, dsum_row or 0, z.strides[0])
-    sizes = (n_rows, n_columns, *strides, offset)
+    sizes: tuple[float, ...] = (n_rows, n_columns, *strides, offset)
     constants: dict[str, Any] = {"CENTERED": centered, "ROUNDED": casting == "llama"}
     options = {"num_warps": tile.warps}
     if n_columns > tile.columns * tile.parts:
@@ -374,8 +382,10 @@ def _plan(
         constants |= {"COLUMNS": tile.columns, "STAGES": tile.stages, "PARTS": tile.parts}
         constants |= {"POWER": triton.next_power_of_2(tile.parts)}
     else:
-        kernel = _backward_rows
-        constants |= {"ROWS": tile.rows, "COLUMNS": tile.columns, "STAGES": tile.stages}
+        kernel = backward_rows
+        sizes = (*sizes, 0, 0, 0.0)  # nothing is dropped
+        constants |= {"ALIGNED": True, "ROWS": tile.rows, "COLUMNS": tile.columns}
+        constants["STAGES"] = tile.stages
     return _Plan(
         Launch(kernel, tile.programs, sizes, constants, options), False, None,
         (sum(wanted), tile.programs // tile.parts, n_columns),
@@ -414,5 +424,5 @@ def norm_backward(
     elif plan.meeting is not None:
         plan.rows(*tensors, dweight, dbias, meeting(*plan.meeting, z.device))
     else:
-        plan.rows(*tensors, dweight, dbias)
+        plan.rows(*tensors, dweight, dbias, None)
     return dz, sum_lines(lines, dtype)

@@ -22,7 +22,15 @@ from triton_kernels.checks import FLOATS, check_seed, check_tensors
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.foundations import dropout
-from triton_kernels.ops.norms import forward, reference, rows, samples
+from triton_kernels.ops.norms import (
+    dropout_add_backward,
+    drops,
+    forward,
+    reference,
+    rows,
+    samples,
+)
+from triton_kernels.ops.norms.drops import dropped
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
 
 _Results = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -53,25 +61,6 @@ def longest_row(on_gpu: bool) -> int:
 
 
 @triton.jit
-def _words(
-    rows, first, n_columns, seed, ROWS: tl.constexpr, COLUMNS: tl.constexpr, ALIGNED: tl.constexpr
-):
-    """The random word of each element of a tile, which its place in the whole tensor decides."""
-    if ALIGNED:  # the four words of a counter are four neighbours
-        counters = rows * (n_columns // 4) + (first // 4 + tl.arange(0, COLUMNS // 4)[None, :])
-    else:
-        places = rows * n_columns + (first + tl.arange(0, COLUMNS)[None, :])
-        counters = places >> 2
-    low = counters.to(tl.uint32)
-    a, b, c, d = tl.philox(seed, low, (counters >> 32).to(tl.uint32), low * 0, low * 0)
-    if ALIGNED:
-        return tl.reshape(tl.join(tl.join(a, c), tl.join(b, d)), (ROWS, COLUMNS))
-    else:
-        word = (places & 3).to(tl.int32)
-        return tl.where(word < 2, tl.where(word == 0, a, b), tl.where(word == 2, c, d))
-
-
-@triton.jit
 def _dropout_add_norm(
     x_ptr, residual_ptr, weight_ptr, bias_ptr, y_ptr, sum_ptr, statistics_ptr,
     n_rows, n_columns, x_row, residual_row, eps, offset, seed, threshold, scale,
@@ -89,8 +78,9 @@ def _dropout_add_norm(
     if DROPPED != "all":
         x = tl.load(x_ptr + lines * x_row + columns, mask=mask, other=0.0).to(tl.float32)
         if DROPPED == "some":
-            words = _words(lines, first, n_columns, seed, ROWS, COLUMNS, ALIGNED)
-            x = tl.where((words >> 1).to(tl.int32) >= threshold, x * scale, 0.0)
+            x = dropped(
+                x, lines, first, n_columns, seed, threshold, scale, ROWS, COLUMNS, ALIGNED
+            )  # fmt: skip
         z += x
     rounded = z.to(sum_ptr.dtype.element_ty)
     tl.store(sum_ptr + lines * n_columns + columns, rounded, mask=mask)
@@ -142,12 +132,10 @@ def norm_portable(
             None if bias is None else bias.contiguous(), y, total, statistics,
         ),
         (n_rows, n_columns, left.stride(0), right.stride(0)),
-        (
-            eps, offset, seed, min(round(p * 2**31), 2**31 - 1), 1 / (1 - p) if p < 1 else 0.0,
-        ),
+        (eps, offset, *drops.choice(p, seed)),
         CENTERED=centered, ROUNDED=casting == "llama",
         DROPPED="none" if p == 0 else "some" if p < 1 else "all",
-        ALIGNED=n_columns % 4 == 0 and size % 4 == 0, ROWS=lines, COLUMNS=size,
+        **drops.aligned(n_columns, size), ROWS=lines, COLUMNS=size,
         num_warps=max(4, min(32, lines * size // 512)),
     )  # fmt: skip
     if y is not None:
@@ -177,8 +165,9 @@ def _fake(
     return x.new_empty(x.shape), x.new_empty(x.shape), statistics
 
 
-def _kernel(op: str, gradient: Kernel) -> Kernel:
-    """The forward kernel; its backward is ``gradient``, the norm's own, and dropout."""
+def _kernel(op: str, gradient: Kernel, both: Kernel) -> Kernel:
+    """The forward kernel; its backward is ``both``, or where nothing or everything was dropped
+    ``gradient``, the norm's own."""
 
     def backward(
         ctx: Any, grad: torch.Tensor | None, grad_sum: torch.Tensor | None, _: Any
@@ -186,7 +175,7 @@ def _kernel(op: str, gradient: Kernel) -> Kernel:
         weight, bias, total, statistics = ctx.saved_tensors
         x_wanted, _, weight_wanted, bias_wanted, *_ = ctx.needs_input_grad
         backend = wish(ctx.backend)
-        dweight = dbias = None
+        dx = dz = dweight = dbias = parameters = None
         if grad is None:  # only the sum was used
             dz = grad_sum
         elif definition.is_recorded():  # through the sum, which knows where it is from
@@ -194,14 +183,15 @@ def _kernel(op: str, gradient: Kernel) -> Kernel:
             dz, _, dweight, dbias, *_ = definition.differentiate(reference.norm, inputs, (grad,))
             dz = dz if grad_sum is None or dz is None else dz + grad_sum
         else:
-            dz, parameters = gradient.outputs(
-                grad, grad_sum, total, weight, statistics, *ctx.options[1:],
-                weight_wanted, bias_wanted, backend=backend,
-            )  # fmt: skip
+            inputs = (grad, grad_sum, total, weight, statistics, *ctx.options[1:])
+            inputs = (*inputs, weight_wanted, bias_wanted)
+            if x_wanted and 0 < ctx.p < 1:
+                dx, dz, parameters = both.outputs(*inputs, ctx.p, ctx.seed, backend=backend)
+            else:
+                dz, parameters = gradient.outputs(*inputs, backend=backend)
             dweight = parameters[0] if weight_wanted else None
             dbias = parameters[-1] if bias_wanted else None
-        dx = None
-        if x_wanted and dz is not None:
+        if x_wanted and dx is None and dz is not None:
             dx = _DROPOUT(dz, ctx.p, ctx.seed, backend=backend) if ctx.p else dz
         return dx, dz, dweight, dbias, *[None] * 7
 
@@ -225,8 +215,11 @@ _DROPOUT = registry.get("dropout").kernel
 _RMS_BACKWARD, _LAYER_BACKWARD = (
     registry.get(name).gradients[0] for name in ("rms_norm", "layer_norm")
 )
-_rms = _kernel("dropout_add_rms_norm", _RMS_BACKWARD)
-_layer = _kernel("dropout_add_layer_norm", _LAYER_BACKWARD)
+_RMS_BOTH, _LAYER_BOTH = (
+    dropout_add_backward.kernel(f"dropout_add_{norm}") for norm in ("rms_norm", "layer_norm")
+)
+_rms = _kernel("dropout_add_rms_norm", _RMS_BACKWARD, _RMS_BOTH)
+_layer = _kernel("dropout_add_layer_norm", _LAYER_BACKWARD, _LAYER_BOTH)
 
 
 def _checked(op: str, x: Any, residual: Any, p: float, seed: int, *options: Any) -> tuple[Any, ...]:
@@ -413,14 +406,14 @@ def _case(columns: int, parameters: int) -> Case:
 
 
 def _op(
-    function: Any, kernel: Kernel, gradient: Kernel, checked: Any, theirs: Any, parameters: int,
-    source: str,
+    function: Any, kernel: Kernel, gradients: tuple[Kernel, ...], checked: Any, theirs: Any,
+    parameters: int, source: str,
 ) -> Op:  # fmt: skip
     name = function.__name__
     summary = f"residual + dropout(x), and its {name.removeprefix('dropout_add_')}"
     return Op(
         name=name, summary=summary, function=function, kernel=kernel,
-        gradients=(gradient, _DROPOUT), checked=checked, torch_function=theirs, dtypes=FLOATS,
+        gradients=(*gradients, _DROPOUT), checked=checked, torch_function=theirs, dtypes=FLOATS,
         samples=_samples(parameters), errors=_errors, cost=_cost, bound="memory",
         cases=(_case(4096, parameters),),
         source=f"Srivastava et al. 2014, Dropout; {source}",
@@ -429,11 +422,12 @@ def _op(
 
 OPS = (
     _op(
-        dropout_add_rms_norm, _rms, _RMS_BACKWARD, _checked_rms, _torch_rms, 1,
+        dropout_add_rms_norm, _rms, (_RMS_BOTH, _RMS_BACKWARD), _checked_rms, _torch_rms, 1,
         "Zhang and Sennrich 2019, arXiv:1910.07467, equation 4",
     ),
     _op(
-        dropout_add_layer_norm, _layer, _LAYER_BACKWARD, _checked_layer, _torch_layer, 2,
+        dropout_add_layer_norm, _layer, (_LAYER_BOTH, _LAYER_BACKWARD), _checked_layer,
+        _torch_layer, 2,
         "Ba, Kiros and Hinton 2016, arXiv:1607.06450, equation 4",
     ),
 )  # fmt: skip

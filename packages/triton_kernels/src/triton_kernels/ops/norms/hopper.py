@@ -40,6 +40,7 @@ from triton_kernels.ops.clusters import (
 from triton_kernels.ops.norms import streams
 from triton_kernels.ops.norms.backward import sum_lines
 from triton_kernels.ops.norms.forward import rows_of
+from triton_kernels.ops.norms.hopper_pairs import backward_pairs, store_line
 from triton_kernels.ops.streaming import wide
 from triton_kernels.ops.streams import Cluster
 
@@ -255,16 +256,6 @@ def _statistics(statistics_ptr, row, n_rows, CENTERED: gl.constexpr):
 
 
 @gluon.jit
-def _store_line(line_ptr, line, mask):
-    """A line of float32, four neighbours at a time: as it lies, though a bfloat16 layout's."""
-    gl.inline_asm_elementwise(
-        "{ .reg .pred p; setp.ne.b32 p, $12, 0; @p st.global.v4.b32 [$4], {$8, $9, $10, $11}; }",
-        "=r,=r,=r,=r,l,l,l,l,r,r,r,r,r,r,r,r", [line_ptr.to(gl.int64), line, mask.to(gl.int32)],
-        dtype=gl.int32, is_pure=False, pack=4,
-    )  # fmt: skip
-
-
-@gluon.jit
 def _backward(
     dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr,
     n_rows, n_columns, offset,
@@ -336,9 +327,9 @@ def _backward(
         turn += 1  # noqa: SIM113 (Gluon has no enumerate)
     line = _in_row(start, n_columns, columns)
     if dweight_ptr is not None:
-        _store_line(dweight_ptr + line, dweight, mask)
+        store_line(dweight_ptr + line, dweight, mask)
     if dbias_ptr is not None:
-        _store_line(dbias_ptr + line, dbias, mask)
+        store_line(dbias_ptr + line, dbias, mask)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -352,7 +343,9 @@ def _plan(
     itemsize = x.dtype.itemsize
     cluster = cluster or streams.row_cluster(n_columns, itemsize, centered, eps is None)
     assert cluster is not None  # the backend refuses such rows
-    clusters = min(n_rows, cluster.at_once(_compat.device_of(x.device).processors))
+    assert cluster.rows == 1 or n_columns <= cluster.columns_at_once(itemsize)
+    groups = _compat.cdiv(n_rows, cluster.rows)
+    clusters = cluster.evenly(groups, _compat.device_of(x.device).processors)
     repeats = cluster.repeats(n_columns, itemsize)
     full = n_columns == cluster.columns(n_columns, itemsize)
     layout = row_layout(cluster.parts, cluster.warps, itemsize)
@@ -367,9 +360,13 @@ def _plan(
         return Launch(alone, n_rows, scalars, constants, cluster.options()), n_rows
     if eps is not None:
         constants["FULL"] = full
-    constants |= {"PARTS": cluster.parts, "REPEATS": repeats, "LAYOUT": layout}
+    constants["PARTS"] = cluster.parts
+    if cluster.rows == 1:
+        constants["REPEATS"] = repeats
+    constants["LAYOUT"] = layout
     scalars = (n_rows, n_columns, offset) if eps is None else (n_rows, n_columns, eps, offset)
-    kernel = _backward if eps is None else _forward
+    backward = _backward if cluster.rows == 1 else backward_pairs
+    kernel = backward if eps is None else _forward
     return Launch(kernel, clusters, scalars, constants, cluster.options()), clusters
 
 

@@ -21,6 +21,10 @@ from triton_kernels.ops.streams import rows_refuse
 
 ROOM = "triton_kernels.ops.norms"
 CASTINGS = ("float32", "llama")
+GRADIENT_INPUTS = (
+    "Tensor grad, Tensor? grad_sum, Tensor z, Tensor? weight, Tensor statistics, "
+    "float offset, str casting, bool centered, bool weight_wanted, bool bias_wanted"
+)
 Inputs = tuple[
     torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None,
     float, float, str, bool,
@@ -146,10 +150,11 @@ def _forward_refuses(
     return _not_streamed(x, "x", centered, backward=False)
 
 
-def _gradient_refuses(
+def gradient_refuses(
     grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor, weight: Any,
     statistics: Any, offset: float, casting: str, centered: bool, *wanted: bool,
 ) -> str | None:  # fmt: skip
+    """Why clusters do not take these rows in the backward, or None."""
     if reason := _not_streamed(z, "x", centered, backward=True):
         return reason
     if grad_sum is not None:
@@ -193,11 +198,10 @@ def kernels(op: str, fused: bool) -> tuple[Kernel, Kernel]:
     gradient = Kernel(
         f"{op}_backward",
         op=op,
-        inputs="Tensor grad, Tensor? grad_sum, Tensor z, Tensor? weight, Tensor statistics, "
-        "float offset, str casting, bool centered, bool weight_wanted, bool bias_wanted",
+        inputs=GRADIENT_INPUTS,
         outputs="(Tensor, Tensor)",
         backends=(
-            Backend("hopper", f"{ROOM}.hopper:norm_backward", _gradient_refuses),
+            Backend("hopper", f"{ROOM}.hopper:norm_backward", gradient_refuses),
             Backend("portable", f"{ROOM}.backward:norm_backward", triton_refuses),
             Backend("reference", f"{ROOM}.reference:norm_backward"),
         ),

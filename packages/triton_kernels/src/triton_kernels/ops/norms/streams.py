@@ -48,8 +48,8 @@ _FORWARD = {
     (65536, False): Cluster(8, 8, 2), (65536, True): Cluster(8, 8, 2),
 }  # fmt: skip
 _BACKWARD = {
-    (4096, True): Cluster(1, 8, 2),
-    (16384, False): Cluster(2, 16, 1), (16384, True): Cluster(2, 16, 1),
+    (4096, True): Cluster(2, 8, 2, 2),
+    (16384, False): Cluster(2, 16, 1), (16384, True): Cluster(8, 8, 2, 2),
     (32768, False): Cluster(8, 8, 2), (32768, True): Cluster(8, 8, 2),
     (65536, False): Cluster(8, 16, 1), (65536, True): Cluster(8, 16, 1),
 }  # fmt: skip

@@ -1,0 +1,132 @@
+"""The gradient of dropout_add norms in one pass: the norm's own, and x's, of which some dropped.
+
+The norm's kernel holds a row's dz in registers; what the forward dropped it drops again, from the
+seed alone, and writes dx beside dz: five tensors move where dropout after the norm would read dz
+once more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from triton_kernels import _compat
+from triton_kernels._compat import launch
+from triton_kernels.backends import Backend, triton_refuses
+from triton_kernels.kernel import Kernel
+from triton_kernels.ops.foundations import dropout
+from triton_kernels.ops.norms import drops, reference, rows, shapes
+from triton_kernels.ops.norms.backward import backward_rows, norm_backward, sum_lines
+from triton_kernels.ops.norms.forward import rows_of
+
+_Results = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def _tile(z: torch.Tensor) -> shapes.Tile:
+    """Without a mean, whatever the norm: the random words take the registers that it would."""
+    n_columns, n_rows = z.shape[-1], z.shape[:-1].numel()
+    return shapes.backward_tile(n_rows, n_columns, z.dtype, False, _compat.device_of(z.device))
+
+
+def gradient_reference(
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
+    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int,
+) -> _Results:  # fmt: skip
+    """dx, d(residual), and d(weight) above d(bias), as far as they are wanted."""
+    dz, parameters = reference.norm_backward(
+        grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted, bias_wanted
+    )
+    return dropout.dropout_reference(dz, p, seed), dz, parameters
+
+
+def gradient_hopper(
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
+    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int,
+) -> _Results:  # fmt: skip
+    """As ``gradient_reference``: the norm's kernel, and then dropout's."""
+    from triton_kernels.ops.norms import hopper  # which only a GPU with Gluon can import
+
+    dz, parameters = hopper.norm_backward(
+        grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted, bias_wanted
+    )
+    return dropout.dropout_portable(dz, p, seed), dz, parameters
+
+
+def gradient_portable(
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
+    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int,
+    tile: shapes.Tile | None = None,
+) -> _Results:  # fmt: skip
+    """As ``gradient_reference``; 0 < p < 1. Of rows too long for one program in two kernels."""
+    tile = tile or _tile(z)
+    if z.shape[-1] > tile.columns or not z.numel():
+        dz, parameters = norm_backward(
+            grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted,
+            bias_wanted,
+        )  # fmt: skip
+        return dropout.dropout_portable(dz, p, seed), dz, parameters
+    dz = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+    dx = torch.empty_like(dz)
+    dy, z = rows_of(grad), rows_of(z)
+    dsum = None if grad_sum is None else rows_of(grad_sum)
+    lines = torch.empty(
+        (weight_wanted + bias_wanted, tile.programs, z.shape[1]), dtype=torch.float32,
+        device=z.device,
+    )  # fmt: skip
+    launch(
+        backward_rows, (tile.programs,),
+        (
+            dy, dsum, z, None if weight is None else weight.contiguous(), statistics, dz,
+            lines[0] if weight_wanted else None, lines[-1] if bias_wanted else None, dx,
+        ),
+        (
+            *z.shape, dy.stride(0), 0 if dsum is None else dsum.stride(0), z.stride(0),
+            float(offset),
+        ),
+        drops.choice(p, seed),
+        CENTERED=centered, ROUNDED=casting == "llama", **drops.aligned(z.shape[1], tile.columns),
+        ROWS=tile.rows, COLUMNS=tile.columns, STAGES=tile.stages, num_warps=tile.warps,
+    )  # fmt: skip
+    return dx, dz, sum_lines(lines, z.dtype if weight is None else weight.dtype)
+
+
+def _fake(
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
+    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int, backend: str,
+) -> _Results:  # fmt: skip
+    dtype = z.dtype if weight is None else weight.dtype
+    parameters = z.new_empty((weight_wanted + bias_wanted, z.shape[-1]), dtype=dtype)
+    return z.new_empty(z.shape), z.new_empty(z.shape), parameters
+
+
+def _hopper_refuses(
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor, weight: Any,
+    statistics: Any, offset: float, casting: str, centered: bool, *others: Any,
+) -> str | None:  # fmt: skip
+    inputs = (grad, grad_sum, z, weight, statistics, offset, casting, centered)
+    if reason := rows.gradient_refuses(*inputs):
+        return reason
+    if z.shape[-1] <= _tile(z).columns:
+        return "one program takes whole rows and writes both gradients"
+    return None
+
+
+def kernel(op: str) -> Kernel:
+    """The gradient kernel of an op."""
+    return Kernel(
+        f"{op}_backward",
+        op=op,
+        inputs=f"{rows.GRADIENT_INPUTS}, float p, SymInt seed",
+        outputs="(Tensor, Tensor, Tensor)",
+        backends=(
+            Backend("hopper", f"{__name__}:gradient_hopper", _hopper_refuses),
+            Backend("portable", f"{__name__}:gradient_portable", triton_refuses),
+            Backend("reference", f"{__name__}:gradient_reference"),
+        ),
+        fake=_fake,
+    )
