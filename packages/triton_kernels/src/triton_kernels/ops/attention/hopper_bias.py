@@ -1,4 +1,5 @@
-"""The bias's gradient on Hopper in Gluon: dt of ``hopper_narrow``, put in order and added up.
+"""The bias's gradient on Hopper in Gluon: dt of ``hopper_narrow``, put in order and added up, where
+it has not been made on the way (``hopper_shares.way``).
 
 The tiles of (64 keys, rows) that the queries' gradient is made of are what the bias's is the sum
 of, over the batches and heads that share it. A block of threads makes 128 columns of one block of
