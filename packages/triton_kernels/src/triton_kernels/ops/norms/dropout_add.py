@@ -2,7 +2,8 @@
 
 The forward is one pass: x and residual are read, the sum and its norm written. The seed alone
 decides which elements drop, word by word as in ``dropout``, so no mask is kept: the backward is the
-norm's own, on the sum, and drops what the forward dropped from x's gradient.
+norm's own, on the sum, and drops what the forward dropped from x's gradient (see
+dropout_add_backward.py).
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls

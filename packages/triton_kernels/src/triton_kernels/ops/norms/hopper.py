@@ -8,7 +8,8 @@ cache, so that no register holds it and 64 warps hide the time that loads take.
 Else programs stay, and each takes the same columns of one row after the other, so that the
 parameters, or in the backward the sums of their gradients, stay in its registers. The next row is
 loaded to registers while one is worked on, the one after it on its way to the L2 cache. How the
-threads of a row meet for its sums is told in ops/clusters.py.
+threads of a row meet for its sums is told in ops/clusters.py; the backward of two rows at a time is
+in hopper_pairs.py.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
