@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from triton_kernels._gluon import gl, gluon, mbarrier
+from triton_kernels._gluon import gl, gluon, mbarrier, thread_barrier
 from triton_kernels.ops.attention import packing
 
 _FIELDS = gl.constexpr(packing.FIELDS)
@@ -130,7 +130,9 @@ def take(turn, at, call):
         note = gl.where(lane == 4, m, note)
         note = gl.where(lane == 5, n, note)
         note = gl.where(lane == 7, index, note)
+        thread_barrier()  # all lanes have read what was noted there before
         gl.store(_note(turn, call) + lane, note, mask=lane < _NOTE)
+        thread_barrier()  # one lane says for all of them that it is written
         mbarrier.arrive(call.signals[9].index(turn % TAKEN), count=1)
         return there, row, head, first_q, m, first_k, n, at
     else:
