@@ -133,8 +133,12 @@ def _load(ptr, columns, mask):
 
 @triton.jit
 def _logarithms(ptr, columns, mask, maximum, beyond, scale):
-    """A chunk's logarithms of probabilities, given the row's maximum and log Σ exp beyond it."""
-    return (_load(ptr, columns, mask) - maximum) * scale - beyond
+    """A chunk's logarithms of probabilities, given the row's maximum and log Σ exp beyond it.
+
+    Rounded once, also where nothing is beyond: a product that a difference follows would be rounded
+    with that, and what is equal would differ.
+    """
+    return _fma(_load(ptr, columns, mask) - maximum, scale, 0.0 - beyond)
 
 
 @triton.jit
