@@ -380,6 +380,21 @@ def terms_of_rows(
 
 
 @triton.jit
+def _gradient(
+    term, x, total, own, common, labels_ptr, row, ignore_index,
+    FORM: tl.constexpr, KIND: tl.constexpr,
+):  # fmt: skip
+    """By one of the two inputs, given its term and logarithms; of logits its row's sum as well."""
+    dx = term * (own * _factor(KIND))
+    if FORM == "logits":
+        dx -= _power(x, KIND) * total
+    dx *= common
+    if labels_ptr is not None:
+        dx = tl.where(tl.load(labels_ptr + row) != ignore_index, dx, 0.0)
+    return dx
+
+
+@triton.jit
 def gradient_of_rows(
     grad_ptr, x_ptr, y_ptr, labels_ptr, statistics_ptr, divisor_ptr, dx_ptr, dy_ptr,
     n_rows, n_columns, grad_row, grad_column, x_row, y_row, ignore_index, beta, temperature,
@@ -391,7 +406,7 @@ def gradient_of_rows(
     columns = (tl.program_id(0) % chunks) * COLUMNS + tl.arange(0, COLUMNS)
     mask = columns < n_columns
     scale = _unit(KIND)
-    x_maximum, y_maximum, x_beyond, y_beyond = 0.0, 0.0, 0.0, 0.0
+    x_maximum, y_maximum, x_beyond, y_beyond, x_total, y_total = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     if FORM == "logits":
         scale /= temperature
         x_total = tl.load(statistics_ptr + row)
@@ -417,18 +432,8 @@ def gradient_of_rows(
     _loss, x_term, y_term = _terms(x, y, beta, FORM, KIND)
     at = row * n_columns + columns
     if dx_ptr is not None:
-        dx = x_term * (own * _factor(KIND))
-        if FORM == "logits":
-            dx -= _power(x, KIND) * x_total
-        dx *= common
-        if labels_ptr is not None:
-            dx = tl.where(tl.load(labels_ptr + row) != ignore_index, dx, 0.0)
+        dx = _gradient(x_term, x, x_total, own, common, labels_ptr, row, ignore_index, FORM, KIND)
         tl.store(dx_ptr + at, dx, mask=mask)
     if dy_ptr is not None:
-        dy = y_term * (own * _factor(KIND))
-        if FORM == "logits":
-            dy -= _power(y, KIND) * y_total
-        dy *= common
-        if labels_ptr is not None:
-            dy = tl.where(tl.load(labels_ptr + row) != ignore_index, dy, 0.0)
+        dy = _gradient(y_term, y, y_total, own, common, labels_ptr, row, ignore_index, FORM, KIND)
         tl.store(dy_ptr + at, dy, mask=mask)

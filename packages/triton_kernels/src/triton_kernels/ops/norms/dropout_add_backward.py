@@ -7,6 +7,7 @@ once more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,30 +30,24 @@ def _tile(z: torch.Tensor) -> shapes.Tile:
     return shapes.backward_tile(n_rows, n_columns, z.dtype, False, _compat.device_of(z.device))
 
 
-def gradient_reference(
-    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
-    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
-    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int,
-) -> _Results:  # fmt: skip
-    """dx, d(residual), and d(weight) above d(bias), as far as they are wanted."""
-    dz, parameters = reference.norm_backward(
-        grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted, bias_wanted
-    )
-    return dropout.dropout_reference(dz, p, seed), dz, parameters
+def _in_two(norm: Callable[..., Any], drop: Callable[..., Any], *inputs: Any) -> _Results:
+    """The norm's gradient, and then dropout's, which takes the last two of the inputs."""
+    *of_norm, p, seed = inputs
+    dz, parameters = norm(*of_norm)
+    return drop(dz, p, seed), dz, parameters
 
 
-def gradient_hopper(
-    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
-    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
-    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int,
-) -> _Results:  # fmt: skip
+def gradient_reference(*inputs: Any) -> _Results:
+    """dx, d(residual), and d(weight) above d(bias), as far as they are wanted, of the inputs of
+    ``gradient_portable``."""
+    return _in_two(reference.norm_backward, dropout.dropout_reference, *inputs)
+
+
+def gradient_hopper(*inputs: Any) -> _Results:
     """As ``gradient_reference``: the norm's kernel, and then dropout's."""
     from triton_kernels.ops.norms import hopper  # which only a GPU with Gluon can import
 
-    dz, parameters = hopper.norm_backward(
-        grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted, bias_wanted
-    )
-    return dropout.dropout_portable(dz, p, seed), dz, parameters
+    return _in_two(hopper.norm_backward, dropout.dropout_portable, *inputs)
 
 
 def gradient_portable(
@@ -64,11 +59,10 @@ def gradient_portable(
     """As ``gradient_reference``; 0 < p < 1. Of rows too long for one program in two kernels."""
     tile = tile or _tile(z)
     if z.shape[-1] > tile.columns or not z.numel():
-        dz, parameters = norm_backward(
-            grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted,
-            bias_wanted,
+        return _in_two(
+            norm_backward, dropout.dropout_portable, grad, grad_sum, z, weight, statistics, offset,
+            casting, centered, weight_wanted, bias_wanted, p, seed,
         )  # fmt: skip
-        return dropout.dropout_portable(dz, p, seed), dz, parameters
     dz = torch.empty(z.shape, dtype=z.dtype, device=z.device)
     dx = torch.empty_like(dz)
     dy, z = rows_of(grad), rows_of(z)
