@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    import torch
-    from triton_kernels import _compat
-
-    run = "interpreter" if _compat.interpreting() else "compiled"
-    return (
-        f"torch {torch.__version__}, triton {_compat.TRITON_VERSION} ({run}), "
-        f"--seed {config.option.seed}"
-    )
+    # By the metadata: pytest-xdist's controller, which prints this, needs neither of them itself.
+    found = {d.name: d.version for d in metadata.distributions() if d.name in ("torch", "triton")}
+    run = "interpreter" if os.environ.get("TRITON_INTERPRET") == "1" else "compiled"
+    torch, triton = (f"{name} {found.get(name, 'not installed')}" for name in ("torch", "triton"))
+    return f"{torch}, {triton} ({run}), --seed {config.option.seed}"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -52,10 +50,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    wants_gpu = [item for item in session.items if item.get_closest_marker("gpu")]
+    if not wants_gpu or session.config.option.collectonly:
+        return
     import torch
 
-    wants_gpu = [item for item in session.items if item.get_closest_marker("gpu")]
-    if wants_gpu and not torch.cuda.is_available() and not session.config.option.collectonly:
+    if not torch.cuda.is_available():
         pytest.exit(
             f"{len(wants_gpu)} tests with the marker gpu were chosen, but torch sees no CUDA "
             "device: run them on a machine with a GPU, or leave out `-m gpu`",

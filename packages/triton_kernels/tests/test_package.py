@@ -78,13 +78,14 @@ def test_no_submodule_is_named_as_one_of_theirs(name):
     assert importlib.util.find_spec(f"triton_kernels.{name}") is None
 
 
-def test_custom_ops_can_be_registered_before_they_are_used():
+def test_an_op_is_registered_by_its_first_use_in_a_compiled_function_or_before():
     code = (
-        "import torch, triton_kernels as t; ops = torch.ops.roadmap_kernels; "
-        "before = hasattr(ops, 'softmax'); t.register_ops(); "
-        "print(before, all(hasattr(ops, name) for name in t.op_names()))"
+        "import torch, triton_kernels as t; ops = torch.ops.roadmap_kernels\n"
+        "f = torch.compile(lambda x: t.softmax(x), fullgraph=True, backend='eager')\n"
+        "print(f(torch.zeros(2)).tolist(), hasattr(ops, 'matmul')); t.register_ops()\n"
+        "print(all(hasattr(ops, name) for name in t.op_names()))"
     )
-    assert run(code) == "False True\n"
+    assert run(code) == "[0.5, 0.5] False\nTrue\n"
 
 
 def test_an_unknown_attribute_is_an_attribute_error():
@@ -147,14 +148,22 @@ def test_the_self_test_takes_each_backend_at_its_word(monkeypatch, capsys, facto
     assert "never      not here: no such device" in told
 
 
-def test_the_command_line_knows_its_arguments():
-    told = process("-m", "triton_kernels", "--help")
-    assert told.returncode == 0
-    assert "usage: python -m triton_kernels" in told.stdout
-    assert "self-test" not in told.stdout
-    wrong = process("-m", "triton_kernels", "--fast")
-    assert wrong.returncode == 2
-    assert "unrecognized arguments: --fast" in wrong.stderr
+@pytest.mark.parametrize(
+    ("argument", "status", "said"),
+    [
+        ("--help", 0, "usage: python -m triton_kernels"),
+        ("--fast", 2, "unrecognized arguments: --fast"),
+    ],
+)
+def test_the_command_line_knows_its_arguments(capsys, argument, status, said):
+    from triton_kernels import __main__ as program
+
+    with pytest.raises(SystemExit) as ended:
+        program.main([argument])
+    told = "".join(capsys.readouterr())
+    assert ended.value.code == status
+    assert said in told
+    assert "self-test" not in told
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
@@ -163,7 +172,7 @@ def test_a_reader_that_leaves_early_gets_no_traceback():
     os.close(reader)
     with os.fdopen(writer, "w") as gone:
         result = subprocess.run(
-            [sys.executable, "-m", "triton_kernels"],
+            [sys.executable, "-u", "-m", "triton_kernels"],
             stdout=gone,
             stderr=subprocess.PIPE,
             text=True,
@@ -179,29 +188,25 @@ def test_a_backend_that_cannot_is_an_error_not_a_fallback():
         triton_kernels.softmax(torch.zeros(3), backend="portable")
 
 
-@pytest.mark.parametrize("setting", ["reference", " matmul=tma, softmax=reference"])
-def test_the_environment_asks(setting):
+def test_the_environment_asks():
     code = (
         "import torch, triton_kernels as t; e = t.explain('softmax', torch.zeros(3)); "
         "print(e.reasons['reference'])"
     )
+    setting = " matmul=tma, softmax=reference"
     assert run(code, TRITON_KERNELS_BACKEND=setting) == "taken: asked for\n"
 
 
-def test_a_wrong_environment_is_told():
-    code = "import torch, triton_kernels as t; t.softmax(torch.zeros(3))"
-    result = process("-c", code, TRITON_KERNELS_BACKEND="best")
-    assert result.returncode != 0
-    assert "backend 'best'; expected one of hopper, portable, reference" in result.stderr
-    result = process("-c", code, TRITON_KERNELS_BACKEND="sofmax=reference")
-    assert result.returncode != 0
-    assert "TRITON_KERNELS_BACKEND: got the op name 'sofmax'; expected one of all" in result.stderr
+def test_what_the_environment_may_say(monkeypatch):
+    from triton_kernels import backends
 
-
-def test_an_op_first_used_inside_a_compiled_function():
-    code = (
-        "import torch, triton_kernels\n"
-        "f = torch.compile(lambda x: triton_kernels.softmax(x), fullgraph=True, backend='eager')\n"
-        "print(f(torch.zeros(2)).tolist())"
-    )
-    assert run(code) == "[0.5, 0.5]\n"
+    read = backends._from_environment
+    with pytest.raises(BackendError, match="BACKEND: got the op name 'sofmax'; expected one of"):
+        read("sofmax=reference")
+    assert read(" matmul=tma, softmax=reference") == {"matmul": "tma", "softmax": "reference"}
+    monkeypatch.setattr(backends, "_asked", read("reference"))
+    explanation = triton_kernels.explain("softmax", torch.zeros(3))
+    assert explanation.reasons["reference"] == "taken: asked for"
+    monkeypatch.setattr(backends, "_asked", read("best"))
+    with pytest.raises(BackendError, match="backend 'best'; expected one of hopper, portable, ref"):
+        triton_kernels.softmax(torch.zeros(3))
