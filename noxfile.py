@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -37,6 +38,10 @@ nox.options.sessions = [
 ]
 
 ROOT = Path(__file__).parent
+
+# Dozens of processes import torch: they keep its bytecode, in the sessions' own environments, also
+# where a container's settings say that none is to be written.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What depends on versions: of the largest grids every op once and every kernel in one precision; no
 # learner's program that misbehaves.
