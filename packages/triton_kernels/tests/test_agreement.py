@@ -180,29 +180,27 @@ def test_backward(op, dtype, index, device):
     agree(lambda: backward(op, dtype, index, device), factor=3)
 
 
+def tensors(args):
+    return [x for x in args if isinstance(x, torch.Tensor)]
+
+
 def backward(op, dtype, index, device):
     sample = sample_of(op, dtype, index, device)
     exact_args, torch_args = leaves(sample, torch.float64), leaves(sample, dtype)
-    exact = call_torch(op, sample, exact_args)
-    wanted = [x for x in exact_args if isinstance(x, torch.Tensor)]
+    exact, of_torch = call_torch(op, sample, exact_args), call_torch(op, sample, torch_args)
+    ours = {}
+    for backend in able_backends(op, sample):
+        args = leaves(sample, dtype)
+        ours[backend] = outputs(op.function(*args, **sample.kwargs, backend=backend)), tensors(args)
     for make in (dense, expanded, strided):
         grads = [make(y, dtype) for y in exact]
         wide = [g.double() for g in grads]
         # A gradient may vanish as a sum of terms y·dy that cancel: they too set its magnitude.
         terms = torch.cat([(y.detach() * g).flatten() for y, g in zip(exact, wide, strict=True)])
-        exacts = torch.autograd.grad(exact, wanted, wide, retain_graph=True)
-        yardsticks = torch.autograd.grad(
-            call_torch(op, sample, torch_args),
-            [x for x in torch_args if isinstance(x, torch.Tensor)],
-            grads,
-        )
-        for backend in able_backends(op, sample):
-            args = leaves(sample, dtype)
-            actuals = torch.autograd.grad(
-                outputs(op.function(*args, **sample.kwargs, backend=backend)),
-                [x for x in args if isinstance(x, torch.Tensor)],
-                grads,
-            )
+        exacts = torch.autograd.grad(exact, tensors(exact_args), wide, retain_graph=True)
+        yardsticks = torch.autograd.grad(of_torch, tensors(torch_args), grads, retain_graph=True)
+        for backend, (ys, wanted) in ours.items():
+            actuals = torch.autograd.grad(ys, wanted, grads, retain_graph=True)
             for actual, exact_grad, yardstick in zip(actuals, exacts, yardsticks, strict=True):
                 what = f"{backend}, {make.__name__} gradients"
                 turns = in_turn(op, exact_grad)
