@@ -1,5 +1,6 @@
 """What holds for all tests of the package."""
 
+import gc
 import signal
 from collections.abc import Iterator
 
@@ -10,6 +11,11 @@ import tinygrad_autodiff as tg
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The examples start first: no core waits at the end for the longest."""
     items.sort(key=lambda item: item.get_closest_marker("examples") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests that stay to the end are nothing for a test's own gc.collect()."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,4 +1,4 @@
-"""The MNIST example reads 97 % of held-out digits, draws its loss and saves its weights."""
+"""The MNIST example reads 97 % of held-out digits (after six epochs already), draws and saves."""
 
 import runpy
 
@@ -14,7 +14,7 @@ pytestmark = [
 def test_it_learns(examples, tmp_path):
     picture, weights = tmp_path / "loss.png", tmp_path / "mnist.npz"
     program = runpy.run_path(str(examples / "mnist_cnn.py"))
-    share = program["main"](["--picture", str(picture), "--weights", str(weights)])
+    share = program["main"](["--epochs", "6", "--picture", str(picture), "--weights", str(weights)])
     assert share >= 0.97
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert tg.load(weights)["0.weight"].shape == (16, 1, 3, 3)
