@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -61,6 +63,40 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             "device: run them on a machine with a GPU, or leave out `-m gpu`",
             returncode=pytest.ExitCode.TESTS_FAILED,
         )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _language_changed_once_a_launch() -> Iterator[None]:
+    """The interpreter changes triton.language for a launch, and anew at each call of a function
+    within it: a third of its time, to the same effect."""
+    if os.environ.get("TRITON_INTERPRET") != "1":
+        yield
+        return
+    import triton.language as tl
+    from triton.runtime import interpreter
+
+    change, execute = interpreter._patch_lang, interpreter.GridExecutor.__call__
+    changed: set[str] = set()
+
+    @functools.cache
+    def seen_by(function: Callable[..., object]) -> frozenset[str]:
+        known = {id(tl), id(tl.core)}
+        return frozenset(x.__name__ for x in function.__globals__.values() if id(x) in known)
+
+    def change_once(function: Callable[..., object]) -> object:
+        if seen_by(function) <= changed:
+            return None
+        changed.update(seen_by(function))
+        return change(function)
+
+    def launch(self, *args, **kwargs):
+        changed.clear()
+        return execute(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interpreter, "_patch_lang", change_once)
+        patch.setattr(interpreter.GridExecutor, "__call__", launch)
+        yield
 
 
 @pytest.fixture(autouse=True)
