@@ -14,6 +14,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What installs torch starts first, whole READMEs before all: no core waits for one at the end.
+
+    Each of pytest-xdist's workers begins with a run of neighbours, so they are dealt out by turns.
+    """
+
+    def late(item: pytest.Item) -> tuple[bool, bool]:
+        torch = any(name in item.name for name in ("torch_models", "triton_kernels"))
+        return not torch, "test_every_command_runs" not in item.name
+
+    items.sort(key=late)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for first in range(workers) for item in items[first::workers]]
+
+
 class Package(NamedTuple):
     """One member of the workspace, as its pyproject.toml describes it."""
 
