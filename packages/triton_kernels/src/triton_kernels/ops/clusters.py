@@ -47,6 +47,20 @@ def _boxes(parts, warps, nbytes):
 
 
 @gluon.constexpr_function
+def _send(width, numbers, lane, each, parts, warps):
+    """Assembly: a warp's numbers, ``each`` bytes, go to a in this program's box, whose barrier is
+    at m, or by as many lanes as there are programs into the box of every one."""
+    if parts == 1:
+        return f"setp.eq.u32 p, {lane}, 0; @p st.shared.{width} [a], {numbers}; bar.sync 0; "
+    nbytes, complete = each * parts * warps, "mbarrier::complete_tx::bytes"
+    text = f"mov.u32 r, %cluster_ctarank; mad.lo.u32 a, r, {each * warps}, a; "
+    text += f"add.u32 m, m, {2 * nbytes}; setp.lt.u32 p, {lane}, {parts}; "
+    text += f"@q mbarrier.arrive.expect_tx.shared::cta.b64 _, [m], {nbytes}; "
+    text += f"@p mapa.shared::cluster.u32 a, a, {lane}; @p mapa.shared::cluster.u32 m, m, {lane}; "
+    return text + f"@p st.async.shared::cluster.{complete}.{width} [a], {numbers}, [m]; "
+
+
+@gluon.constexpr_function
 def _put(kind, parts, warps):
     nbytes = 8 * parts * warps
     text = ".reg .pred p, q; .reg .b32 l, w, r, a, m; .reg .f32 x, s, t; "
@@ -56,14 +70,7 @@ def _put(kind, parts, warps):
     text += "mov.u32 l, %laneid; mov.u32 w, %tid.x; setp.eq.u32 q, w, 0; shr.u32 w, w, 5; "
     text += f"and.b32 a, $2, 1; mad.lo.u32 m, a, 8, $1; mad.lo.u32 a, a, {nbytes}, $1; "
     text += "mad.lo.u32 a, w, 8, a; "
-    if parts == 1:
-        text += "setp.eq.u32 p, l, 0; @p st.shared.v2.b32 [a], {s, t}; bar.sync 0; "
-    else:
-        text += f"mov.u32 r, %cluster_ctarank; mad.lo.u32 a, r, {8 * warps}, a; "
-        text += f"add.u32 m, m, {2 * nbytes}; setp.lt.u32 p, l, {parts}; "
-        text += f"@q mbarrier.arrive.expect_tx.shared::cta.b64 _, [m], {nbytes}; "
-        text += "@p mapa.shared::cluster.u32 a, a, l; @p mapa.shared::cluster.u32 m, m, l; "
-        text += "@p st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [a], {s, t}, [m]; "
+    text += _send("v2.b32", "{s, t}", "l", 8, parts, warps)
     return f"{{ {text} mov.u32 $0, l; }}"
 
 
@@ -154,14 +161,7 @@ def _put_two(numbers, parts, warps):
     text += f"and.b32 k, l, {share - 1}; shr.u32 r, l, {share.bit_length() - 1}; "
     text += f"and.b32 a, $4, 1; mad.lo.u32 m, a, 8, $2; mad.lo.u32 a, a, {nbytes}, $2; "
     text += f"mad.lo.u32 a, w, {each}, a; mad.lo.u32 a, r, 4, a; "
-    if parts == 1:
-        text += "setp.eq.u32 p, k, 0; @p st.shared.b32 [a], v0; bar.sync 0; "
-    else:
-        text += f"mov.u32 r, %cluster_ctarank; mad.lo.u32 a, r, {each * warps}, a; "
-        text += f"add.u32 m, m, {2 * nbytes}; setp.lt.u32 p, k, {parts}; "
-        text += f"@q mbarrier.arrive.expect_tx.shared::cta.b64 _, [m], {nbytes}; "
-        text += "@p mapa.shared::cluster.u32 a, a, k; @p mapa.shared::cluster.u32 m, m, k; "
-        text += "@p st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [a], v0, [m]; "
+    text += _send("b32", "v0", "k", each, parts, warps)
     return f"{{ {text} mov.u32 $0, l; mov.u32 $1, l; }}"
 
 
