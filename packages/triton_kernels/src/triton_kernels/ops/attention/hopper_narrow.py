@@ -143,12 +143,45 @@ def _pass_unseen(my_key, steps, work):
 
 
 @gluon.jit
+def _send(ds, step, member, row, block, my_key, work, PARTY: gl.constexpr):
+    """Hands ds on to what makes dq of it: another launch, through memory, where it may be a bias's
+    gradient too or be added to one; or both warpgroups of this."""
+    _q, _k, _v, _do, _rows, _dk, _dv, ds_out, _bias, found = work.descriptors
+    _, _, _, _, _, _, ds_slots, _ = work.slots
+    _, _, _, _, _, ds_full, _, _, _ = work.signals
+    batch, head_k, _, _, _, _, group, _, _, tiles = work.place
+    now = step & 1
+    mine = ds_slots.index(2 * now + PARTY)
+    if work.WHOLE or work.ADDS:
+        matrix(ds_slots, 2 * now + PARTY).permute((1, 0)).store(ds)
+    else:
+        mine.store(ds)
+    fence_async_shared()
+    head = head_k * group + member
+    if work.WHOLE:
+        store_async(ds_out, [batch, head, row, my_key], mine)
+    elif work.SPLIT:
+        line, tile, shelf = tiles
+        tile = tile_of(
+            shelf, line + member, block, tile + PARTY, work.edges, ds.shape[1], 2 * _KEYS,
+            work.LEFT, work.RIGHT, work.PACKED,
+        )  # fmt: skip
+        if work.ADDS:
+            store_async(ds_out, [0, 0, tile * _KEYS, 0], mine)
+            add_async(found, [0, head, row, my_key], mine)
+        else:
+            store_async(ds_out, [tile * _KEYS, 0], mine)
+    else:
+        mbarrier.arrive(ds_full.index(now), count=1)
+
+
+@gluon.jit
 def _multiply(work, PARTY: gl.constexpr):
     """A warpgroup: dk and dv of 64 keys, and half of every dq tile that passes."""
-    q, _k, _v, _do, _rows, dk_out, dv_out, ds_out, _bias, found = work.descriptors
+    q, _k, _v, _do, _rows, dk_out, dv_out, _ds, _bias, _found = work.descriptors
     q_slots, k_slots, v_slots, do_slots, lse_slots, delta_slots, ds_slots, b_slots = work.slots
     kv_full, q_full, q_free, do_full, do_free, ds_full, ds_free, b_full, b_free = work.signals
-    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, tiles = work.place
+    batch, head_k, key, first, count, shift, group, _heads_q, _all_heads, _tiles = work.place
     _, first_k, _, _ = work.starts
     buffer, _slopes, _mask, _draws = work.beside
     scale, _squeeze, plain, enlarge = work.scales
@@ -226,28 +259,7 @@ def _multiply(work, PARTY: gl.constexpr):
         if work.DROPS:
             dp = of_kept(dp, weights)
         ds = (p * (dp - delta_slots.index(slot).load(S))).to(q.dtype)
-        mine = ds_slots.index(2 * now + PARTY)
-        if work.WHOLE or work.ADDS:
-            matrix(ds_slots, 2 * now + PARTY).permute((1, 0)).store(ds)
-        else:
-            mine.store(ds)
-        fence_async_shared()
-        head = head_k * group + member
-        if work.WHOLE:
-            store_async(ds_out, [batch, head, row, my_key], mine)
-        elif work.SPLIT:
-            line, tile, shelf = tiles
-            tile = tile_of(
-                shelf, line + member, block, tile + PARTY, work.edges, BLOCK_M, 2 * _KEYS,
-                work.LEFT, work.RIGHT, work.PACKED,
-            )  # fmt: skip
-            if work.ADDS:
-                store_async(ds_out, [0, 0, tile * _KEYS, 0], mine)
-                add_async(found, [0, head, row, my_key], mine)
-            else:
-                store_async(ds_out, [tile * _KEYS, 0], mine)
-        else:
-            mbarrier.arrive(ds_full.index(now), count=1)
+        _send(ds, step, member, row, block, my_key, work, PARTY)
         ds_left = gl.convert_layout(ds, A)
         adding_k = warpgroup_mma(ds_left, queries, dk, is_async=True)
         if BEFORE:
