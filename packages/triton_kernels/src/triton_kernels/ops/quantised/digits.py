@@ -49,7 +49,9 @@ def _write(x, factor, digits_ptr, start, k, COLUMNS: tl.constexpr):
 
 @triton.jit
 def _digits(x_ptr, digits_ptr, scale_ptr, k, COLUMNS: tl.constexpr, EARLY: tl.constexpr):
-    if EARLY:  # the kernel that reads the digits may start, and wait for them
+    if EARLY:
+        # Only then may the kernel that reads the digits start: it asks for codes without a wait.
+        tl.extra.cuda.gdc_wait()
         tl.extra.cuda.gdc_launch_dependents()
     row = tl.program_id(0)
     x_ptr += row * k
@@ -73,8 +75,11 @@ def _digits(x_ptr, digits_ptr, scale_ptr, k, COLUMNS: tl.constexpr, EARLY: tl.co
 def _plan(x: Layout) -> Launch:
     columns = min(16384, max(64, triton.next_power_of_2(x.shape[1])))
     warps = max(1, min(32, columns // 512))
-    constants = {"COLUMNS": columns, "EARLY": _compat.starts_early(_compat.device_of(x.device))}
-    return Launch(_digits, x.shape[0], (x.shape[1],), constants, {"num_warps": warps})
+    early = _compat.starts_early(_compat.device_of(x.device))
+    return Launch(
+        _digits, x.shape[0], (x.shape[1],), {"COLUMNS": columns, "EARLY": early},
+        {"num_warps": warps, **({"launch_pdl": True} if early else {})},
+    )  # fmt: skip
 
 
 class Digits(NamedTuple):

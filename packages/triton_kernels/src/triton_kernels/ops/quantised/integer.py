@@ -8,7 +8,7 @@ digits of x are read in the same order.
 
 On Hopper the first codes are asked for while the digits are still being made: the kernel starts
 before the one that makes them has ended, and waits for it where it needs them (programmatic
-dependent launch).
+dependent launch). The one that makes them starts early too, and waits first.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
