@@ -5,6 +5,8 @@ multiprocessor, whose threads meet once. A longer one, up to 32k, is read twice 
 second time from its end back: with two to four such rows on a multiprocessor it is still in the L1
 cache, so that no register holds it and 64 warps hide the time that loads take.
 
+The forward is launched while the kernel before still runs, and waits for its end before it reads.
+
 Else programs stay, and each takes the same columns of one row after the other, so that the
 parameters, or in the backward the sums of their gradients, stay in its registers. The next row is
 loaded to registers while one is worked on, the one after it on its way to the L2 cache. How the
@@ -23,7 +25,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, Layout, starts_aligned
+from triton_kernels._compat import Launch, Layout, starts_aligned, tl
 from triton_kernels._gluon import gl, gluon
 from triton_kernels.ops.clusters import (
     ask,
@@ -128,7 +130,8 @@ def _forward(
     mask = columns < n_columns
     start = gl.program_id(0)
     stride = gl.num_programs(0)
-    x = _row_of(x_ptr, start, n_columns, columns, mask)
+    tl.extra.cuda.gdc_wait()  # for the kernel before, which may write what is read here
+    x = gl.load(x_ptr + _in_row(start, n_columns, columns), mask=mask, other=0.0)
     weight = x
     bias = x
     if weight_ptr is not None:
@@ -139,7 +142,8 @@ def _forward(
     turn = 0
     for row in range(start, n_rows, stride):
         following = gl.minimum(row + stride, n_rows - 1)
-        next_x = _row_of(x_ptr, following, n_columns, columns, mask)
+        next_at = _in_row(following, n_columns, columns)
+        next_x = gl.load(x_ptr + next_at, mask=mask, other=0.0)
         if _AHEAD > 1:
             far = gl.minimum(row + _AHEAD * stride, n_rows - 1).to(gl.int64)
             ask(x_ptr + far * n_columns, n_columns, PART)
@@ -153,7 +157,7 @@ def _forward(
             CENTERED, ROUNDED, OFFSET,
         )  # fmt: skip
         at = _in_row(row, n_columns, columns)
-        gl.store(y_ptr + at, y, mask=mask, cache_modifier=".cs")
+        gl.store(y_ptr + at, y, mask=mask)
         x = next_x
 
 
@@ -179,7 +183,9 @@ def _forward_once(
     columns = columns_of(1, REPEATS, LAYOUT)
     row = gl.program_id(0)
     at = _in_row(row, n_columns, columns)
-    x = gl.load(x_ptr + at, eviction_policy="evict_first")
+    tl.extra.cuda.gdc_wait()
+    # No hints: with them the rate is at the mercy of what lies in the L2 cache already.
+    x = gl.load(x_ptr + at)
     mean, squares, _turn = _variance(x, columns, boxes, 0, n_columns, CENTERED, True, 1)
     rstd = 1 / gl.sqrt(squares / n_columns + eps)
     gl.store(statistics_ptr + row, rstd)
@@ -191,7 +197,7 @@ def _forward_once(
         x, mean, rstd, weight, bias, weight_ptr is not None, bias_ptr is not None, offset,
         CENTERED, ROUNDED, OFFSET,
     )  # fmt: skip
-    gl.store(y_ptr + at, y, cache_modifier=".cs")
+    gl.store(y_ptr + at, y)
 
 
 @gluon.jit
@@ -210,6 +216,7 @@ def _forward_twice(
     y_ptr += row.to(gl.int64) * n_columns
     means = owned(gl.full(first.shape, 0, gl.float32, LAYOUT))
     squares = means
+    tl.extra.cuda.gdc_wait()
     for chunk in range(CHUNKS):
         x = gl.load(x_ptr + (chunk * CHUNK + first), eviction_policy="evict_last")
         if CENTERED:
@@ -353,12 +360,13 @@ def _plan(
     constants: dict[str, Any] = {
         "CENTERED": centered, "ROUNDED": casting == "llama", "OFFSET": offset != 0,
     }  # fmt: skip
+    options = {**cluster.options(), "launch_pdl": eps is not None}
     if eps is not None and full and cluster.parts == 1:
         held = cluster.holds(n_columns, itemsize)
         constants |= {"REPEATS" if held else "CHUNKS": repeats, "LAYOUT": layout}
         scalars: tuple[float, ...] = (n_rows, n_columns, eps, offset)
         alone = _forward_once if held else _forward_twice
-        return Launch(alone, n_rows, scalars, constants, cluster.options()), n_rows
+        return Launch(alone, n_rows, scalars, constants, options), n_rows
     if eps is not None:
         constants["FULL"] = full
     constants["PARTS"] = cluster.parts
@@ -368,7 +376,7 @@ def _plan(
     scalars = (n_rows, n_columns, offset) if eps is None else (n_rows, n_columns, eps, offset)
     backward = _backward if cluster.rows == 1 else backward_pairs
     kernel = backward if eps is None else _forward
-    return Launch(kernel, clusters, scalars, constants, cluster.options()), clusters
+    return Launch(kernel, clusters, scalars, constants, options), clusters
 
 
 def _given(*parameters: torch.Tensor | None) -> tuple[tuple[torch.dtype | None, ...], bool]:
