@@ -10,10 +10,10 @@ Three warpgroups divide the work by its kind::
 
 The *scoring* one holds the queries in registers, but for their rotated part: read from shared
 memory they would double what each of its narrow products takes from there. The *adding* ones hold
-the output's columns. They are told of a tile's weights when the next tile's scores are there: so
-these are not held up, and the tensor cores add while weights are made. Six tiles of 37 KB fit,
-which are keys and values at once; the second one that adds loads later ones. The weights lie where
-the tile's rotated part was, which nobody needs once the scores are there.
+the output's columns. They are told of a tile's weights when the next tile's products are issued: so
+these are hardly held up, and the tensor cores add while weights are made. Five tiles of 37 KB fit,
+which are keys and values at once; the second one that adds loads later ones. Each has a place for
+its weights beside it: in place of its rotated part they would wait for all warps' products.
 
 A row's weights are relative to its maximum, which is left where it is until it has grown by 2^8:
 only then do the sums before shrink.
@@ -34,7 +34,6 @@ from triton_kernels._gluon import (
     gluon,
     load_async,
     mbarrier,
-    reinterpret,
     thread_barrier,
     warpgroup_mma,
     warpgroup_mma_wait,
@@ -59,7 +58,7 @@ REGISTERS = gl.constexpr(160)
 """Of a thread that adds: 128 are sums; with 152 the product is not assembled."""
 RANK = gl.constexpr(LATENT_RANK)
 _ROWS = gl.constexpr(LATENT_ROWS)
-_SLOTS = gl.constexpr(6)
+_SLOTS = gl.constexpr(5)
 _SLACK = gl.constexpr(8.0)
 """Powers of 2 by which a weight may be more than 1."""
 _LN2 = gl.constexpr(math.log(2))
@@ -80,13 +79,6 @@ def _ask(descriptors, full, slots, slot, block, key):
     mbarrier.expect(barrier, latents.block_type.nbytes + rotated.block_type.nbytes)
     load_async(latents, [block, 0, key, 0], barrier, slots[0].index(slot))
     load_async(rotated, [block, 0, key, RANK], barrier, slots[1].index(slot))
-
-
-@gluon.jit
-def _weights_in(slots, slot):
-    """Where a tile's weights are put: in place of its rotated part."""
-    shared: gl.constexpr = gl.NVMMASharedLayout.get_default_for([_ROWS, KEYS], slots.dtype)
-    return reinterpret(slots.index(slot), slots.dtype, [_ROWS, KEYS], shared)
 
 
 @gluon.jit
@@ -116,7 +108,7 @@ def _weigh(s, first, state, limits, scale):
 @gluon.jit
 def _score(q, q_last, slots, signals, notes, place, lse, scale):
     """The scoring warpgroup."""
-    latents, rotated = slots
+    latents, rotated, made = slots
     full, ready, _, done = signals
     fades, totals = notes
     row, start, tiles, keys, tokens, group, number = place
@@ -139,16 +131,15 @@ def _score(q, q_last, slots, signals, notes, place, lse, scale):
         keys_last = matrix(rotated, slot).permute((1, 0))
         scores = warpgroup_mma(q_first, keys_first, zeros, use_acc=False, is_async=True)
         scores = warpgroup_mma(q_last, keys_last, scores, is_async=True)
-        s = warpgroup_mma_wait(0, (scores,))
-        thread_barrier()  # all warps have read the rotated part, and written the weights before
         mbarrier.arrive(ready.index(before), count=1, pred=tile > 0)
+        s = warpgroup_mma_wait(0, (scores,))
         weights, fade, top, total = _weigh(s, tile * KEYS, (top, total), (limit, least), scale)
-        _weights_in(rotated, slot).store(weights.to(latents.dtype))
+        made.index(slot).store(weights.to(latents.dtype))
         fades.index(slot).store(fade)
         fence_async_shared()
+        thread_barrier()  # all warps have written their weights
         before = slot
         slot, phase = _next(slot, phase)
-    thread_barrier()
     mbarrier.arrive(ready.index(before), count=1, pred=tiles > 0)
     total = gl.convert_layout(gl.sum(total, 1), BY_ROW)
     totals.store(total)
@@ -164,7 +155,7 @@ def _add(
     RAGGED: gl.constexpr, PARTY: gl.constexpr,
 ):  # fmt: skip
     """A warpgroup that makes half of the output's columns; one of the two loads later tiles."""
-    latents, rotated = slots
+    latents, rotated, made = slots
     full, ready, spent, done = signals
     fades, totals = notes
     row, start, tiles, keys, tokens, group, number = place
@@ -190,7 +181,7 @@ def _add(
             if valid < KEYS:
                 clear_half(values, valid)
                 thread_barrier()
-        adding = warpgroup_mma(_weights_in(rotated, slot), values, sums, is_async=True)
+        adding = warpgroup_mma(made.index(slot), values, sums, is_async=True)
         sums = warpgroup_mma_wait(0, (adding,))
         thread_barrier()  # one thread says for all of the warpgroup that they have used it
         if PARTY == 0:
@@ -198,7 +189,7 @@ def _add(
         else:
             if tile + _SLOTS < tiles:
                 mbarrier.wait(spent.index(slot), phase)  # the other has used it, too
-                _ask(descriptors, full, slots, slot, block, key)
+                _ask(descriptors, full, (latents, rotated), slot, block, key)
         slot, phase = _next(slot, phase)
     mbarrier.wait(done, 0)
     total = totals.load(BY_ROW)
@@ -238,6 +229,8 @@ def share(
     last_slots = gl.allocate_shared_memory(
         dtype, [_SLOTS] + rotated.block_type.shape, rotated.layout
     )
+    of_weights: gl.constexpr = gl.NVMMASharedLayout.get_default_for([_ROWS, KEYS], dtype)
+    made = gl.allocate_shared_memory(dtype, [_SLOTS, _ROWS, KEYS], of_weights)
     plain: gl.constexpr = gl.SwizzledSharedLayout(1, 1, 1, [0])
     fades = gl.allocate_shared_memory(gl.float32, [_SLOTS, _ROWS], plain)
     totals = gl.allocate_shared_memory(gl.float32, [_ROWS], plain)
@@ -271,16 +264,16 @@ def share(
     gl.warp_specialize(
         [
             (_score, (
-                (q, q_head, q_token), q_last, (slots, last_slots), (full, ready, spent, done),
+                (q, q_head, q_token), q_last, (slots, last_slots, made), (full, ready, spent, done),
                 (fades, totals), (row, start, tiles, keys, tokens, group, number), lse, scale,
             )),
             (_add_0, (
-                (latents, rotated), table, (slots, last_slots), (full, ready, spent, done),
+                (latents, rotated), table, (slots, last_slots, made), (full, ready, spent, done),
                 (fades, totals), (row, start, tiles, keys, tokens, group, number),
                 (batch, page, table_batch), output, RAGGED,
             )),
             (_add_1, (
-                (latents, rotated), table, (slots, last_slots), (full, ready, spent, done),
+                (latents, rotated), table, (slots, last_slots, made), (full, ready, spent, done),
                 (fades, totals), (row, start, tiles, keys, tokens, group, number),
                 (batch, page, table_batch), output, RAGGED,
             )),
