@@ -85,14 +85,13 @@ def test_norms(cluster, centered, dtype):
             assert distance(actual, wanted) < units
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("centered", [False, True])
 @pytest.mark.parametrize("cluster", PAIRS, ids=str)
 def test_norms_two_rows_at_a_time(cluster, centered, dtype):
     from triton_kernels.ops.norms import hopper
 
     fill = cluster.columns_at_once(dtype.itemsize)
-    units = 2 if dtype is not torch.float32 else 16
     for n_rows, columns in ((1, fill), (2, fill), (777, fill - 48), (1024, fill)):
         x, dy, dsum = torch.randn(3, n_rows, columns, device="cuda", dtype=dtype).unbind()
         x += 3
@@ -110,9 +109,9 @@ def test_norms_two_rows_at_a_time(cluster, centered, dtype):
         exact = scaled - normal * (scaled * normal).mean(1, keepdim=True)
         exact = (exact - centered * scaled.mean(1, keepdim=True)) * rstd[:, None]
         exact += 0 if given[0] is None else dsum.double()
-        assert distance(dz, exact) < units
+        assert distance(dz, exact) < 2
         for actual, wanted in zip(parameters, ((g * normal).sum(0), g.sum(0)), strict=False):
-            assert distance(actual, wanted) < units
+            assert distance(actual, wanted) < 2
 
 
 @pytest.mark.parametrize(("offset", "casting"), [(1.0, "float32"), (0.0, "llama")])

@@ -151,44 +151,62 @@ def _add_apart(numbers):
 
 
 @gluon.constexpr_function
-def _put_two(numbers, parts, warps):
-    share, each = 32 // numbers, 4 * numbers
-    nbytes = each * parts * warps
-    text = ".reg .pred p, q; .reg .b32 l, w, r, a, m, k; .reg .b32 x, v0, v1, v2, v3; "
-    text += "mov.b32 v0, $6; mov.b32 v1, $7; mov.b32 v2, $8; mov.b32 v3, $9; mov.u32 l, %laneid; "
-    text += _add_apart(numbers)
-    text += "mov.u32 w, %tid.x; setp.eq.u32 q, w, 0; shr.u32 w, w, 5; "
-    text += f"and.b32 k, l, {share - 1}; shr.u32 r, l, {share.bit_length() - 1}; "
-    text += f"and.b32 a, $4, 1; mad.lo.u32 m, a, 8, $2; mad.lo.u32 a, a, {nbytes}, $2; "
-    text += f"mad.lo.u32 a, w, {each}, a; mad.lo.u32 a, r, 4, a; "
-    text += _send("b32", "v0", "k", each, parts, warps)
-    return f"{{ {text} mov.u32 $0, l; mov.u32 $1, l; }}"
+def _mailboxes(numbers, parts, warps):
+    entries, group = parts * warps, 32 // numbers
+    text = ".reg .b32 l, w, r, k, a, m; mov.u32 l, %laneid; mov.u32 w, %tid.x; shr.u32 w, w, 5; "
+    text += f"and.b32 k, l, {group - 1}; shr.u32 r, l, {group.bit_length() - 1}; "
+    text += f"mad.lo.u32 a, r, {4 * entries}, $3; mad.lo.u32 a, w, 4, a; mov.b32 m, 0; "
+    if parts > 1:
+        text += f"mov.u32 m, %cluster_ctarank; mad.lo.u32 a, m, {4 * warps}, a; "
+        text += f"add.u32 m, $3, {8 * numbers * entries}; min.u32 k, k, {parts - 1}; "
+        text += "mapa.shared::cluster.u32 a, a, k; mapa.shared::cluster.u32 m, m, k; "
+    text += "mov.b32 $0, a; mov.b32 $1, m; "
+    text += f"and.b32 k, l, {min(entries, group) - 1}; mad.lo.u32 a, r, {4 * entries}, $3; "
+    text += f"mad.lo.u32 $2, k, {4 * max(1, entries // group)}, a; "
+    return f"{{ {text} }}"
 
 
 @gluon.constexpr_function
-def _take_two(numbers, parts, warps):
-    entries, each = parts * warps, 4 * numbers
-    assert entries in (1, 2, 4, 8, 16, 32, 64, 128)
-    text = ".reg .pred p; .reg .b32 l, a, m, h; .reg .b32 x, v0, v1, v2, v3, y0, y1, y2, y3; "
-    text += "and.b32 a, $6, 1; "
-    if parts > 1:
-        text += f"mad.lo.u32 m, a, 8, $4; add.u32 m, m, {2 * each * entries}; "
-        text += "bfe.u32 h, $6, 1, 1; "
-        text += "again: mbarrier.try_wait.parity.shared::cta.b64 p, [m], h; @!p bra again; "
-    text += f"mad.lo.u32 a, a, {each * entries}, $4; mov.u32 l, %laneid; "
-    text += f"and.b32 x, l, {min(entries, 32) - 1}; mad.lo.u32 a, x, {each}, a; "
-    v, y = (", ".join(f"{name}{i}" for i in range(numbers)) for name in "vy")
-    text += f"ld.shared.v{numbers}.b32 {{{v}}}, [a]; "
-    for more in range(32 * each, each * entries, 32 * each):
-        text += f"ld.shared.v{numbers}.b32 {{{y}}}, [a+{more}]; "
-        text += " ".join(f"add.f32 v{i}, v{i}, y{i};" for i in range(numbers)) + " "
+def _send_numbers(numbers, parts, warps):
+    group, nbytes = 32 // numbers, 4 * numbers * parts * warps
+    text = ".reg .pred p, q; .reg .b32 l, a, m, t, x, v0, v1, v2, v3; mov.u32 l, %laneid; "
+    text += "mov.b32 v0, $5; mov.b32 v1, $6; mov.b32 v2, $7; mov.b32 v3, $8; "
     text += _add_apart(numbers)
-    if entries < 32:  # each was read by several lanes
-        text += f"mul.f32 v0, v0, {entries / 32}; "
-    for i in range(numbers):
-        text += f"shfl.sync.idx.b32 ${i}, v0, {i * (32 // numbers)}, 0x1f, 0xffffffff; "
-    for i in range(numbers, 4):
-        text += f"mov.b32 ${i}, v0; "
+    text += f"and.b32 a, $4, 1; mad.lo.u32 a, a, {nbytes}, $1; and.b32 l, l, {group - 1}; "
+    if parts == 1:
+        text += "setp.eq.u32 p, l, 0; @p st.shared.b32 [a], v0; bar.sync 0; "
+    else:
+        text += "and.b32 t, $4, 1; mad.lo.u32 m, t, 8, $2; mad.lo.u32 t, t, 8, $3; "
+        text += f"mov.u32 x, %tid.x; setp.eq.u32 q, x, 0; setp.lt.u32 p, l, {parts}; "
+        text += "@q mbarrier.arrive.expect_tx.shared::cta.b64 _, "
+        text += f"[t+{2 * nbytes}], {nbytes}; "
+        text += "@p st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [a], v0, [m]; "
+    return f"{{ {text} mov.u32 $0, l; }}"
+
+
+@gluon.constexpr_function
+def _receive_numbers(numbers, parts, warps):
+    entries, group = parts * warps, 32 // numbers
+    assert entries in (1, 2, 4, 8, 16, 32, 64, 128)
+    nbytes, each = 4 * numbers * entries, max(1, entries // group)
+    text = ".reg .pred p; .reg .b32 a, h, m, x, v0, y0, y1, y2, y3; and.b32 a, $6, 1; "
+    if parts > 1:
+        text += "mad.lo.u32 m, a, 8, $4; bfe.u32 h, $6, 1, 1; again: "
+        text += f"mbarrier.try_wait.parity.shared::cta.b64 p, [m+{2 * nbytes}], h; @!p bra again; "
+    text += f"mad.lo.u32 a, a, {nbytes}, $5; "
+    if each < 4:
+        text += "ld.shared.b32 v0, [a]; "
+        text += "ld.shared.b32 x, [a+4]; add.f32 v0, v0, x; " if each == 2 else ""
+    for i in range(0, each - 3, 4):
+        text += f"ld.shared.v4.b32 {{y0, y1, y2, y3}}, [a+{4 * i}]; add.f32 y0, y0, y1; "
+        text += "add.f32 y2, y2, y3; add.f32 y0, y0, y2; "
+        text += "add.f32 v0, v0, y0; " if i else "mov.b32 v0, y0; "
+    lane = min(entries, group) // 2
+    while lane:
+        text += f"shfl.sync.bfly.b32 x, v0, {lane}, 0x1f, 0xffffffff; add.f32 v0, v0, x; "
+        lane //= 2
+    for i in range(4):
+        text += f"shfl.sync.idx.b32 ${i}, v0, {i % numbers * group}, 0x1f, 0xffffffff; "
     return f"{{ {text} }}"
 
 
@@ -248,23 +266,33 @@ def take(boxes, turn, KIND: gl.constexpr, PARTS: gl.constexpr):
 
 
 @gluon.jit
-def put_two(boxes, turn, first, second, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
-    """As ``put``, of two rows at once, which each thread has a number of in ``first`` and, if
-    NUMBERS is 4, in ``second``; boxes are of 4·NUMBERS bytes a warp."""
-    TEXT: gl.constexpr = _put_two(NUMBERS, PARTS, gl.num_warps())
+def mailboxes(boxes, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
+    """Where ``send`` puts a thread's number, the barrier that counts it there, and where
+    ``receive`` finds some; of 4·NUMBERS bytes a warp."""
+    TEXT: gl.constexpr = _mailboxes(NUMBERS, PARTS, gl.num_warps())
+    return gl.inline_asm_elementwise(
+        TEXT, "=&r,=&r,=&r,r", [boxes], dtype=(gl.int32, gl.int32, gl.int32), is_pure=False, pack=1
+    )
+
+
+@gluon.jit
+def send(places, boxes, turn, numbers, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
+    """As ``put``, of 1, 2 or 4 numbers that each thread has, the first of four."""
+    TEXT: gl.constexpr = _send_numbers(NUMBERS, PARTS, gl.num_warps())
     gl.inline_asm_elementwise(
-        TEXT, "=r,=r,r,r,r,r,r,r,r,r", [boxes, turn, first, second], dtype=gl.int32,
-        is_pure=False, pack=2,
+        TEXT, "=r,r,r,r,r,r,r,r,r",
+        [places[0], places[1], boxes, turn, numbers[0], numbers[1], numbers[2], numbers[3]],
+        dtype=gl.int32, is_pure=False, pack=1,
     )  # fmt: skip
 
 
 @gluon.jit
-def take_two(boxes, turn, like, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
-    """The sums of both rows over all threads, twice two, shaped like what was put."""
-    TEXT: gl.constexpr = _take_two(NUMBERS, PARTS, gl.num_warps())
+def receive(places, boxes, turn, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
+    """Their sums over all threads: always four, of fewer numbers some again."""
+    TEXT: gl.constexpr = _receive_numbers(NUMBERS, PARTS, gl.num_warps())
     return gl.inline_asm_elementwise(
-        TEXT, "=&r,=&r,=&r,=&r,r,r,r,r,r,r", [boxes, turn, like], dtype=(gl.float32, gl.float32),
-        is_pure=False, pack=2,
+        TEXT, "=&r,=&r,=&r,=&r,r,r,r", [boxes, places[2], turn],
+        dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=False, pack=1,
     )  # fmt: skip
 
 

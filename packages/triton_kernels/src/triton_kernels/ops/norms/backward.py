@@ -27,6 +27,7 @@ from triton_kernels.ops.norms import shapes
 from triton_kernels.ops.norms.drops import dropped
 from triton_kernels.ops.norms.forward import rows_of, sum_both
 from triton_kernels.ops.norms.meeting import gather, look, meeting, publish
+from triton_kernels.ops.parts import after_the_kernel_before, early_options
 
 
 @triton.jit
@@ -103,9 +104,10 @@ def backward_rows(
     dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr, dx_ptr,
     n_rows, n_columns, dy_row, dsum_row, z_row, offset, seed, threshold, kept_scale,
     CENTERED: tl.constexpr, ROUNDED: tl.constexpr, ALIGNED: tl.constexpr, ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr, STAGES: tl.constexpr,
+    COLUMNS: tl.constexpr, STAGES: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """Whole rows; with a dx to write, z was a sum with one of whose terms some were dropped."""
+    after_the_kernel_before(EARLY)
     columns = tl.arange(0, COLUMNS)[None, :]
     within = columns < n_columns
     scale = 1.0
@@ -299,10 +301,7 @@ def _sum_lines(
     lines_ptr, total_ptr, n_lines, n_columns, LINES: tl.constexpr, COLUMNS: tl.constexpr,
     EARLY: tl.constexpr,
 ):  # fmt: skip
-    if EARLY:  # it was launched before the kernel before it had ended
-        tl.inline_asm_elementwise(
-            "griddepcontrol.wait; // $0", "=r", [], dtype=tl.int32, is_pure=False, pack=1
-        )
+    after_the_kernel_before(EARLY)
     stripes = tl.cdiv(n_columns, COLUMNS)
     parameter = tl.program_id(0) // stripes
     columns = tl.program_id(0) % stripes * COLUMNS + tl.arange(0, COLUMNS)[None, :]
@@ -319,13 +318,13 @@ def _sum_lines(
 @functools.lru_cache(maxsize=4096)
 def _sum_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Launch:
     n_parameters, n_lines, n_columns = shape
-    early = _compat.device_of(device).capability >= (9, 0)
+    early, ahead = early_options(device)
     # Many lines at once: the next are asked for only when those before have been added.
     lines, columns, warps = (512, 16, 8) if n_lines > 192 else (64, 32, 4)
     return Launch(
         _sum_lines, triton.cdiv(n_columns, columns) * n_parameters, (n_lines, n_columns),
         {"LINES": lines, "COLUMNS": columns, "EARLY": early},
-        {"num_warps": warps, "launch_pdl": early},
+        {"num_warps": warps, **ahead},
     )  # fmt: skip
 
 
@@ -362,7 +361,7 @@ def _plan(
     strides = (dy_row, dsum_row or 0, z.strides[0])
     sizes: tuple[float, ...] = (n_rows, n_columns, *strides, offset)
     constants: dict[str, Any] = {"CENTERED": centered, "ROUNDED": casting == "llama"}
-    options = {"num_warps": tile.warps}
+    options: dict[str, Any] = {"num_warps": tile.warps}
     if n_columns > tile.columns * tile.parts:
         stripe, programs = shapes.stripe(n_rows, n_columns, device)
         dz = Launch(
@@ -385,7 +384,9 @@ def _plan(
         kernel = backward_rows
         sizes = (*sizes, 0, 0, 0.0)  # nothing is dropped
         constants |= {"ALIGNED": True, "ROWS": tile.rows, "COLUMNS": tile.columns}
-        constants["STAGES"] = tile.stages
+        early, ahead = early_options(z.device)
+        constants |= {"STAGES": tile.stages, "EARLY": early}
+        options |= ahead
     return _Plan(
         Launch(kernel, tile.programs, sizes, constants, options), False, None,
         (sum(wanted), tile.programs // tile.parts, n_columns),

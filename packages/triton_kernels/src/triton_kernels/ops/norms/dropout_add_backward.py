@@ -20,6 +20,7 @@ from triton_kernels.ops.foundations import dropout
 from triton_kernels.ops.norms import drops, reference, rows, shapes
 from triton_kernels.ops.norms.backward import backward_rows, norm_backward, sum_lines
 from triton_kernels.ops.norms.forward import rows_of
+from triton_kernels.ops.parts import early_options
 
 _Results = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -71,6 +72,7 @@ def gradient_portable(
         (weight_wanted + bias_wanted, tile.programs, z.shape[1]), dtype=torch.float32,
         device=z.device,
     )  # fmt: skip
+    early, ahead = early_options(z.device)
     launch(
         backward_rows, (tile.programs,),
         (
@@ -83,7 +85,8 @@ def gradient_portable(
         ),
         drops.choice(p, seed),
         CENTERED=centered, ROUNDED=casting == "llama", **drops.aligned(z.shape[1], tile.columns),
-        ROWS=tile.rows, COLUMNS=tile.columns, STAGES=tile.stages, num_warps=tile.warps,
+        ROWS=tile.rows, COLUMNS=tile.columns, STAGES=tile.stages, EARLY=early,
+        num_warps=tile.warps, **ahead,
     )  # fmt: skip
     return dx, dz, sum_lines(lines, z.dtype if weight is None else weight.dtype)
 

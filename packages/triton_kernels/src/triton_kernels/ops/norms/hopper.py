@@ -5,13 +5,13 @@ multiprocessor, whose threads meet once. A longer one, up to 32k, is read twice 
 second time from its end back: with two to four such rows on a multiprocessor it is still in the L1
 cache, so that no register holds it and 64 warps hide the time that loads take.
 
-The forward is launched while the kernel before still runs, and waits for its end before it reads.
+Kernels are launched while the one before still runs, and wait for its end before they read.
 
 Else programs stay, and each takes the same columns of one row after the other, so that the
 parameters, or in the backward the sums of their gradients, stay in its registers. The next row is
 loaded to registers while one is worked on, the one after it on its way to the L2 cache. How the
-threads of a row meet for its sums is told in ops/clusters.py; the backward of two rows at a time is
-in hopper_pairs.py.
+threads of a row meet for its sums is told in ops/clusters.py; the backward of rows up to 16k is in
+hopper_backward.py.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -43,10 +43,12 @@ from triton_kernels.ops.clusters import (
 from triton_kernels.ops.norms import streams
 from triton_kernels.ops.norms.backward import sum_lines
 from triton_kernels.ops.norms.forward import rows_of
-from triton_kernels.ops.norms.hopper_pairs import backward_pairs, store_line
+from triton_kernels.ops.norms.hopper_backward import backward_of_words
 from triton_kernels.ops.streaming import wide
 from triton_kernels.ops.streams import Cluster
 
+_IN_WORDS = 16384
+"""Columns up to which the backward of words was measured as faster."""
 _AHEAD = gl.constexpr(2)
 """Rows from the one that is worked on to the one that is brought to the L2 cache."""
 
@@ -264,6 +266,16 @@ def _statistics(statistics_ptr, row, n_rows, CENTERED: gl.constexpr):
 
 
 @gluon.jit
+def _store_line(line_ptr, line, mask):
+    """A line of float32, four neighbours at a time: as it lies, though a bfloat16 layout's."""
+    gl.inline_asm_elementwise(
+        "{ .reg .pred p; setp.ne.b32 p, $12, 0; @p st.global.v4.b32 [$4], {$8, $9, $10, $11}; }",
+        "=r,=r,=r,=r,l,l,l,l,r,r,r,r,r,r,r,r", [line_ptr.to(gl.int64), line, mask.to(gl.int32)],
+        dtype=gl.int32, is_pure=False, pack=4,
+    )  # fmt: skip
+
+
+@gluon.jit
 def _backward(
     dy_ptr, dsum_ptr, z_ptr, weight_ptr, statistics_ptr, dz_ptr, dweight_ptr, dbias_ptr,
     n_rows, n_columns, offset,
@@ -272,6 +284,7 @@ def _backward(
 ):  # fmt: skip
     KIND: gl.constexpr = "sums" if CENTERED else "sum"
     boxes = open_boxes(PARTS)
+    tl.extra.cuda.gdc_wait()
     columns = columns_of(PARTS, REPEATS, LAYOUT)
     PART: gl.constexpr = columns.shape[1] * columns.shape[2] * columns.shape[3]
     mask = columns < n_columns
@@ -335,9 +348,9 @@ def _backward(
         turn += 1  # noqa: SIM113 (Gluon has no enumerate)
     line = _in_row(start, n_columns, columns)
     if dweight_ptr is not None:
-        store_line(dweight_ptr + line, dweight, mask)
+        _store_line(dweight_ptr + line, dweight, mask)
     if dbias_ptr is not None:
-        store_line(dbias_ptr + line, dbias, mask)
+        _store_line(dbias_ptr + line, dbias, mask)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -360,22 +373,27 @@ def _plan(
     constants: dict[str, Any] = {
         "CENTERED": centered, "ROUNDED": casting == "llama", "OFFSET": offset != 0,
     }  # fmt: skip
-    options = {**cluster.options(), "launch_pdl": eps is not None}
+    options = {**cluster.options(), "launch_pdl": True}
     if eps is not None and full and cluster.parts == 1:
         held = cluster.holds(n_columns, itemsize)
         constants |= {"REPEATS" if held else "CHUNKS": repeats, "LAYOUT": layout}
         scalars: tuple[float, ...] = (n_rows, n_columns, eps, offset)
         alone = _forward_once if held else _forward_twice
         return Launch(alone, n_rows, scalars, constants, options), n_rows
+    shape = {"PARTS": cluster.parts, "REPEATS": repeats, "LAYOUT": layout}
     if eps is not None:
+        kernel: Any = _forward
+        scalars = (n_rows, n_columns, eps, offset)
         constants["FULL"] = full
-    constants["PARTS"] = cluster.parts
-    if cluster.rows == 1:
-        constants["REPEATS"] = repeats
-    constants["LAYOUT"] = layout
-    scalars = (n_rows, n_columns, offset) if eps is None else (n_rows, n_columns, eps, offset)
-    backward = _backward if cluster.rows == 1 else backward_pairs
-    kernel = backward if eps is None else _forward
+    else:
+        kernel = _backward
+        scalars = (n_rows, n_columns, offset)
+        if cluster.rows > 1 or (itemsize == 2 and n_columns <= _IN_WORDS):
+            kernel = backward_of_words
+            del constants["OFFSET"]
+            constants |= {"FULL": full and n_rows % cluster.rows == 0, "ROWS": cluster.rows}
+            shape["LAYOUT"] = row_layout(cluster.parts, cluster.warps, 4)  # of two columns a word
+    constants |= shape
     return Launch(kernel, clusters, scalars, constants, options), clusters
 
 

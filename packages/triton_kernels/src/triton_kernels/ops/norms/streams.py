@@ -42,6 +42,10 @@ _FORWARD_ALONE = {
     (2048, 2): Cluster(1, 4, 12), (4096, 2): Cluster(1, 8, 6), (4096, 4): Cluster(1, 16, 4),
     (8192, 2): Cluster(1, 8, 4), (16384, 2): Cluster(1, 16, 4), (32768, 2): Cluster(1, 32, 2),
 }  # fmt: skip
+# And in the backward; whether rows are centered.
+_BACKWARD_ALONE = {
+    (2048, 2, True): Cluster(1, 8, 2, 2), (8192, 2, True): Cluster(2, 16, 1, 2),
+}  # fmt: skip
 # By a row's columns of 16 bits, up to a power of two, and whether rows are centered.
 _FORWARD = {
     (32768, False): Cluster(4, 8, 2), (32768, True): Cluster(4, 8, 2),
@@ -58,7 +62,9 @@ _BACKWARD = {
 @functools.lru_cache(maxsize=1024)
 def row_cluster(n_columns: int, itemsize: int, centered: bool, backward: bool) -> Cluster | None:
     """For rows so long, or None."""
-    alone = None if backward else _FORWARD_ALONE.get((n_columns, itemsize))
+    alone = _FORWARD_ALONE.get((n_columns, itemsize))
+    if backward:
+        alone = _BACKWARD_ALONE.get((n_columns, itemsize, centered))
     power = next_power_of_2(max(n_columns, 1))
     # Rows that leave many threads without columns, and others than of 16 bits, were not measured.
     if alone or itemsize != 2 or 4 * n_columns <= 3 * power:

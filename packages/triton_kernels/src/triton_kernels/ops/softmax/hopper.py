@@ -14,7 +14,7 @@ import functools
 
 import torch
 
-from triton_kernels._compat import Launch, Layout, starts_aligned
+from triton_kernels._compat import Launch, Layout, starts_aligned, tl
 from triton_kernels._gluon import gl, gluon
 from triton_kernels.ops.clusters import (
     columns_of,
@@ -76,8 +76,9 @@ def _backward(
     columns = columns_of(PARTS, REPEATS, LAYOUT)
     mask = columns < n_columns
     at = gl.program_id(0).to(gl.int64) * n_columns + columns
-    dy = gl.load(dy_ptr + at, mask=mask, other=0.0, eviction_policy="evict_first")
-    y = gl.load(y_ptr + at, mask=mask, other=0.0, eviction_policy="evict_first")
+    tl.extra.cuda.gdc_wait()  # the kernel before has ended: this one may have started early
+    dy = gl.load(dy_ptr + at, mask=mask, other=0.0)
+    y = gl.load(y_ptr + at, mask=mask, other=0.0)
     along = owned(wide(dy) * wide(y))
     wait_for_boxes(boxes, PARTS)
     put(boxes, 0, along, along, "sum", PARTS)
@@ -99,7 +100,7 @@ def _plan(source: Layout, aligned: bool, log: bool | None, cluster: Cluster | No
     }  # fmt: skip
     return Launch(
         _backward if log is None else _forward, source.shape[:-1].numel(), (n_columns,), constants,
-        cluster.options(),
+        cluster.options() | ({"launch_pdl": True} if log is None else {}),
     )  # fmt: skip
 
 

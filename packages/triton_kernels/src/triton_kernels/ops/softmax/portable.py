@@ -22,6 +22,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout, starts_aligned, tl, triton
 from triton_kernels.ops.norms.meeting import meeting
+from triton_kernels.ops.parts import after_the_kernel_before, early_options
 from triton_kernels.ops.softmax import shapes
 from triton_kernels.ops.softmax.across import shares_across, write_across
 from triton_kernels.ops.softmax.shared import backward_shared, forward_shared, log_of_sum
@@ -125,8 +126,9 @@ def _backward_one_pass(
     dy_ptr, y_ptr, dx_ptr, n_tiles, tiles_per_outer, n_rows, n_columns,
     dy_outer, dy_row, dy_column, y_outer, y_row, y_column,
     INDEX: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, STAGES: tl.constexpr,
-    GROUP: tl.constexpr, STRIDED: tl.constexpr,
+    GROUP: tl.constexpr, STRIDED: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
+    after_the_kernel_before(EARLY)
     rows = tl.arange(0, ROWS)[:, None].to(INDEX)
     columns = tl.arange(0, COLUMNS)[None, :].to(INDEX)
     for tile in tl.range(tl.program_id(0), n_tiles, tl.num_programs(0), num_stages=STAGES):
@@ -249,8 +251,12 @@ def _plan(
         return (launch,), rows.rows * tile.parts
     tiles_per_outer = triton.cdiv(rows.rows, tile.rows)
     n_tiles = rows.outer * tiles_per_outer
+    options: dict[str, Any] = {"num_warps": tile.warps}
     if rows.columns <= tile.columns:
         kernel = _backward_one_pass if backward else _forward_one_pass
+        if backward:
+            kind["EARLY"], ahead = early_options(source.device)
+            options |= ahead
     else:
         kernel = _backward_two_passes if backward else _forward_online
     launch = Launch(
@@ -261,7 +267,7 @@ def _plan(
             "COLUMNS": tile.columns, "STAGES": tile.stages,
             "GROUP": _group(tile, source.dtype, strided), "STRIDED": strided, **kind,
         },
-        {"num_warps": tile.warps},
+        options,
     )  # fmt: skip
     return (launch,), 0
 

@@ -123,7 +123,9 @@ _CLUSTERS_FORWARD = {
     8192: Cluster(1, 16, 4), 16384: Cluster(1, 32, 2), 32768: Cluster(4, 8, 4),
     65536: Cluster(8, 8, 4),
 }  # fmt: skip
-_CLUSTERS_BACKWARD = {65536: Cluster(8, 8, 4), 131072: Cluster(8, 16, 2)}
+_CLUSTERS_BACKWARD = {
+    16384: Cluster(2, 16, 2), 65536: Cluster(8, 8, 4), 131072: Cluster(8, 16, 2),
+}  # fmt: skip
 
 
 @functools.lru_cache(maxsize=1024)
