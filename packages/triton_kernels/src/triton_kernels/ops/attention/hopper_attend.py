@@ -272,22 +272,24 @@ def forward(
         o_slots = q_slots
     else:
         o_slots = gl.allocate_shared_memory(o.dtype, [QUERIES] + o.block_type.shape, o.layout)
-    if BIAS:
-        b_slots = gl.allocate_shared_memory(
-            bias.dtype, [PARTIES] + bias.block_type.shape, bias.layout
-        )
-    else:
-        b_slots = q_slots
     q_full = _barriers(QUERIES, 1)
     q_free = _barriers(QUERIES, 1)
     k_full = _barriers(SLOTS, 1)
     k_free = _barriers(SLOTS, PARTIES)
     v_full = _barriers(V_SLOTS, 1)
     v_free = _barriers(V_SLOTS, PARTIES)
-    b_full = _barriers(PARTIES, 1)
-    b_free = _barriers(PARTIES, 1)
-    turns = _barriers(2, 1)
-    taken_tiles = _barriers(TAKEN, 1)
+    # None is made that nobody waits at: its memory would be given away, and a barrier that was not
+    # invalidated may be written back over what lies there.
+    if BIAS:
+        b_slots = gl.allocate_shared_memory(
+            bias.dtype, [PARTIES] + bias.block_type.shape, bias.layout
+        )
+        b_full = _barriers(PARTIES, 1)
+        b_free = _barriers(PARTIES, 1)
+    else:
+        b_slots, b_full, b_free = q_slots, q_full, q_free
+    turns = _barriers(2, 1) if PING_PONG else q_full
+    taken_tiles = _barriers(TAKEN, 1) if PACKED else q_full
     fence_async_shared()  # the loads find the barriers as they were made
     if PING_PONG:
         mbarrier.arrive(turns.index(0), count=1)

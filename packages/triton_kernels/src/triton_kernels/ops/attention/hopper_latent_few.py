@@ -159,6 +159,10 @@ def share(
         if tile + _SLOTS < tiles:
             _ask(blocks, full, slots, slot, block, key)
 
+    for each in gl.static_range(_SLOTS):  # what follows may be given the barriers' memory
+        mbarrier.invalidate(low_full.index(each))
+        mbarrier.invalidate(high_full.index(each))
+        mbarrier.invalidate(last_full.index(each))
     rest = gl.where(total > 0, 1.0 / gl.where(total > 0, total, 1.0), 0.0)
     rest = gl.convert_layout(rest, OUT_BY_ROW)[None, :]
     # number: of this sequence's first row among all; rows follow each other.

@@ -232,12 +232,14 @@ def _product(
     c_slots = gl.allocate_shared_memory(c.dtype, [2] + c.block_type.shape, c.layout)
     full = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
     empty = gl.allocate_shared_memory(gl.int64, [SLOTS, 1], Barrier())
-    landed = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
     for slot in gl.static_range(SLOTS):
         mbarrier.init(full.index(slot), count=1)
         mbarrier.init(empty.index(slot), count=2)
-    for half in gl.static_range(2):
-        mbarrier.init(landed.index(half), count=1)
+    landed = empty
+    if RESIDUAL:  # none is made for nothing: its memory would be given away
+        landed = gl.allocate_shared_memory(gl.int64, [2, 1], Barrier())
+        for half in gl.static_range(2):
+            mbarrier.init(landed.index(half), count=1)
     fence_async_shared()  # the loads find the barriers as they were made
     tiles_m = gl.cdiv(m, 2 * _ROWS)
     tiles_n = gl.cdiv(n, c.block_type.shape[2])
