@@ -36,17 +36,11 @@ def ops_table() -> str:
     return "\n".join(lines)
 
 
-EARLIER = (
-    "†: by an earlier version of the code, or of the benchmark, which left in the cache what a "
-    "rival had read; not measured since."
-)
+EARLIER = "†: by an earlier version of the code, not measured since."
 
 
 def mark(row: dict[str, Any]) -> str:
-    """Of a row marked by hand when its code or its measurement changed.
-
-    Measuring it anew takes the mark away.
-    """
+    """Of a row marked by hand when its code changed; measuring it anew takes the mark away."""
     return " †" if row.get("earlier") else ""
 
 

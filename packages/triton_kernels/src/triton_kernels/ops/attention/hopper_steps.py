@@ -135,8 +135,6 @@ def next_weights(
     OUT: gl.constexpr = sums.type.layout
     RESCALED: gl.constexpr = not (call.BOUNDED or call.ANCHORED)
     OFTEN_CUT: gl.constexpr = call.RIGHT and not call.ONCE
-    # A wait is a meeting of a party's warps: where ``settle`` will do, it does (timed at d128).
-    SETTLED: gl.constexpr = call.BENT and sums.shape[1] == 128
     mbarrier.wait(k_full.index(k_slot), k_phase)
     if call.PING_PONG:
         mbarrier.wait(turns.index(PARTY), step - 1 & 1)
@@ -160,7 +158,7 @@ def next_weights(
     s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, False)
     if call.CAPPED:  # its weights take longer than the other's products
         weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
-    if call.LEFT or OFTEN_CUT or (call.CAPPED and not SETTLED):
+    if call.LEFT or OFTEN_CUT or call.CAPPED:
         # The branches of a wait keep the assembler from moving the next one up before them.
         mbarrier.wait(v_full.index(v_next), v_next_phase)
     if o_slots.shape[4] != q_slots.shape[4]:  # noqa: SIM102 (known when compiled; the next when run)
