@@ -21,7 +21,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 # Those that compile kernels, and those for which it makes no difference.
 _COMPILED_ONLY = (
     "test_barriers.py", "test_compilation.py", "test_documents.py", "test_package.py",
-    "test_settled.py",
+    "test_replicas.py", "test_settled.py",
 )  # fmt: skip
 _INTERPRETED_ONLY = ("test_interpreter.py",)
 

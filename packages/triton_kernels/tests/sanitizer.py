@@ -22,15 +22,6 @@ one arrives for all. They are ordered: the writers meet before (BAR.SYNC), so wh
 happens before that arrival, which releases it, and the others' wait acquires it. racecheck follows
 only what the arriving thread wrote itself. ``HANDED_OVER`` names the arrays; reports of a load and
 a store of one of them, and of nothing else, are passed over.
-
-Not passed over is a write in ``_dropout_add_norm`` that it reports against itself, as the values
-fall: where sums of short rows (up to 32 columns, an element a lane; ``_forward_one_pass`` has it
-too) go through shared memory to the threads that store the statistics. Barriers stand before and
-behind, and no two warps have a word in common: it is one STS, by which all lanes that hold a
-row's sum write it to one place. But they hold it with a rounding's difference, as the assembler
-takes each lane's square into its first addition (FFMA d, d, the other's rounded square), and whose
-sum the backward gets is undefined. In a model of this arithmetic 4% of rows of 9 differ, by 1 or 2
-units in the last place; sums without a product (the mean, by the same stores) never do.
 """
 
 from __future__ import annotations

@@ -5,28 +5,9 @@ given the GPU. Whatever lies there by then is lost, unless the barrier was inval
 """
 
 import re
-from unittest import mock
 
 import torch
-from triton.backends.compiler import GPUTarget
-from triton.runtime.driver import driver
-from triton_kernels import _compat
-from triton_kernels._compat import Launch
-
-BF16 = torch.bfloat16
-
-
-class _TargetOnly:
-    """As much of a driver as compiling asks for."""
-
-    def get_current_target(self):
-        return GPUTarget("cuda", 90, 32)
-
-    def get_current_device(self):
-        return 0
-
-    def get_current_stream(self, device):
-        return 0
+from compiling import ptx_of_launches
 
 
 def barriers(ptx):
@@ -54,19 +35,10 @@ def test_attention_barriers_keep_their_memory(monkeypatch):
     from triton_kernels.ops.attention import hopper_forward
     from triton_kernels.ops.attention.features import Features
 
-    launches = []
-
-    def record(launch, *tensors, varying=()):
-        arguments = (*launch._shown(tensors), *launch._scalars, *varying)
-        launches.append((launch._kernel, arguments, {**launch._constants, **launch._options}))
-
     ends = torch.tensor([0, 8192, 16384], dtype=torch.int32)
     features = Features(scale=0.1, right=0, cu_q=ends, cu_k=ends, max_q=8192, max_k=8192)
-    monkeypatch.setattr(_compat, "device_of", lambda _: _compat.Device((9, 0), 132))
-    monkeypatch.setattr(driver, "_active", _TargetOnly())
-    with mock.patch.object(Launch, "__call__", record):
-        hopper_forward.attend(*torch.empty(3, 1, 16, 16384, 64, dtype=BF16).unbind(), features)
-    compiled = [k.warmup(*a, grid=(1,), **options).asm["ptx"] for k, a, options in launches]
+    inputs = torch.empty(3, 1, 16, 16384, 64, dtype=torch.bfloat16).unbind()
+    compiled = ptx_of_launches(lambda: hopper_forward.attend(*inputs, features), monkeypatch)
     waiting = [ptx for ptx in compiled if "mbarrier" in ptx]
     assert len(waiting) == 2  # the second mends what the first has noted
     for ptx in waiting:

@@ -6,7 +6,7 @@ arguments and the configuration that a GPU would get, and not executed.
 
 import pytest
 import torch
-from triton.backends.compiler import GPUTarget
+from compiling import TargetOnly
 from triton.runtime.driver import driver
 from triton.runtime.jit import JITFunction
 from triton_kernels import _compat, registry
@@ -22,22 +22,6 @@ from triton_kernels.ops.softmax import portable as softmax_portable
 
 SHARED_MEMORY = {80: 163 * 1024, 90: 227 * 1024}
 F32, BF16 = torch.float32, torch.bfloat16
-
-
-class _TargetOnly:
-    """As much of a driver as compiling asks for."""
-
-    def __init__(self, capability: int) -> None:
-        self.target = GPUTarget("cuda", capability, 32)
-
-    def get_current_target(self):
-        return self.target
-
-    def get_current_device(self):
-        return self.target.arch
-
-    def get_current_stream(self, device):
-        return 0
 
 
 hopper_only = pytest.mark.parametrize("compiled", [90], indirect=True)
@@ -61,7 +45,7 @@ def compiled(request, monkeypatch):
     monkeypatch.setattr(_compat, "device_of", lambda _: device)
     monkeypatch.setattr(_compat, "interpreting", lambda: True)  # so that CPU tensors are let in
     monkeypatch.setattr(_compat, "interpreter_fault", lambda: None)
-    monkeypatch.setattr(driver, "_active", _TargetOnly(request.param))
+    monkeypatch.setattr(driver, "_active", TargetOnly(request.param))
     rooms = (vector_add, softmax_portable, gemm_portable, tma, norms_forward, norms_backward)
     rooms = (*rooms, launching, digits, integer, pairs, single)
     for plan in (*(room._plan for room in rooms), norms_backward._sum_plan):

@@ -92,7 +92,10 @@ def _dropout_add_norm(
             mean = tl.sum(z, axis=1, keep_dims=True) / n_columns
             tl.store(statistics_ptr + n_rows + lines, mean, mask=lines < n_rows)
         deviation = tl.where(within, z - mean, 0.0)
-        variance = tl.sum(deviation * deviation, axis=1, keep_dims=True) / n_columns
+        squares = deviation * deviation
+        if COLUMNS <= 128:  # else lanes fuse each its own square with their first exchange
+            squares = tl.where(within, squares, 0.0)
+        variance = tl.sum(squares, axis=1, keep_dims=True) / n_columns
         rstd = 1 / tl.sqrt(variance + eps)
         tl.store(statistics_ptr + lines, rstd, mask=lines < n_rows)
         y = deviation * rstd

@@ -85,7 +85,10 @@ def _forward_one_pass(
     if CENTERED:
         mean = tl.sum(z, axis=1, keep_dims=True) / n_columns
         deviation = tl.where(within, z - mean, 0.0)
-    squares = tl.sum(deviation * deviation, axis=1, keep_dims=True)
+    squares = deviation * deviation
+    if COLUMNS <= 128:  # else lanes fuse each its own square with their first exchange
+        squares = tl.where(within, squares, 0.0)
+    squares = tl.sum(squares, axis=1, keep_dims=True)
     rstd = 1 / tl.sqrt(squares / n_columns + eps)
     tl.store(statistics_ptr + rows, rstd, mask=rows < n_rows)
     if CENTERED:
