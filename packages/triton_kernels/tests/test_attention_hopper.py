@@ -257,6 +257,15 @@ def test_forward_and_backward_agree_with_float32(shape, size, seen):
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_under_a_small_cap_a_row_of_one_key_has_its_value(size):
+    """Its weight, of any size, is rounded in its divisor as in the product."""
+    q, k, v = halves(*[(2, 8, 300, size)] * 3, device="cuda")
+    output = flash_attention(q, k, v, causal=True, soft_cap=5.0)
+    assert torch.equal(output[:, :, 0], v[:, :, 0])
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize(("size", "options"), [
     (64, {}), (128, {"causal": True}), (256, {"causal": True}), (128, {"window": (4000, 0)}),
 ], ids=str)  # fmt: skip

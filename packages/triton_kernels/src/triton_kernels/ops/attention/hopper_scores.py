@@ -260,6 +260,16 @@ def sums_by_thread(weights):
 
 
 @gluon.jit
+def sums_of_rounded(weights):
+    """``sums_by_thread`` of weights as products with values take them, in bfloat16."""
+    rounded = gl.inline_asm_elementwise(
+        "{.reg .b32 t; cvt.rn.bf16x2.f32 t, $3, $2; shl.b32 $0, t, 16; and.b32 $1, t, 0xffff0000;}",
+        "=&r,=&r,r,r", [weights], dtype=gl.float32, is_pure=True, pack=2,
+    )  # fmt: skip
+    return sums_by_thread(rounded)
+
+
+@gluon.jit
 def by_thread(x, like):
     """A row's number beside each of its four sums."""
     return gl.convert_layout(x, gl.SliceLayout(1, like.type.layout))[:, None]

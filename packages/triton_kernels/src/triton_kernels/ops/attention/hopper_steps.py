@@ -17,6 +17,7 @@ from triton_kernels.ops.attention.hopper_scores import (
     scores_of,
     settle,
     sums_by_thread,
+    sums_of_rounded,
     weights_of,
 )
 from triton_kernels.ops.attention.hopper_tiles import uncut
@@ -110,6 +111,9 @@ def first_weights(
     if call.ANCHORED:  # a row that sees no key in its last block sees none
         top = gl.where(new == -float("inf"), 0.0, new)
     total = sums_by_thread(weights)
+    if call.BOUNDED and not call.BENT:  # noqa: SIM102 (known when compiled; the next when run)
+        if only:  # of few keys, none of weight 1: the divisor of p·v is rounded as p is
+            total = sums_of_rounded(weights)
     if call.SINKS:  # the sink's own weight of 1, a quarter in each
         total += 0.25 * by_thread(fade, total)
     p = _operand(weights, place, call, P)
