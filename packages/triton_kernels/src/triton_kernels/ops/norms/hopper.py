@@ -364,7 +364,8 @@ def _plan(
     itemsize = x.dtype.itemsize
     cluster = cluster or streams.row_cluster(n_columns, itemsize, centered, eps is None)
     assert cluster is not None  # the backend refuses such rows
-    assert cluster.rows == 1 or n_columns <= cluster.columns_at_once(itemsize)
+    in_pairs = itemsize == 2 and n_columns <= cluster.columns_at_once(itemsize)
+    assert cluster.rows == 1 or in_pairs
     groups = _compat.cdiv(n_rows, cluster.rows)
     clusters = cluster.evenly(groups, _compat.device_of(x.device).processors)
     repeats = cluster.repeats(n_columns, itemsize)

@@ -114,6 +114,23 @@ def _load(z_at, dy_at, rstd_at, mean_at, mask, CENTERED: gl.constexpr, FULL: gl.
 
 
 @gluon.jit
+def _load_rows(
+    z_at, dy_at, rstd_at, mean_at, row, n_rows, n_words, within,
+    CENTERED: gl.constexpr, FULL: gl.constexpr, ROWS: gl.constexpr,
+):  # fmt: skip
+    """A row, that below it where they come in pairs, and which columns of that one exist."""
+    first = _load(z_at, dy_at, rstd_at, mean_at, within, CENTERED, FULL)
+    second = first
+    pair = within & (row + 1 < n_rows)
+    if ROWS == 2:
+        one = (row + 1 < n_rows).to(gl.int32)
+        second = _load(
+            z_at + n_words, dy_at + n_words, rstd_at + one, mean_at + one, pair, CENTERED, FULL
+        )
+    return first, second, pair
+
+
+@gluon.jit
 def _begin(
     row, weight, sums,
     WEIGHTED: gl.constexpr, ROUNDED: gl.constexpr, DWEIGHT: gl.constexpr, DBIAS: gl.constexpr,
@@ -236,14 +253,9 @@ def backward_of_words(
         dsum_at = dsum_ptr + at + words
     rstd_at = statistics_ptr + start
     mean_at = rstd_at + n_rows
-    first = _load(z_at, dy_at, rstd_at, mean_at, within, CENTERED, FULL)
-    second = first
-    pair = within & (start + 1 < n_rows)
-    if ROWS == 2:
-        one = (start + 1 < n_rows).to(gl.int32)
-        second = _load(
-            z_at + n_words, dy_at + n_words, rstd_at + one, mean_at + one, pair, CENTERED, FULL
-        )
+    first, second, pair = _load_rows(
+        z_at, dy_at, rstd_at, mean_at, start, n_rows, n_words, within, CENTERED, FULL, ROWS
+    )
     weight = (0.0, 0.0)
     if WEIGHTED:
         weight = _weight_of(weight_ptr, words, within, offset, HALF)
@@ -267,15 +279,9 @@ def backward_of_words(
         mean_at += stride * on
         errand_at += step * 4
         row += stride * on
-        next_first = _load(z_at, dy_at, rstd_at, mean_at, within, CENTERED, FULL)
-        next_second = next_first
-        next_pair = within & (row + 1 < n_rows)
-        if ROWS == 2:
-            one = (row + 1 < n_rows).to(gl.int32)
-            next_second = _load(
-                z_at + n_words, dy_at + n_words, rstd_at + one, mean_at + one, next_pair,
-                CENTERED, FULL,
-            )  # fmt: skip
+        next_first, next_second, next_pair = _load_rows(
+            z_at, dy_at, rstd_at, mean_at, row, n_rows, n_words, within, CENTERED, FULL, ROWS
+        )
         _ask(errand_at, nbytes * (left >= _AHEAD).to(gl.int32))
         made, along, across, sums = _begin(
             first, weight, sums, WEIGHTED, ROUNDED, DWEIGHT, DBIAS, CENTERED, HALF
