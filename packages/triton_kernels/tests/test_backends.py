@@ -7,6 +7,7 @@ from triton_kernels import _compat, explain, record_backends, registry, use_back
 from triton_kernels.errors import BackendError, ShapeError
 
 OPS = [registry.get(name) for name in registry.op_names()]
+DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
 FIRST = "portable" if _compat.interpreting() else "reference"
 
 
@@ -39,6 +40,37 @@ def test_the_last_backend_takes_anything(op):
     for kernel in (op.kernel, *op.gradients):
         assert kernel.backends[-1].name == "reference"
         assert kernel.backends[-1].refuses() is None
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_a_negation_that_torch_has_put_off_is_made(op, device):
+    """As in the imaginary part of a conjugate: what lies in memory is not what the tensor holds."""
+    sample = first_sample(op, device)
+
+    def held(x):
+        return x
+
+    def negated(x):
+        wide = isinstance(x, torch.Tensor) and x.is_floating_point() and x.itemsize > 1
+        return torch._neg_view(-x) if wide else x
+
+    found = []
+    for see in (held, negated):
+        args = [see(x.detach()) if isinstance(x, torch.Tensor) else x for x in sample.args]
+        leaves = [x.requires_grad_() for x in args if op.differentiable and torch.is_tensor(x)]
+        ys = op.function(*args, **sample.kwargs)
+        ys = ys if isinstance(ys, tuple) else (ys,)
+        grads = [see(torch.ones_like(y)) for y in ys]
+        found.append([*ys, *(torch.autograd.grad(ys, leaves, grads) if leaves else ())])
+    for actual, expected in zip(*found, strict=True):
+        assert torch.equal(actual.nan_to_num(), expected.nan_to_num())
+
+
+def test_tensors_without_memory_take_the_reference():
+    x = torch.zeros(3, 5, device="meta")
+    assert explain("softmax", x).taken == "reference"
+    assert triton_kernels.softmax(x).is_meta
 
 
 WITHOUT_GRADIENT = [op for op in OPS if not op.differentiable and op.name != "argmax"]

@@ -66,6 +66,8 @@ def test_in_place_refuses_what_it_cannot_do():
         cross_entropy(leaf, target, inplace=True)
     with pytest.raises(ShapeError, match="strides"):
         cross_entropy((leaf * 1.0)[:, :20], target.clamp(max=19), inplace=True)
+    with pytest.raises(ShapeError, match="negation"):
+        cross_entropy(torch._neg_view(leaf * 1.0), target, inplace=True)
     with pytest.raises(ShapeError, match="return_lse"):
         cross_entropy(leaf * 1.0, target, inplace=True, return_lse=True)
     logits = leaf * 1.0

@@ -44,6 +44,8 @@ def triton_refuses(x: torch.Tensor, *others: Any) -> str | None:
     if _compat.interpreting():
         if fault := _compat.interpreter_fault():
             return fault
+        if x.is_meta:
+            return "meta tensors hold nothing that the interpreter could read"
     elif not x.is_cuda:
         return f"{x.device.type} tensors need TRITON_INTERPRET=1, set before triton is imported"
     if x.dtype is torch.float64:

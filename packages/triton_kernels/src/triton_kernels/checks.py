@@ -27,10 +27,7 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
                 op, f"{name} of type {type(tensor).__name__}", "a torch.Tensor", "wrap it"
             )
         if tensor.layout is not torch.strided:
-            raise DtypeError(
-                op, f"{name} of layout {_short(tensor.layout)}", "dense strided tensors",
-                f"convert it: {name}.to_dense()",
-            )  # fmt: skip
+            raise _sparse(op, name, tensor)
         dtype = tensor.dtype
         if dtype not in dtypes:
             raise DtypeError(
@@ -51,6 +48,21 @@ def check_tensors(op: str, dtypes: Sequence[torch.dtype] = FLOATS, **tensors: An
                 op, f"{first_name} on {device} and {name} on {tensor.device}",
                 "one device", f"move one: {name}.to({first_name}.device)",
             )  # fmt: skip
+
+
+def check_dense(op: str, name: str, tensor: torch.Tensor) -> None:
+    """Numbers of rows or classes lie in a dense tensor.
+
+    Raises:
+        DtypeError: they do not.
+    """
+    if tensor.layout is not torch.strided:
+        raise _sparse(op, name, tensor)
+
+
+def _sparse(op: str, name: str, tensor: torch.Tensor) -> DtypeError:
+    given = f"{name} of layout {_short(tensor.layout)}"
+    return DtypeError(op, given, "dense strided tensors", f"convert it: {name}.to_dense()")
 
 
 def check_flag(op: str, name: str, flag: Any, unknown: bool = False) -> None:

@@ -119,6 +119,10 @@ class Kernel:
         asked = backend or backends.asked_for(self.op)
         if torch.compiler.is_compiling() or type(inputs[0]) not in PLAIN:
             return self.custom_op(*inputs, asked)
+        for x in inputs:
+            if isinstance(x, torch.Tensor) and x.is_neg():
+                inputs = [_as_in_memory(x) for x in inputs]
+                break
         if self._apply and torch.is_grad_enabled() and _requires_grad(inputs):
             if self._leading is None:
                 return self._apply(*inputs, asked)
@@ -241,6 +245,12 @@ def _apply_of(function: Any) -> Any:
         return apply(*[alive(x) if isinstance(x, torch.Tensor) else x for x in inputs])
 
     return applied
+
+
+def _as_in_memory(x: Any) -> Any:
+    """Without a negation that torch has put off, as in the imaginary part of a conjugate: a kernel
+    reads what lies in memory."""
+    return x.resolve_neg() if isinstance(x, torch.Tensor) else x
 
 
 def detached(inputs: Sequence[Any]) -> tuple[Any, ...]:

@@ -144,11 +144,12 @@ def _calls_like(
     window: checks.Window, dropout: float, *options: Any,
 ) -> _Calls | None:  # fmt: skip
     """The calls that differ from this one in what tensors hold alone. None where each call is one
-    of its own: compiled, of tensors that are none in memory, with dropout and so a seed."""
+    of its own: compiled, of tensors that are none in memory or not as they lie there, with
+    dropout and so a seed."""
     if torch.compiler.is_compiling() or type(query) not in PLAIN or type(window) is not tuple:
         return None
     try:
-        if dropout:
+        if dropout or query.is_neg() or key.is_neg() or value.is_neg():
             return None
         left, right = window
         return _calls(

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from triton_kernels.checks import check_flag, shapes_in_words
+from triton_kernels.checks import check_dense, check_flag, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -43,6 +43,7 @@ def check_target(op: str, target: torch.Tensor, **rows: torch.Tensor) -> None:
             op, f"target of dtype {str(target.dtype).removeprefix('torch.')}",
             "int64 or int32: the number of each row's class", "convert it: target.long()",
         )  # fmt: skip
+    check_dense(op, "target", target)
     if target.device != x.device:
         raise DeviceError(
             op, f"{name} on {x.device} and target on {target.device}", "one device",

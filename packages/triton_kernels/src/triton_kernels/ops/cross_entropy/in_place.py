@@ -101,7 +101,7 @@ class _InPlace(torch.autograd.Function):
                 "call it with inplace=False",
             )  # fmt: skip
         with _compat.on_device(gradient):
-            _SCALES[ctx.backend](gradient, grad)
+            _SCALES[ctx.backend](gradient, grad.resolve_neg())
         return (gradient, *[None] * 8)
 
 
@@ -109,7 +109,8 @@ def cross_entropy(logits: torch.Tensor, *inputs: Any, backend: str | None) -> to
     """The loss; the logits become their gradient.
 
     Raises:
-        ShapeError: the logits are a leaf, or not contiguous: they cannot be given up.
+        ShapeError: the logits are a leaf, not contiguous or not what lies in memory: they cannot be
+            given up.
     """
     if logits.is_leaf:
         raise ShapeError(
@@ -120,6 +121,11 @@ def cross_entropy(logits: torch.Tensor, *inputs: Any, backend: str | None) -> to
         raise ShapeError(
             _NAME, f"inplace=True for logits with strides {tuple(logits.stride())}",
             "contiguous logits", "pass logits.contiguous()",
+        )  # fmt: skip
+    if logits.is_neg():
+        raise ShapeError(
+            _NAME, "inplace=True for logits whose negation torch has put off",
+            "what lies in memory", "pass logits.resolve_neg()",
         )  # fmt: skip
     asked = backend or backends.asked_for(_NAME)
     loss: torch.Tensor = _InPlace.apply(logits, *inputs, asked)

@@ -108,6 +108,7 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("integers", DtypeError, "int64", x.long(), t)
     yield bad("list", DtypeError, "type list", x, [0, 1])
     yield bad("None", DtypeError, "type NoneType", None, t)
+    yield bad("sparse target", DtypeError, "target of layout sparse_coo", x, t.to_sparse())
     yield bad("devices", DeviceError, "one device", x, t.to("meta"))
     yield bad("weight", ShapeError, "one weight a class", x, t, x[0, :3])
     yield bad("weight dtype", DtypeError, "float16", x, t, x[0].half())

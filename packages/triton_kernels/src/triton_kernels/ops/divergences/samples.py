@@ -162,6 +162,8 @@ def errors(beta: bool) -> Callable[[torch.device], Iterator[ErrorSample]]:
         yield bad("no logits", ShapeError, "from_logits=True", x, x, temperature=2.0)
         yield bad("labels", ShapeError, "labels of shape (1,)", x, x, labels=t[:1])
         yield bad("labels' dtype", DtypeError, "int64 or int32", x, x, labels=t.float())
+        sparse = t.to_sparse()
+        yield bad("sparse labels", DtypeError, "labels of layout sparse_coo", x, x, labels=sparse)
         yield bad("index type", DtypeError, "ignore_index of type str", x, x, ignore_index="0")
         yield bad("index", ShapeError, "of 64 bits", x, x, ignore_index=10**20)
         yield bad("logits", DtypeError, "from_logits of type str", x, x, from_logits="no")

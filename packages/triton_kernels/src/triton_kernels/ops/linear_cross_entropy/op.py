@@ -114,6 +114,7 @@ def _backward(ctx: Any, grad: torch.Tensor | None, *_: Any) -> tuple[Any, ...]:
 
 
 def _scale(gradient: torch.Tensor, factor: torch.Tensor) -> None:
+    factor = factor.resolve_neg()
     if triton_refuses(gradient):
         in_place.scale_reference(gradient, factor)
     else:

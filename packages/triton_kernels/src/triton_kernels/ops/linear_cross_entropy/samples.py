@@ -67,6 +67,7 @@ def errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("rank", ShapeError, "flatten x", x[None], w, t)
     yield bad("rows", ShapeError, "target of shape (1,)", x, w, t[:1])
     yield bad("float target", DtypeError, "int64 or int32", x, w, t.float())
+    yield bad("sparse target", DtypeError, "target of layout sparse_coo", x, w, t.to_sparse())
     yield bad("dtypes", DtypeError, "float32 and weight of float16", x, w.half(), t)
     yield bad("devices", DeviceError, "one device", x, w.to("meta"), t)
     yield bad("smoothing", ShapeError, "label_smoothing 2", x, w, t, label_smoothing=2)

@@ -20,7 +20,7 @@ import torch
 from triton_kernels import definition
 from triton_kernels._compat import cdiv, launch, next_power_of_2, tl, triton
 from triton_kernels.backends import Backend, triton_refuses, wish
-from triton_kernels.checks import FLOATS, check_tensors, shapes_in_words
+from triton_kernels.checks import FLOATS, check_dense, check_tensors, shapes_in_words
 from triton_kernels.errors import DeviceError, DtypeError, ShapeError
 from triton_kernels.kernel import Kernel
 from triton_kernels.registry import Case, Cost, ErrorSample, Op, Sample
@@ -202,6 +202,7 @@ def _checked(weight: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, tor
     if not isinstance(ids, torch.Tensor) or ids.dtype not in (torch.int64, torch.int32):
         kind = ids.dtype if isinstance(ids, torch.Tensor) else type(ids).__name__
         raise DtypeError("embedding", f"ids of {kind}", "a tensor of int64 or int32", "ids.long()")
+    check_dense("embedding", "ids", ids)
     if weight.dim() != 2:
         raise ShapeError(
             "embedding", shapes_in_words(weight=weight), "weight of (rows, columns)", "reshape it"
@@ -324,6 +325,7 @@ def _errors(device: torch.device) -> Iterator[ErrorSample]:
     yield ErrorSample(Sample("vector", (weight[0], ids)), ShapeError, "weight of shape (3,)")
     yield ErrorSample(Sample("floats", (weight, ids.float())), DtypeError, "torch.float32")
     yield ErrorSample(Sample("list", (weight, [0])), DtypeError, "ids of list")
+    yield ErrorSample(Sample("sparse", (weight, ids.to_sparse())), DtypeError, "layout sparse_coo")
     yield ErrorSample(Sample("devices", (weight, ids.to("meta"))), DeviceError, "one device")
 
 
