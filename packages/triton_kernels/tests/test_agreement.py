@@ -41,6 +41,15 @@ def sample_of(op, dtype, index, device):
     return list(op.samples(torch.device(device), dtype))[index]
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_every_device_has_the_samples_that_are_counted(op, device):
+    counted, there = (
+        [s.name for s in op.samples(torch.device(kind), op.dtypes[0])] for kind in ("meta", device)
+    )
+    assert there == counted
+
+
 def able_backends(op, sample):
     inputs = op.checked(*sample.args, **sample.kwargs)
     able = [b.name for b in op.kernel.backends if b.refuses(*inputs) is None]
