@@ -79,6 +79,16 @@ def test_the_page_of_an_op_is_whole(table, name):
     assert all(f"`{backend.name}`" in said for backend in registry.get(name).kernel.backends)
 
 
+@pytest.mark.parametrize("name", op_names())
+def test_the_docstring_of_an_op_is_whole(name):
+    function = registry.get(name).function
+    said = inspect.getdoc(function)
+    parts = re.findall(r"^(Args|Returns|Raises):$", said, flags=re.MULTILINE)
+    assert parts == ["Args", "Returns", "Raises"]
+    told = set(re.findall(r"^    (\w+): ", said, flags=re.MULTILINE))
+    assert told >= inspect.signature(function).parameters.keys()
+
+
 def anchors(page):
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w-]+", "-", heading.lower()).strip("-") for heading in headings}

@@ -356,7 +356,7 @@ def reduce_sum(x: torch.Tensor, dim: int = -1, *, backend: str | None = None) ->
         order that does not change from run to run. Differentiable any number of times.
 
     Raises:
-        ShapeError: x has no such dimension.
+        ShapeError: x has no such dimension, or a size of 2³¹ or more.
         DtypeError: x is not floating-point, or dim not an int.
         BackendError: the backend asked for cannot take these inputs.
     """
@@ -364,22 +364,60 @@ def reduce_sum(x: torch.Tensor, dim: int = -1, *, backend: str | None = None) ->
 
 
 def reduce_mean(x: torch.Tensor, dim: int = -1, *, backend: str | None = None) -> torch.Tensor:
-    """The mean along one dimension; of nothing, NaN. All else as ``reduce_sum``."""
+    """The mean along one dimension, which goes; of nothing, NaN.
+
+    Args:
+        x: one dimension or more, any strides; float16, bfloat16, float32, float64 (reference).
+        dim: the dimension.
+        backend: one of ``explain("reduce_mean", x).reasons``; None: the first that can.
+
+    Returns:
+        x's shape without the dimension, of its dtype, contiguous; accumulated in float32 in an
+        order that does not change from run to run. Differentiable any number of times.
+
+    Raises:
+        ShapeError: x has no such dimension, or a size of 2³¹ or more.
+        DtypeError: x is not floating-point, or dim not an int.
+        BackendError: the backend asked for cannot take these inputs.
+    """
     return _mean(*_checked_mean(x, dim), backend=backend)
 
 
 def reduce_max(x: torch.Tensor, dim: int = -1, *, backend: str | None = None) -> torch.Tensor:
-    """The maximum along one dimension that is not empty; NaN if there is one.
+    """The maximum along one dimension, which goes; NaN if there is one.
 
-    Equal maxima share the gradient evenly. All else as ``reduce_sum``.
+    Args:
+        x: one dimension or more, any strides; float16, bfloat16, float32, float64 (reference).
+        dim: the dimension.
+        backend: one of ``explain("reduce_max", x).reasons``; None: the first that can.
+
+    Returns:
+        x's shape without the dimension, of its dtype, contiguous. Differentiable any number of
+        times; equal maxima share the gradient evenly.
+
+    Raises:
+        ShapeError: x has no such dimension, nothing along it, or a size of 2³¹ or more.
+        DtypeError: x is not floating-point, or dim not an int.
+        BackendError: the backend asked for cannot take these inputs.
     """
     return _max(*_checked_max(x, dim), backend=backend)
 
 
 def argmax(x: torch.Tensor, dim: int = -1, *, backend: str | None = None) -> torch.Tensor:
-    """Where the first maximum along one dimension is, or the first NaN: int64, no gradient.
+    """Where the first maximum along one dimension is, or the first NaN.
 
-    The arguments are those of ``reduce_max``.
+    Args:
+        x: one dimension or more, any strides; float16, bfloat16, float32, float64 (reference).
+        dim: the dimension.
+        backend: one of ``explain("argmax", x).reasons``; None: the first that can.
+
+    Returns:
+        x's shape without the dimension, int64, contiguous. No gradient.
+
+    Raises:
+        ShapeError: x has no such dimension, nothing along it, or a size of 2³¹ or more.
+        DtypeError: x is not floating-point, or dim not an int.
+        BackendError: the backend asked for cannot take these inputs.
     """
     return _argmax(*_checked_argmax(x, dim), backend=backend)
 
