@@ -390,6 +390,15 @@ def test_gelu_of_float16_is_rounded_only_by_its_dtype(device):
 
 
 INTERPRETED = {
+    "flash_attention": {
+        "_forward",
+        "_delta",
+        "_keys_backward",
+        "_rows_backward",
+        "_bias_backward",
+    },
+    "decode_attention": {"_share", "_merge"},
+    "mla_decode_attention": {"_share", "_merge"},
     "quantise_nf4": {"_quantise_nf4"},
     "quantise_int8": {"_quantise_int8"},
     "dequantise_nf4": {"_dequantise"},
