@@ -88,7 +88,10 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("features", (make(2, 4, 3, 80), *pages), {**options, **features})
     few = make(1, 4, 2, 16), make(1, 1, 600, 16), make(1, 1, 600, 16)
     yield Sample("sinks, long", few, {"sinks": make(4).detach(), "return_lse": True})
+    shared = make(1, 2, 37, 16).expand(3, 2, 37, 16), make(1, 2, 1, 16).expand(3, 2, 37, 16)
+    yield Sample("expanded", (make(3, 1, 2, 16).expand(3, 4, 2, 16), *shared))
     yield Sample("no batch", (make(0, 4, 1, 16), make(0, 2, 5, 16), make(0, 2, 5, 16)))
+    yield Sample("no keys", (make(2, 4, 1, 16), make(2, 2, 0, 16), make(2, 2, 0, 16)))
 
 
 def errors(device: torch.device) -> Iterator[ErrorSample]:
@@ -135,6 +138,12 @@ def latent_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]
     yield Sample("tokens, long", (make(1, 6, 3, 40), make(1, 300, 40), 32), scale)
     yield Sample("DeepSeek's", (make(1, 16, 1, 576), make(1, 70, 576), 512), scale)
     yield Sample("odd rank", (make(1, 4, 1, 40), make(1, 33, 40), 24), scale)
+    strided = make(2, 3, 4, 40).transpose(1, 2), make(40, 33, 2).permute(2, 1, 0)
+    yield Sample("strided", (*strided, 32), scale)
+    spread = make(1, 4, 1, 40).expand(2, 4, 3, 40), make(1, 33, 40).expand(2, 33, 40)
+    yield Sample("expanded", (*spread, 32), scale)
+    yield Sample("no batch", (make(0, 4, 1, 40), make(0, 33, 40), 32), scale)
+    yield Sample("no keys", (make(2, 4, 1, 40), make(2, 0, 40), 32), scale)
     table = torch.empty(2, 4, dtype=torch.int32, device=device)
     table = table if device.type == "meta" else _table(2, 4, device)
     lengths = _numbers([31, 8], device)
@@ -157,6 +166,7 @@ def latent_errors(device: torch.device) -> Iterator[ErrorSample]:
     yield bad("scale", DtypeError, "scale of type NoneType", q, cache, 32, scale=None)
     yield bad("dtypes", DtypeError, "cache of float16", q, cache.half(), 32)
     yield bad("batch", ShapeError, "pass a page_table", q, cache[:1], 32)
+    yield bad("devices", DeviceError, "one device", q, cache.to("meta"), 32)
 
 
 def _read(query: torch.Tensor, held: int, lengths: torch.Tensor | None, capacity: int) -> int:

@@ -138,6 +138,7 @@ def js_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("labels", (*logits(3, 40), 0.9, "batchmean", True), labels)
     x, y = logits(300, 2)
     yield Sample("strided", (x.t(), y[:1].expand(300, 2).t()), {"beta": 0.3, "from_logits": True})
+    yield Sample("no rows", (*logits(0, 4), 0.5, "sum", True))
     yield Sample("far off", (*_far_off(logits, 60), 0.5, "none", True))
 
 

@@ -257,6 +257,7 @@ def fp8_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield call("float16", make(40, 64), make(48, 64).t(), torch.float16)
     yield call("rows of b", make(40, 64), make(64, 48))
     yield call("columns of a", make(64, 40).t(), make(48, 64).t())
+    yield call("expanded", make(1, 64).expand(40, 64), make(48, 1).expand(48, 64).t())
     yield call("m=0", make(0, 16), make(16, 16).t())
     for activation, to in (
         ("none", torch.bfloat16), ("relu", torch.float16), ("gelu", torch.bfloat16),

@@ -52,6 +52,8 @@ def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("dropout", (make(9, 8), make(7, 8), make(5, 8), make(7, 5)), dropout)
     x, w, a, b = make(24, 20).t(), make(24, 16).t(), make(8, 48)[:, ::2], make(8, 16).t()
     yield Sample("strided", (x, w, a, b), {"scaling": 0.5, "bias": make(1).expand(16)})
+    x, w, b = make(1, 8).expand(5, 8), make(1, 8).expand(16, 8), make(16, 1).expand(16, 4)
+    yield Sample("expanded", (x, w, make(4, 1).expand(4, 8), b))
     yield call("no rows", make(0, 8), 16, 8)
     yield call("no columns", make(3, 0), 16, 8, 2.0, make(16))
     yield call("no results", make(2, 3, 8), 0, 8, 2.0, make(0))

@@ -67,6 +67,8 @@ def _masked(
     some = make(1, 2, 1, 9, 1)
     some[:, 1] = -torch.inf
     yield "additive, five dimensions", (make(2, 2, 1, 9, 12), some), {"causal": True}
+    seen = (torch.rand(1, 7, device=device) < 0.5).expand(30, 7)
+    yield "expanded", (make(30, 1).expand(30, 7),), {"mask": seen}
     permuted = make(2, 9, 2, 9).permute(2, 0, 3, 1)
     yield "permuted", (permuted, torch.randn(9, device=device)), {}
     long = one_pass_columns(device.type == "cuda") + 5

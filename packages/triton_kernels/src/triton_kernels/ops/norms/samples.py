@@ -154,6 +154,7 @@ def add_layer_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Samp
             x, *rest = sample.args
             yield Sample(sample.name, (x, make(*x.shape), *rest))
     yield Sample("transposed residual", (make(30, 40), make(40, 30).t(), make(40)))
+    yield Sample("expanded", (make(1, 40).expand(30, 40), make(30, 1).expand(30, 40)))
 
 
 def group_samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:

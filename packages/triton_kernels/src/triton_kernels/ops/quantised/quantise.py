@@ -240,6 +240,7 @@ def _samples(nf4: bool) -> Any:
         for n, k in ((1, 64), (33, 192), (70, 64), (0, 64), (2, 4096), *any_columns):
             yield Sample(f"{n}x{k}", (make(n, k),))
         yield Sample("transposed", (make(128, 5).t(),))
+        yield Sample("expanded", (make(1, 128).expand(5, 128),))
         odd = make(3, 128)
         odd[0] = 0.0
         odd[1, 70], odd[2, 3] = torch.inf, torch.nan

@@ -47,6 +47,16 @@ def _weights(device: torch.device, n: int, k: int, nf4: bool) -> tuple[torch.Ten
     return nf4_codes(weight) if nf4 else int8_codes(weight)
 
 
+def _strided(codes: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The same numbers, columns apart."""
+    return codes.t().contiguous().t(), torch.stack([scale, scale], -1)[..., 0]
+
+
+def _expanded(codes: torch.Tensor, scale: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Of the first row, for all rows."""
+    return codes[:1].expand_as(codes), scale[:1].expand_as(scale)
+
+
 def dequantise_samples(nf4: bool) -> Any:
     """Ragged, empty and long weights."""
     any_columns = () if nf4 else ((5, 1), (7, 33), (3, 5000), (4, 0))
@@ -54,6 +64,8 @@ def dequantise_samples(nf4: bool) -> Any:
     def samples(device: torch.device, dtype: torch.dtype) -> Iterator[Sample]:
         for n, k in ((1, 64), (3, 128), (33, 192), (70, 64), (0, 64), (20, 4096), *any_columns):
             yield Sample(f"{n}x{k}", (*_weights(device, n, k, nf4), dtype))
+        yield Sample("strided", (*_strided(*_weights(device, 7, 192, nf4)), dtype))
+        yield Sample("expanded", (*_expanded(*_weights(device, 7, 192, nf4)), dtype))
 
     return samples
 
@@ -72,6 +84,10 @@ def matvec_samples(nf4: bool) -> Any:
         ):
             x = torch.randn(rows, k, device=device, dtype=dtype)
             yield Sample(f"{rows}, {n}x{k}", (x, *_weights(device, n, k, nf4)))
+        x = torch.randn(192, 3, device=device, dtype=dtype).t()
+        yield Sample("strided", (x, *_strided(*_weights(device, 7, 192, nf4))))
+        x = x[:1].expand(3, 192)
+        yield Sample("expanded", (x, *_expanded(*_weights(device, 7, 192, nf4))))
 
     return samples
 
