@@ -5,8 +5,9 @@ import random
 
 import pytest
 import torch
-from attention_calls import grads, heads
-from triton_kernels import flash_attention, record_backends
+from attention_calls import grads, heads, packed
+from test_gpu import room_for
+from triton_kernels import flash_attention, flash_attention_varlen, record_backends
 from triton_kernels.ops.attention import samples
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("poisoned")]
@@ -111,6 +112,86 @@ def test_features_crossed(call, backend):
         errors_within(*found, 3, dtype, terms)
 
 
+PACKED = {
+    "size": (32, 64, 80, 96, 128, (192, 128), 256),
+    "lengths": (
+        ((65, 65), (0, 0), (128, 128), (7, 7), (130, 130)),
+        ((5, 130), (0, 3), (200, 64), (4, 0), (63, 127), (64, 300)),
+    ),
+    "seen": ("all", "causal", "window", "causal window"),
+    "groups": (1, 2, 4),
+    "soft_cap": (None, 3.0, 30.0),
+    "slopes": (None, "of heads", "of sequences"),
+    "sinks": (False, True),
+    "dropout": (0.0, 0.2),
+    "deterministic": (False, True),
+    "dtype": (torch.bfloat16, torch.float16),
+    "backend": ("hopper", "portable"),
+}  # fmt: skip
+OF_PACKED = [
+    pytest.param(call, id="-".join(map(str, call.values()))) for call in crossed_pairwise(PACKED)
+]
+
+
+def packed_by_torch(q, k, v, sinks, ends_q, ends_k, slopes, **options):
+    """One sequence after another."""
+    pairs = [itertools.pairwise(ends.tolist()) for ends in (ends_q, ends_k)]
+    outputs = []
+    for n, (own_q, own_k) in enumerate(zip(*pairs, strict=True)):
+        slices = (own_q, own_k, own_k)
+        own = [x[slice(*s)].transpose(0, 1)[None] for x, s in zip((q, k, v), slices, strict=True)]
+        of_own = slopes if slopes is None or slopes.dim() == 1 else slopes[n]
+        outputs.append(samples.torch_attention(*own, None, sinks, alibi_slopes=of_own, **options))
+    return torch.cat([y[0].transpose(0, 1) for y in outputs])
+
+
+@pytest.mark.parametrize("call", OF_PACKED)
+@pytest.mark.parametrize("device", ["cuda"])
+def test_features_of_packed_sequences_crossed(call, device):
+    """Dropout counts rows of the packed tensor: beside the definition, with torch's own error."""
+    size, value_size = call["size"] if isinstance(call["size"], tuple) else (call["size"],) * 2
+    q, k, v, *ends = packed(
+        device, groups=call["groups"], size=size, lengths=call["lengths"], dtype=call["dtype"]
+    )
+    v = v.detach()[..., :value_size].contiguous()
+    given = [q, k, v, torch.randn(4, device=device) if call["sinks"] else None]
+    shape = {None: None, "of heads": (4,), "of sequences": (len(call["lengths"]), 4)}
+    slopes = shape[call["slopes"]] and torch.rand(shape[call["slopes"]], device=device) / 8
+    options = {
+        "causal": "causal" in call["seen"], "soft_cap": call["soft_cap"], "seed": 3,
+        "window": (60, 40) if "window" in call["seen"] else (None, None),
+        "dropout": call["dropout"], "deterministic": call["deterministic"],
+    }  # fmt: skip
+    grad = torch.randn(len(q), 4, value_size, device=device).to(call["dtype"])
+
+    def run(function, wide=False):
+        leaves = [
+            None if x is None else (x.double() if wide else x).detach().requires_grad_()
+            for x in given
+        ]
+        y = function(*leaves)
+        wanted = [x for x in leaves if x is not None]
+        return [y, *torch.autograd.grad(y, wanted, grad.to(y.dtype))]
+
+    def ours(backend):
+        return lambda q, k, v, sinks: flash_attention_varlen(
+            q, k, v, *ends, None, None, sinks, alibi_slopes=slopes, **options, backend=backend
+        )
+
+    def torchs(q, k, v, sinks):
+        return packed_by_torch(q, k, v, sinks, *ends, slopes, **options)
+
+    with record_backends() as record:
+        actuals = run(ours(call["backend"]))
+    assert record[0] == ("flash_attention", call["backend"])
+    exacts = run(ours("reference"), True)
+    lost = [x.double() - y for x, y in zip(run(torchs), run(torchs, True), strict=True)]
+    terms = (exacts[0] * grad).abs().max().item()
+    for n, (actual, exact, loss) in enumerate(zip(actuals, exacts, lost, strict=True)):
+        factor, of_terms = (3, terms) if n else (2, 0.0)
+        errors_within(actual, exact, exact + loss, factor, call["dtype"], of_terms)
+
+
 @pytest.mark.parametrize("length", [8191, 65536])
 def test_long_sequences(length):
     q, k, v = heads(1, 1, length, length, 64, device="cuda", dtype=torch.bfloat16)
@@ -146,6 +227,24 @@ def test_attention_beyond_32_bit_offsets():
     expected = flash_attention(one, one, one, causal=True, backend="portable")
     assert big.numel() > 2**31
     assert torch.equal(output[-1:], expected)
+
+
+@pytest.mark.parametrize("backend", ["hopper", "portable"])
+def test_gradients_beyond_32_bit_offsets(backend):
+    """All tensors have more than 2³¹ elements; the last batch is as if it were alone."""
+    room_for(56)
+    whole = torch.randn(512, 16, 2050, 128, device="cuda", dtype=torch.bfloat16)
+    assert whole.numel() > 2**31
+    grad, found = torch.randn_like(whole), []
+    for x, dy in ((whole, grad), (whole[-1:].clone(), grad[-1:].clone())):
+        x.requires_grad_()
+        with record_backends() as record:
+            y = flash_attention(x, x, x, causal=True, backend=backend)
+            (dx,) = torch.autograd.grad(y, x, dy)
+        assert {name for kernel, name in record if "delta" not in kernel} == {backend}
+        found.append([part[-1:].float() for part in (y, dx)])
+    for actual, expected in zip(*found, strict=True):
+        assert (actual - expected).norm() <= 0.004 * expected.norm()  # added up in another order
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
