@@ -192,10 +192,11 @@ def test_features_of_packed_sequences_crossed(call, device):
         errors_within(actual, exact, exact + loss, factor, call["dtype"], of_terms)
 
 
+@pytest.mark.parametrize("backend", ["hopper", "portable"])
 @pytest.mark.parametrize("length", [8191, 65536])
-def test_long_sequences(length):
+def test_long_sequences(length, backend):
     q, k, v = heads(1, 1, length, length, 64, device="cuda", dtype=torch.bfloat16)
-    output = flash_attention(q, k, v, causal=True, backend="portable")
+    output = flash_attention(q, k, v, causal=True, backend=backend)
     found = grads(output, (q, k, v))
     rows = slice(length - 64, length)  # the longest
     exact = samples.torch_attention(
@@ -247,13 +248,40 @@ def test_gradients_beyond_32_bit_offsets(backend):
         assert (actual - expected).norm() <= 0.004 * expected.norm()  # added up in another order
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_large_magnitudes_stay_finite(dtype):
+@pytest.mark.parametrize(
+    ("dtype", "backend"),
+    [(torch.bfloat16, "hopper"), (torch.bfloat16, "portable"), (torch.float32, "portable")],
+)
+def test_large_magnitudes_stay_finite(dtype, backend):
     q, k, v = heads(1, 2, 257, 300, 64, device="cuda", dtype=dtype)
     with torch.no_grad():
-        output = flash_attention(1e4 * q, 1e4 * k, v, backend="portable")
+        output = flash_attention(1e4 * q, 1e4 * k, v, backend=backend)
         exact = samples.torch_attention(1e4 * q.double(), 1e4 * k.double(), v.double())
     assert not output.isnan().any()
     # One key takes it all; which one may differ where two are nearly equal.
     same = (output - exact).abs().amax(-1) <= 0.02
     assert same.float().mean() > 0.97
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("size", [64, 80, 128])
+def test_float32_through_tf32(size, causal):
+    """Beside torch's run in tf32, forward and backward."""
+    given = heads(2, 4, 300, 333, size, groups=2, device="cuda")
+    grad = torch.randn(2, 4, 300, size, device="cuda")
+
+    def run(function, inputs, **options):
+        y = function(*inputs, causal=causal, **options)
+        return [y, *torch.autograd.grad(y, inputs, grad.to(y.dtype))]
+
+    exacts = run(samples.torch_attention, [x.detach().double().requires_grad_() for x in given])
+    actuals = run(flash_attention, given, precision="tf32")
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yardsticks = run(samples.torch_attention, given)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+    terms = (exacts[0] * grad).abs().max().item()
+    for n, each in enumerate(zip(actuals, exacts, yardsticks, strict=True)):
+        errors_within(*each, 3 if n else 2, torch.float32, terms if n else 0.0)
