@@ -6,6 +6,7 @@ import pytest
 import torch
 import triton_kernels
 from triton_kernels import _compat, record_backends, registry, use_backend
+from triton_kernels.kernel import Kernel
 
 DEVICES = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
 COMPILERS = [
@@ -65,6 +66,25 @@ def test_opcheck_of_softmax_backward(device):
         grad = torch.randn(shape, device=device, requires_grad=True)
         torch.library.opcheck(gradient.custom_op, (grad, y, dim, ""))
         torch.library.opcheck(gradient.custom_op, (grad.detach(), y.detach(), dim, ""))
+
+
+@pytest.mark.parametrize("device", CHECKED_ON)
+@pytest.mark.parametrize("op", [op for op in OPS if op.gradients], ids=lambda op: op.name)
+def test_opcheck_of_the_gradients_kernels(op, device, monkeypatch):
+    calls, run = [], Kernel._run
+    monkeypatch.setattr(Kernel, "_run", lambda self, *x: calls.append((self, x)) or run(self, *x))
+    for sample in chosen_samples(op, device, count=6):
+        ys = outputs(op.function(*sample.args, **sample.kwargs))
+        grads = [torch.randn_like(y) for y in ys]
+        for _ in range(2):  # some hand on at first what their forward has made
+            torch.autograd.grad(ys, tensors_of(sample), grads, retain_graph=True)
+    monkeypatch.undo()
+    found = {kernel: inputs for kernel, inputs in calls if kernel in op.gradients}
+    assert found
+    for kernel, inputs in found.items():
+        torch.library.opcheck(
+            kernel.custom_op, inputs, test_utils=("test_schema", "test_faketensor")
+        )
 
 
 @pytest.mark.parametrize(("device", "compiler"), COMPILERS)
