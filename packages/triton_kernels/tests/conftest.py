@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,8 @@ _COMPILED_ONLY = (
     "test_replicas.py", "test_settled.py",
 )  # fmt: skip
 _INTERPRETED_ONLY = ("test_interpreter.py",)
+_MOST_WAITING, _OTHERS = 300, 12
+"""Seconds that a test waits for memory; GiB that it leaves to tests of other processes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -105,6 +108,24 @@ def _seeded(request: pytest.FixtureRequest) -> None:
     import torch
 
     torch.manual_seed(request.config.option.seed)
+
+
+@pytest.fixture
+def room_for() -> Iterator[Callable[[int], None]]:
+    """Takes so many GiB of the GPU for this test, when other processes' tests have left them."""
+    import torch
+
+    def take(gigabytes: int) -> None:
+        torch.cuda.empty_cache()
+        until = time.monotonic() + _MOST_WAITING
+        while (free := torch.cuda.mem_get_info()[0] >> 30) < gigabytes + _OTHERS:
+            if time.monotonic() > until:
+                pytest.fail(f"needs {gigabytes} + {_OTHERS} GiB of GPU memory, {free} are free")
+            time.sleep(random.uniform(0.5, 1.5))  # two that wait do not wake together
+        torch.empty(gigabytes << 30, dtype=torch.uint8, device="cuda")  # the allocator keeps it
+
+    yield take
+    torch.cuda.empty_cache()
 
 
 @pytest.fixture

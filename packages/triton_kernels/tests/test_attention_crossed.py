@@ -6,7 +6,6 @@ import random
 import pytest
 import torch
 from attention_calls import grads, heads, packed
-from test_gpu import room_for
 from triton_kernels import flash_attention, flash_attention_varlen, record_backends
 from triton_kernels.ops.attention import samples
 
@@ -231,7 +230,7 @@ def test_attention_beyond_32_bit_offsets():
 
 
 @pytest.mark.parametrize("backend", ["hopper", "portable"])
-def test_gradients_beyond_32_bit_offsets(backend):
+def test_gradients_beyond_32_bit_offsets(backend, room_for):
     """All tensors have more than 2³¹ elements; the last batch is as if it were alone."""
     room_for(56)
     whole = torch.randn(512, 16, 2050, 128, device="cuda", dtype=torch.bfloat16)

@@ -71,15 +71,7 @@ def test_on_a_stream_of_its_own(op):
         assert torch.equal(x, y)
 
 
-def room_for(gigabytes):
-    """The memory is there, or the test fails and says what it needs."""
-    torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info()
-    if free < gigabytes * 2**30:
-        pytest.fail(f"needs {gigabytes} GiB of GPU memory, {free >> 30} are free")
-
-
-def test_vector_add_beyond_32_bit_offsets():
+def test_vector_add_beyond_32_bit_offsets(room_for):
     room_for(14)
     n = 2**31 + 2**20 + 3
     x = torch.ones(n, dtype=torch.bfloat16, device="cuda")
@@ -91,7 +83,7 @@ def test_vector_add_beyond_32_bit_offsets():
 
 
 @pytest.mark.parametrize("shape", [(2**20 + 3, 2048), (3, 2**30 - 1), (2**10 + 1, 2**10, 2**11)])
-def test_softmax_beyond_32_bit_offsets(shape):
+def test_softmax_beyond_32_bit_offsets(shape, room_for):
     room_for(32)
     dim = 1
     x = torch.zeros(shape, dtype=torch.bfloat16, device="cuda").requires_grad_()
@@ -112,7 +104,7 @@ def test_softmax_beyond_32_bit_offsets(shape):
     assert not dx[0].any()
 
 
-def test_matmul_beyond_32_bit_offsets():
+def test_matmul_beyond_32_bit_offsets(room_for):
     room_for(20)
     m, k, n = 2**21 + 5, 1024, 16
     a = torch.randn(m, k, dtype=torch.bfloat16, device="cuda")

@@ -7,7 +7,7 @@ All is zeros but the last rows, whose results and gradients are those of the sam
 import pytest
 import torch
 import triton_kernels as tk
-from test_gpu import outputs, room_for
+from test_gpu import outputs
 from triton_kernels import registry
 
 pytestmark = pytest.mark.gpu
@@ -79,7 +79,7 @@ OF_ROWS = {
 """Ops that work on rows, of (rows, columns) and (16, columns)."""
 
 
-def rows_and_the_last():
+def rows_and_the_last(room_for):
     room_for(48)
     last = torch.randn(LAST, COLUMNS, device="cuda", dtype=torch.bfloat16)
     rows = torch.zeros(ROWS, COLUMNS, device="cuda", dtype=torch.bfloat16)
@@ -89,8 +89,8 @@ def rows_and_the_last():
 
 
 @pytest.mark.parametrize("name", OF_ROWS)
-def test_rows_beyond_32_bit_offsets(name):
-    rows, last = rows_and_the_last()
+def test_rows_beyond_32_bit_offsets(name, room_for):
+    rows, last = rows_and_the_last(room_for)
     w = torch.randn(16, COLUMNS, device="cuda", dtype=torch.bfloat16) / 45
     grads, results = None, []
     for x in (last, rows):
@@ -112,8 +112,8 @@ def test_rows_beyond_32_bit_offsets(name):
 
 
 @pytest.mark.parametrize("name", ["reduce_sum", "reduce_max", "cumsum"])
-def test_columns_beyond_32_bit_offsets(name):
-    rows, last = rows_and_the_last()
+def test_columns_beyond_32_bit_offsets(name, room_for):
+    rows, last = rows_and_the_last(room_for)
     function = registry.get(name).function
     x, y = (function(x.requires_grad_(), 0) for x in (rows, last))
     grad = torch.randn_like(y)
@@ -128,8 +128,8 @@ def test_columns_beyond_32_bit_offsets(name):
     torch.testing.assert_close(dx[-LAST:], dy, rtol=2**-6, atol=2**-4)
 
 
-def test_dropout_beyond_32_bit_offsets():
-    rows, last = rows_and_the_last()
+def test_dropout_beyond_32_bit_offsets(room_for):
+    rows, last = rows_and_the_last(room_for)
     (y,) = outputs(tk.dropout(rows, 0.25, 7))
     kept = y[-LAST:] != 0
     assert 0.74 < kept.float().mean() < 0.76
@@ -137,8 +137,8 @@ def test_dropout_beyond_32_bit_offsets():
     assert not y[:-LAST].any()
 
 
-def test_embedding_beyond_32_bit_offsets():
-    table, last = rows_and_the_last()
+def test_embedding_beyond_32_bit_offsets(room_for):
+    table, last = rows_and_the_last(room_for)
     ids = torch.tensor([ROWS - 1, 5, ROWS - LAST, ROWS - 1], device="cuda")
     y = tk.embedding(table.requires_grad_(), ids)
     assert torch.equal(y, torch.stack([last[-1], last[0] * 0, last[0], last[-1]]))
@@ -147,7 +147,7 @@ def test_embedding_beyond_32_bit_offsets():
     torch.testing.assert_close(dw[-LAST], last[0])
 
 
-def test_caches_beyond_32_bit_offsets():
+def test_caches_beyond_32_bit_offsets(room_for):
     room_for(24)
     cache = torch.randn(18, 8, 2**17, 128, device="cuda", dtype=torch.bfloat16)
     assert cache.numel() > 2**31
