@@ -247,6 +247,26 @@ def test_gradients_beyond_32_bit_offsets(backend, room_for):
         assert (actual - expected).norm() <= 0.004 * expected.norm()  # added up in another order
 
 
+@pytest.mark.parametrize("feature", ["window", "mask", "bias"])
+@pytest.mark.parametrize("backend", ["hopper", "portable"])
+def test_more_heads_than_a_grid_has_in_y(backend, feature, room_for):
+    """Of 65,600; the last batch is as if it were alone."""
+    room_for(12)
+    x, extra, grad = torch.randn(3, 4100, 16, 64, 64, device="cuda", dtype=torch.bfloat16)
+    found = []
+    for part in (slice(None), slice(-1, None)):
+        q, e = (t[part].clone().requires_grad_() for t in (x, extra))
+        options = {"window": {"window": (20, 3)}, "mask": {"mask": e > 0}, "bias": {"bias": e}}
+        with record_backends() as record:
+            y = flash_attention(q, q, q, backend=backend, **options[feature])
+            leaves = (q, e) if feature == "bias" else (q,)
+            grads = torch.autograd.grad(y, leaves, grad[part])
+        assert {name for kernel, name in record if "delta" not in kernel} == {backend}
+        found.append([t[-1:].float() for t in (y, *grads)])
+    for actual, expected in zip(*found, strict=True):
+        assert (actual - expected).norm() <= 0.004 * expected.norm()  # added up in another order
+
+
 @pytest.mark.parametrize(
     ("dtype", "backend"),
     [(torch.bfloat16, "hopper"), (torch.bfloat16, "portable"), (torch.float32, "portable")],

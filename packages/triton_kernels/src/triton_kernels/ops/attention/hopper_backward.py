@@ -50,15 +50,16 @@ def _finish(
     BLOCK_M: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """Puts one block of the buffer in order: dq = scale times the sums."""
-    line = tl.program_id(1).to(tl.int64)
+    block = tl.program_id(0) % blocks
+    line = (tl.program_id(0) // blocks).to(tl.int64)  # there may be more than 65,535: no grid's y
     row = tl.arange(0, BLOCK_M)[:, None]
     column = tl.arange(0, WIDTH)[None, :]
     square = row // 64 * (WIDTH // 64) + column // 64
     within = column % 64 // 8 * 512 + row % 64 // 16 * 128 + row % 8 * 16
     within += column % 8 // 2 * 4 + row % 16 // 8 * 2 + column % 2
-    start = (line * blocks + tl.program_id(0)) * squares
+    start = (line * blocks + block) * squares
     x = tl.load(sums + start * 4096 + square * 4096 + within) * scale
-    rows = tl.program_id(0) * BLOCK_M + row
+    rows = block * BLOCK_M + row
     out = dq + line // heads * stride_b + line % heads * stride_h + rows.to(tl.int64) * stride_m
     tl.store(out + column, x.to(dq.dtype.element_ty), mask=(rows < m) & (column < width))
 
@@ -146,7 +147,7 @@ def gradients(
     if not tile.split:
         wide, blocks = block_width(width), -(-m // tile.rows)
         launch(
-            _finish, (blocks, lines), (sums, dq),
+            _finish, (blocks * lines,), (sums, dq),
             (heads, m, width, tile.rows // 64 * (wide // 64), blocks, *dq.stride()[:3],
              hopper_launches.factors(f)[2]),
             BLOCK_M=tile.rows, WIDTH=wide, num_warps=4,

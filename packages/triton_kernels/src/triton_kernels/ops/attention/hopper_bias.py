@@ -38,7 +38,8 @@ def _add_up(
 ):  # fmt: skip
     """``out``: (own_batches, own_heads, m, n) in one piece, n being eight times ``eighths``.
 
-    Program (pair of tiles, block of rows, i) makes a part of the ``first_own + i``-th matrix.
+    A program makes two tiles of a block of rows of the ``first_own + i``-th matrix; of programs
+    side by side the tiles are, then the blocks.
     The tiles are those of ``heads`` key heads from ``start_head`` on, and of so many keys from tile
     ``start`` on. ADD: to what is there already.
     """
@@ -48,9 +49,10 @@ def _add_up(
     )
     WRITE: gl.constexpr = gl.BlockedLayout([1, 8], [2, 16], [WARPS, 1], [1, 0])
     n = eighths * 8
-    tile = gl.program_id(0) * (_COLUMNS // _TILE)
-    block = gl.program_id(1)
-    own = first_own + gl.program_id(2)
+    parts, blocks = gl.cdiv(tiles, _COLUMNS // _TILE), gl.cdiv(m, BLOCK_M)
+    tile = gl.program_id(0) % parts * (_COLUMNS // _TILE)
+    block = gl.program_id(0) // parts % blocks
+    own = first_own + gl.program_id(0) // parts // blocks
     own_batch = own // own_heads
     own_head = own % own_heads
     first, last = tiles_seen(
@@ -131,7 +133,7 @@ def launch_of(
         "NEIGHBOURS": own_batches == 1, "ADD": adds, "AT_ONCE": _AT_ONCE,
     }  # fmt: skip
     return Launch(
-        _add_up, (-(-count // 2), -(-m // rows), matrices),
+        _add_up, (-(-count // 2) * -(-m // rows) * matrices,),
         (heads_k, group, m, n // 8, left, right, part.start_head, part.heads, start, count, length,
          batches, own_batches, own_heads, first, enlarge),
         constants, {"num_warps": _WARPS},

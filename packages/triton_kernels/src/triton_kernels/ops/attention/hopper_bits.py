@@ -24,9 +24,10 @@ def _pack(
     mask, words, keys, rows, heads, key_tiles, batch_stride, head_stride, row_stride, key_stride
 ):  # fmt: skip
     """A tile of a mask."""
-    matrix = tl.program_id(2).to(tl.int64)
-    row = tl.program_id(1) * 64 + tl.arange(0, 64)[:, None]
-    key = tl.program_id(0) * 64 + tl.arange(0, 64)[None, :]
+    blocks, tile = tl.cdiv(rows, 64), tl.program_id(0)
+    matrix = (tile // key_tiles // blocks).to(tl.int64)
+    row = tile // key_tiles % blocks * 64 + tl.arange(0, 64)[:, None]
+    key = tile % key_tiles * 64 + tl.arange(0, 64)[None, :]
     start = mask + matrix // heads * batch_stride + matrix % heads * head_stride
     places = row.to(tl.int64) * row_stride + key.to(tl.int64) * key_stride
     seen = tl.load(start + places, mask=(row < rows) & (key < keys), other=0) != 0
@@ -36,8 +37,7 @@ def _pack(
     thread = tl.arange(0, 4)[:, None, None]
     warp = tl.arange(0, 4)[None, :, None]
     line = tl.arange(0, 8)[None, None, :]
-    tile = (matrix * tl.num_programs(1) + tl.program_id(1)) * key_tiles + tl.program_id(0)
-    tl.store(words + tile * 128 + warp * 32 + line * 4 + thread, bits)
+    tl.store(words + tile.to(tl.int64) * 128 + warp * 32 + line * 4 + thread, bits)
 
 
 def words_of(mask: torch.Tensor, keys: int) -> torch.Tensor:
@@ -52,7 +52,7 @@ def words_of(mask: torch.Tensor, keys: int) -> torch.Tensor:
         mask = mask.expand(-1, -1, rows, -1)
     mask = mask.expand(-1, -1, -1, keys).view(torch.uint8)
     launch(
-        _pack, (key_tiles, blocks, batches * heads), (mask, words),
+        _pack, (key_tiles * blocks * batches * heads,), (mask, words),
         (keys, rows, heads, key_tiles, *mask.stride()), num_warps=4,
     )  # fmt: skip
     return words
