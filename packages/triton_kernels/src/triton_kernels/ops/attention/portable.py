@@ -20,6 +20,7 @@ from triton_kernels.ops.attention import launching, shapes
 from triton_kernels.ops.attention.features import Features, empty_lse, empty_output
 from triton_kernels.ops.attention.masking import LN_2, LOG2_E, kept, scores
 from triton_kernels.ops.attention.scheduling import program_place, span
+from triton_kernels.ops.gemm.portable import rounded_to_tf32
 
 
 @triton.jit
@@ -54,6 +55,19 @@ def store_rows(
 
 
 @triton.jit
+def product(a, b, sums, PRECISION: tl.constexpr):
+    """a·b, and what is there if anything is; for tf32 of the nearest numbers that have it."""
+    if PRECISION == "tf32" and a.dtype == tl.float32:
+        a = rounded_to_tf32(a)
+        b = rounded_to_tf32(b)
+    if sums is None:
+        sums = tl.dot(a, b, input_precision=PRECISION)
+    else:
+        sums = tl.dot(a, b, sums, input_precision=PRECISION)
+    return sums
+
+
+@triton.jit
 def dot(a, b, sums, EXACT: tl.constexpr, PRECISION: tl.constexpr):
     """a·b + sums. If EXACT, in stretches of 16 terms, added up at the end: rounding one after
     another, 80 terms lose twice as much."""
@@ -63,7 +77,7 @@ def dot(a, b, sums, EXACT: tl.constexpr, PRECISION: tl.constexpr):
         b = tl.reshape(b, (STRETCHES, 16, b.shape[1]))
         sums += tl.sum(tl.dot(a, b, input_precision=PRECISION), 0)
     else:
-        sums = tl.dot(a, b, sums, input_precision=PRECISION)
+        sums = product(a, b, sums, PRECISION)
     return sums
 
 

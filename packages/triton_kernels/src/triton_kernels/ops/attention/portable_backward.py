@@ -20,7 +20,7 @@ from triton_kernels._compat import Launch, Layout, tl, triton
 from triton_kernels.ops.attention import launching, shapes
 from triton_kernels.ops.attention.features import Features, empty_like_dense, empty_lse
 from triton_kernels.ops.attention.masking import LOG2_E, kept, scores
-from triton_kernels.ops.attention.portable import load_rows, store_rows
+from triton_kernels.ops.attention.portable import load_rows, product, store_rows
 from triton_kernels.ops.attention.scheduling import program_place, span
 
 
@@ -106,18 +106,18 @@ def _visit_rows(
         rows = row + tl.arange(0, BLOCK_M)
         q = load_rows(q_ptr, rows, q_row, q_column, queries, SIZE, 0, D0, CUT, INDEX, UPCAST)
         g = load_rows(g_ptr, rows, g_row, g_column, queries, VALUE_SIZE, 0, V0, CUT, INDEX, UPCAST)
-        products = tl.dot(k, tl.trans(q), input_precision=PRECISION)
-        dp = tl.dot(v, tl.trans(g), input_precision=PRECISION)
+        products = product(k, tl.trans(q), None, PRECISION)
+        dp = product(v, tl.trans(g), None, PRECISION)
         if D1 > 0:
             q_rest = load_rows(
                 q_ptr, rows, q_row, q_column, queries, SIZE, D0, D1, CUT, INDEX, UPCAST
             )
-            products = tl.dot(k_rest, tl.trans(q_rest), products, input_precision=PRECISION)
+            products = product(k_rest, tl.trans(q_rest), products, PRECISION)
         if V1 > 0:
             g_rest = load_rows(
                 g_ptr, rows, g_row, g_column, queries, VALUE_SIZE, V0, V1, CUT, INDEX, UPCAST
             )
-            dp = tl.dot(v_rest, tl.trans(g_rest), dp, input_precision=PRECISION)
+            dp = product(v_rest, tl.trans(g_rest), dp, PRECISION)
         lse, delta = _lse_and_delta(lse_ptr, delta_ptr, rows, queries, CUT)
         weights, _dt, ds = _weights_and_slopes(
             products, dp, lse[None, :], delta[None, :], rows[None, :], columns[:, None],
@@ -131,12 +131,12 @@ def _visit_rows(
         if UPCAST:
             p = p.to(tl.float32)
             d = d.to(tl.float32)
-        dv = tl.dot(p, g, dv, input_precision=PRECISION)
-        dk = tl.dot(d, q, dk, input_precision=PRECISION)
+        dv = product(p, g, dv, PRECISION)
+        dk = product(d, q, dk, PRECISION)
         if V1 > 0:
-            dv_rest = tl.dot(p, g_rest, dv_rest, input_precision=PRECISION)
+            dv_rest = product(p, g_rest, dv_rest, PRECISION)
         if D1 > 0:
-            dk_rest = tl.dot(d, q_rest, dk_rest, input_precision=PRECISION)
+            dk_rest = product(d, q_rest, dk_rest, PRECISION)
     return dk, dk_rest, dv, dv_rest
 
 
@@ -262,18 +262,18 @@ def _visit_keys(
         columns = column + tl.arange(0, BLOCK_N)
         k = load_rows(k_ptr, columns, k_row, k_column, keys, SIZE, 0, D0, CUT, INDEX, UPCAST)
         v = load_rows(v_ptr, columns, v_row, v_column, keys, VALUE_SIZE, 0, V0, CUT, INDEX, UPCAST)
-        products = tl.dot(q, tl.trans(k), input_precision=PRECISION)
-        dp = tl.dot(g, tl.trans(v), input_precision=PRECISION)
+        products = product(q, tl.trans(k), None, PRECISION)
+        dp = product(g, tl.trans(v), None, PRECISION)
         if D1 > 0:
             k_rest = load_rows(
                 k_ptr, columns, k_row, k_column, keys, SIZE, D0, D1, CUT, INDEX, UPCAST
             )
-            products = tl.dot(q_rest, tl.trans(k_rest), products, input_precision=PRECISION)
+            products = product(q_rest, tl.trans(k_rest), products, PRECISION)
         if V1 > 0:
             v = load_rows(
                 v_ptr, columns, v_row, v_column, keys, VALUE_SIZE, V0, V1, CUT, INDEX, UPCAST
             )
-            dp = tl.dot(g_rest, tl.trans(v), dp, input_precision=PRECISION)
+            dp = product(g_rest, tl.trans(v), dp, PRECISION)
         _weights, _dt, ds = _weights_and_slopes(
             products, dp, lse[:, None], delta[:, None], rows[:, None], columns[None, :],
             queries, keys, scale, soft_cap, slope, left, right,
@@ -283,9 +283,9 @@ def _visit_keys(
         )  # fmt: skip
         d = ds.to(k_ptr.dtype.element_ty)
         d = d.to(tl.float32) if UPCAST else d
-        dq = tl.dot(d, k, dq, input_precision=PRECISION)
+        dq = product(d, k, dq, PRECISION)
         if D1 > 0:
-            dq_rest = tl.dot(d, k_rest, dq_rest, input_precision=PRECISION)
+            dq_rest = product(d, k_rest, dq_rest, PRECISION)
     return dq, dq_rest
 
 
@@ -423,7 +423,7 @@ def _bias_backward(
                 slope = tl.load(slopes_ptr + batch * slopes_batch + head) * LOG2_E
             q = load_rows(own_q, rows, q_row, q_column, queries, SIZE, 0, D0, True, INDEX, UPCAST)
             k = load_rows(own_k, columns, k_row, k_column, keys, SIZE, 0, D0, True, INDEX, UPCAST)
-            products = tl.dot(q, tl.trans(k), input_precision=PRECISION)
+            products = product(q, tl.trans(k), None, PRECISION)
             if D1 > 0:
                 q = load_rows(
                     own_q, rows, q_row, q_column, queries, SIZE, D0, D1, True, INDEX, UPCAST
@@ -431,14 +431,14 @@ def _bias_backward(
                 k = load_rows(
                     own_k, columns, k_row, k_column, keys, SIZE, D0, D1, True, INDEX, UPCAST
                 )
-                products = tl.dot(q, tl.trans(k), products, input_precision=PRECISION)
+                products = product(q, tl.trans(k), products, PRECISION)
             g = load_rows(
                 own_g, rows, g_row, g_column, queries, VALUE_SIZE, 0, V0, True, INDEX, UPCAST
             )
             v = load_rows(
                 own_v, columns, v_row, v_column, keys, VALUE_SIZE, 0, V0, True, INDEX, UPCAST
             )
-            dp = tl.dot(g, tl.trans(v), input_precision=PRECISION)
+            dp = product(g, tl.trans(v), None, PRECISION)
             if V1 > 0:
                 g = load_rows(
                     own_g, rows, g_row, g_column, queries, VALUE_SIZE, V0, V1, True, INDEX, UPCAST
@@ -446,7 +446,7 @@ def _bias_backward(
                 v = load_rows(
                     own_v, columns, v_row, v_column, keys, VALUE_SIZE, V0, V1, True, INDEX, UPCAST
                 )
-                dp = tl.dot(g, tl.trans(v), dp, input_precision=PRECISION)
+                dp = product(g, tl.trans(v), dp, PRECISION)
             lse, delta = _lse_and_delta(lse_ptr + lse_row, delta_ptr + lse_row, rows, queries, True)
             _weights, dt, _ds = _weights_and_slopes(
                 products, dp, lse[:, None], delta[:, None], rows[:, None], columns[None, :],
