@@ -72,7 +72,7 @@ def test_on_a_stream_of_its_own(op):
 
 
 def test_vector_add_beyond_32_bit_offsets(room_for):
-    room_for(14)
+    room_for(30)
     n = 2**31 + 2**20 + 3
     x = torch.ones(n, dtype=torch.bfloat16, device="cuda")
     y = torch.zeros_like(x)
@@ -84,7 +84,7 @@ def test_vector_add_beyond_32_bit_offsets(room_for):
 
 @pytest.mark.parametrize("shape", [(2**20 + 3, 2048), (3, 2**30 - 1), (2**10 + 1, 2**10, 2**11)])
 def test_softmax_beyond_32_bit_offsets(shape, room_for):
-    room_for(32)
+    room_for(66 if len(shape) == 2 and shape[0] == 3 else 20)
     dim = 1
     x = torch.zeros(shape, dtype=torch.bfloat16, device="cuda").requires_grad_()
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_softmax_beyond_32_bit_offsets(shape, room_for):
 
 
 def test_matmul_beyond_32_bit_offsets(room_for):
-    room_for(20)
+    room_for(8)
     m, k, n = 2**21 + 5, 1024, 16
     a = torch.randn(m, k, dtype=torch.bfloat16, device="cuda")
     b = torch.randn(k, n, dtype=torch.bfloat16, device="cuda")

@@ -80,7 +80,7 @@ OF_ROWS = {
 
 
 def rows_and_the_last(room_for):
-    room_for(48)
+    room_for(30)
     last = torch.randn(LAST, COLUMNS, device="cuda", dtype=torch.bfloat16)
     rows = torch.zeros(ROWS, COLUMNS, device="cuda", dtype=torch.bfloat16)
     rows[-LAST:] = last
@@ -148,7 +148,7 @@ def test_embedding_beyond_32_bit_offsets(room_for):
 
 
 def test_caches_beyond_32_bit_offsets(room_for):
-    room_for(24)
+    room_for(8)
     cache = torch.randn(18, 8, 2**17, 128, device="cuda", dtype=torch.bfloat16)
     assert cache.numel() > 2**31
     query = torch.randn(18, 16, 1, 128, device="cuda", dtype=torch.bfloat16)
