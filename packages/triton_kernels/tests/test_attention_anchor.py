@@ -167,3 +167,42 @@ def test_what_strays_from_a_bent_soft_cap_is_done_again(where, launches):
     launches[1].add(3)
     alone, _ = anchored(q, k, v, features)
     assert not (alone - expected).norm() <= 0.1 * expected.norm()
+
+
+def hides_in_part(kind, bias):
+    """A bias of that kind, and whether a row strays from its anchor."""
+    rows, keys = (torch.arange(n, device="cuda") for n in bias.shape[2:])
+    if kind == "the first blocks":  # they are the last keys
+        return bias.masked_fill(keys >= 500, -1e9), False
+    if kind == "all later keys":
+        return bias.masked_fill(keys > rows[:, None], -torch.inf), False
+    if kind == "some keys and rows":
+        return bias.masked_fill((keys % 7 == 0) | (rows[:, None] % 50 > 40), -torch.inf), False
+    if kind == "far ones":
+        return (-0.5 * (keys - rows[:, None]).abs()).to(bias.dtype).expand_as(bias), False
+    if kind == "what is not one key":
+        return bias + 300 * (keys == 300), True
+    assert kind == "all, equally"
+    return bias - 200, True
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["the first blocks", "all later keys", "some keys and rows", "far ones", "what is not one key",
+     "all, equally"],
+)  # fmt: skip
+def test_a_bias_that_hides_a_first_block_has_anchors(kind, launches):
+    q, k, v, bias = halves(*[(1, 40, 704, 128)] * 3, (1, 40, 704, 704))
+    bias, strays = hides_in_part(kind, bias)
+    exact, yardstick = (
+        samples.torch_attention(*inputs, return_lse=True)
+        for inputs in ([x.double() for x in (q, k, v, bias)], (q, k, v, bias))
+    )
+    features = Features(bias=bias.contiguous(), scale=128**-0.5)
+    found = anchored(q, k, v, features)
+    assert launches[0] == [True, False]
+    for each in zip(found, exact, yardstick, ("output", "lse"), strict=True):
+        attention_bound.agrees(*each)
+    launches[1].add(3)
+    alone, _ = anchored(q, k, v, features)
+    assert torch.equal(alone, found[0]) != strays

@@ -184,7 +184,7 @@ def _attend(call, PARTY: gl.constexpr):
         slope = slope_of(head, call)
         block, hidden = visited(last - 1, visits, call)
         place = (head, row, block * BLOCK_N, own, first_q, slope, step)
-        p, top, total, cut_by, kept, k_slot, k_phase = first_weights(
+        p, top, unseen, total, cut_by, kept, k_slot, k_phase = first_weights(
             scores, kept, place, block, hidden, (q_slot, k_slot, k_phase),
             last - first == 1, zeros, call, PARTY, BLIND, P,
         )  # fmt: skip
@@ -197,8 +197,8 @@ def _attend(call, PARTY: gl.constexpr):
         for back in range(1, last - first):
             block, hidden = visited(last - 1 - back, visits, call)
             place = (head, row, block * BLOCK_N, own, first_q, slope, step)
-            p, sums, top, total, kept, k_slot, k_phase, v_slot, v_phase = next_weights(
-                p, sums, top, total, kept, place, cut_by, block, hidden,
+            p, sums, top, unseen, total, kept, k_slot, k_phase, v_slot, v_phase = next_weights(
+                p, sums, top, unseen, total, kept, place, cut_by, block, hidden,
                 (q_slot, k_slot, k_phase, v_slot, v_phase), last - 1 - back == first, zeros, call,
                 PARTY, BLIND,
             )  # fmt: skip
@@ -260,8 +260,8 @@ def forward(
     V_SLOTS: gl.constexpr, QUERIES: gl.constexpr, REGISTERS: gl.constexpr,
     KEPT: gl.constexpr, AHEAD: gl.constexpr,
     AFTER: gl.constexpr, BOUNDED: gl.constexpr, SHARED: gl.constexpr,
-    ANCHORED: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr, BENT: gl.constexpr,
-    EARLY: gl.constexpr,
+    ANCHORED: gl.constexpr, HIDES: gl.constexpr, MASKED: gl.constexpr, DROPS: gl.constexpr,
+    BENT: gl.constexpr, EARLY: gl.constexpr,
 ):  # fmt: skip
     """Descriptors of q and o: blocks (1, 1, 64, width); of k and v: (1, 1, keys, width)."""
     # ruff: noqa: RUF005 (Gluon unpacks no lists)
@@ -314,7 +314,7 @@ def forward(
         (m, n, left, right), (scale, squeeze),
         (mask_batches, mask_heads, mask_rows, threshold, enlarge, seed, seed_high),
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS, BENT,
+        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, HIDES, MASKED, DROPS, BENT,
     )  # fmt: skip
     if PARTIES == 2:
         gl.warp_specialize(

@@ -53,6 +53,8 @@ class Call:
     """Whether half of the exponentials are multiplied out."""
     ANCHORED: gl.constexpr
     """Whether the maximum of a tile's first block serves for all of its blocks."""
+    HIDES: gl.constexpr
+    """Whether a row may see nothing of its first block, or next to nothing."""
     MASKED: gl.constexpr
     DROPS: gl.constexpr
     BENT: gl.constexpr
@@ -62,7 +64,7 @@ class Call:
     def __init__(
         self, descriptors, beside, slots, signals, work, edges, scales, extras,
         LEFT, RIGHT, CAPPED, SLOPED, BIAS, SINKS, PACKED, PING_PONG, ONCE, ORDER, PARTIES, KEPT,
-        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, MASKED, DROPS, BENT,
+        AHEAD, AFTER, BOUNDED, SHARED, ANCHORED, HIDES, MASKED, DROPS, BENT,
     ):  # fmt: skip
         self.descriptors = descriptors
         self.beside = beside
@@ -89,6 +91,7 @@ class Call:
         self.BOUNDED = gl.constexpr(BOUNDED)
         self.SHARED = gl.constexpr(SHARED)
         self.ANCHORED = gl.constexpr(ANCHORED)
+        self.HIDES = gl.constexpr(HIDES)
         self.MASKED = gl.constexpr(MASKED)
         self.DROPS = gl.constexpr(DROPS)
         self.BENT = gl.constexpr(BENT)

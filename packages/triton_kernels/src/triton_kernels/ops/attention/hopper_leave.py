@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 
 from triton_kernels._gluon import fence_async_shared, gl, gluon, mbarrier, store_async, store_wait
-from triton_kernels.ops.attention.hopper_scores import ROWS
+from triton_kernels.ops.attention.hopper_scores import ROWS, anchor_of
 
 _LN2 = gl.constexpr(math.log(2))
+_LEAST = gl.constexpr(2.0**-60)
 _MOST = gl.constexpr(2.0**100)
 _TANH_1 = gl.constexpr(math.tanh(1.0))
 
@@ -75,7 +76,8 @@ def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
         store_wait(0)
         mbarrier.arrive(q_free.index(q_slot), count=1)
     rows = row + gl.arange(0, ROWS, S)
-    value = top + gl.log2(total)
+    base = anchor_of(top, call) if call.ANCHORED else top
+    value = base + gl.log2(total)
     if call.SLOPED and not call.AFTER:
         line_in_tile = gl.arange(0, ROWS, S).to(gl.float32)
         value -= line_in_tile * (slope * call.scales[0])
@@ -91,6 +93,8 @@ def leave(sums, top, total, place, q_slot, call, PARTY: gl.constexpr):
             if call.RIGHT and not PACKED:
                 seen = gl.minimum(seen, rows + seen - rows_q + call.edges[3] + 1)
             good = good & (total * most > 2048.0 * seen)
+        if call.HIDES:  # what a row has seen before its anchor may be missing beside so little
+            good = good & ((total > _LEAST) | (top == -float("inf")))
         good = good & (total < most)
         return (rows < m).to(gl.int32) & (good.to(gl.int32) ^ 1)
     else:

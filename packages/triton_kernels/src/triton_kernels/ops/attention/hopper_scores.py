@@ -16,6 +16,10 @@ from triton_kernels.ops.attention.hopper_tiles import mask_line
 ROWS = gl.constexpr(64)
 """Rows of queries that one warpgroup attends with."""
 LOG2_E = gl.constexpr(1 / math.log(2))
+_LEAST_ANCHOR = gl.constexpr(-32.0)
+"""Where what a row sees first lies far below what it may see later: numbers 2^100 above it are."""
+_UNSEEN = gl.constexpr(-190.0)
+"""Scores below it have weights of 0 by that anchor: a row that has seen no others has none yet."""
 
 
 @gluon.jit
@@ -191,6 +195,25 @@ def peak(
 
 
 @gluon.jit
+def any_unseen(top):
+    """Whether a row has seen nothing that would be an anchor."""
+    return gl.max((top < _UNSEEN).to(gl.int32), 0)
+
+
+@gluon.jit
+def found_later(s, top, scale):
+    """Maxima, of rows without an anchor with these scores; whether any still has none."""
+    top = gl.where(top < _UNSEEN, gl.maximum(top, _highest(s, top) * scale), top)
+    return top, any_unseen(top)
+
+
+@gluon.jit
+def anchor_of(top, call):
+    """What is taken off the scores of a row whose maximum serves for all of its blocks."""
+    return gl.maximum(top, _LEAST_ANCHOR) if call.HIDES else top
+
+
+@gluon.jit
 def _multiplied_exp2(x):
     """2^x without the special-function unit, to 7e-5 of it, for -126 < x < 127."""
     whole = x + 12582912.0  # 1.5·2^23: the last bits of the sum are the nearest integer
@@ -233,9 +256,11 @@ def weights_of(s, top, new, scale, cut, call, BLIND: gl.constexpr, FIRST: gl.con
                 weights = gl.convert_layout(both.reshape(x.shape), x.type.layout)
         return weights, top
     if call.ANCHORED and not FIRST:
-        return gl.exp2(s * scale - top[:, None]), top
+        return gl.exp2(s * scale - anchor_of(new, call)[:, None]), top
     base = new
-    if BLIND:  # a row that has seen no key yet has no maximum
+    if call.ANCHORED and call.HIDES:
+        base = anchor_of(new, call)
+    elif BLIND:  # a row that has seen no key yet has no maximum
         base = gl.where(new == -float("inf"), 0.0, new)
     return gl.exp2(s * scale - base[:, None]), gl.exp2(top - base)
 

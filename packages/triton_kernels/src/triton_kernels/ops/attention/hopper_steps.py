@@ -11,7 +11,9 @@ from triton_kernels.ops.attention.hopper_scores import (
     ROWS,
     add_values,
     after_dropout,
+    any_unseen,
     by_thread,
+    found_later,
     mask_words,
     peak,
     scores_of,
@@ -83,8 +85,8 @@ def first_weights(
     scores, kept, place, block, hidden, slots, only, zeros, call,
     PARTY: gl.constexpr, BLIND: gl.constexpr, P: gl.constexpr,
 ):  # fmt: skip
-    """A tile's first block: its weights, their maxima and sums; what ``uncut`` says of the tile;
-    queries kept, and the next slot.
+    """A tile's first block: its weights, their maxima, whether any is still sought, and sums; what
+    ``uncut`` says of the tile; queries kept, and the next slot.
 
     ``only``: no block follows.
     """
@@ -108,8 +110,12 @@ def first_weights(
     s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, True)
     weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, True)
     top = new
-    if call.ANCHORED:  # a row that sees no key in its last block sees none
-        top = gl.where(new == -float("inf"), 0.0, new)
+    unseen = 0
+    if call.ANCHORED:
+        if call.HIDES:
+            unseen = any_unseen(top)
+        else:  # a row that sees no key in its last block sees none
+            top = gl.where(new == -float("inf"), 0.0, new)
     total = sums_by_thread(weights)
     if call.BOUNDED and not call.BENT:  # noqa: SIM102 (known when compiled; the next when run)
         if only:  # of few keys, none of weight 1: the divisor of p·v is rounded as p is
@@ -117,17 +123,18 @@ def first_weights(
     if call.SINKS:  # the sink's own weight of 1, a quarter in each
         total += 0.25 * by_thread(fade, total)
     p = _operand(weights, place, call, P)
-    return p, top, total, (inside, whole), kept, k_slot, k_phase
+    return p, top, unseen, total, (inside, whole), kept, k_slot, k_phase
 
 
 @gluon.jit
 def next_weights(
-    p, sums, top, total, kept, place, cut_by, block, hidden, slots, final, zeros, call,
+    p, sums, top, unseen, total, kept, place, cut_by, block, hidden, slots, final, zeros, call,
     PARTY: gl.constexpr, BLIND: gl.constexpr,
 ):  # fmt: skip
     """Scores of a block beside p·v of the one before it, and its weights.
 
-    ``cut_by`` is what ``uncut`` says, ``final`` whether no block follows.
+    ``cut_by`` is what ``uncut`` says, ``final`` whether no block follows, ``unseen`` whether rows
+    have no anchor yet.
     """
     q_slot, k_slot, k_phase, v_slot, v_phase = slots
     inside, whole = cut_by
@@ -160,6 +167,9 @@ def next_weights(
     if call.LEFT:
         cut = cut | (block < inside)
     s, new, scale = peak(s, words, top, hidden, cut, place, call, PARTY, False)
+    if call.ANCHORED and call.HIDES:  # noqa: SIM102 (known when compiled; the next when run)
+        if unseen != 0:
+            new, unseen = found_later(s, new, scale)
     if call.CAPPED:  # its weights take longer than the other's products
         weights, fade = weights_of(s, top, new, scale, cut, call, BLIND, False)
     if call.LEFT or OFTEN_CUT or call.CAPPED:
@@ -183,4 +193,4 @@ def next_weights(
     p = _operand(weights, place, call, P)
     if RESCALED:
         sums = sums * gl.convert_layout(fade, gl.SliceLayout(1, OUT))[:, None]
-    return p, sums, new, total, kept, k_next, k_next_phase, v_next, v_next_phase
+    return p, sums, new, unseen, total, kept, k_next, k_next_phase, v_next, v_next_phase
