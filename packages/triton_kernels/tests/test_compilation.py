@@ -16,7 +16,7 @@ from triton_kernels.ops.gemm import portable as gemm_portable
 from triton_kernels.ops.gemm import tma
 from triton_kernels.ops.norms import backward as norms_backward
 from triton_kernels.ops.norms import forward as norms_forward
-from triton_kernels.ops.quantised import digits, integer, pairs, single, table
+from triton_kernels.ops.quantised import digits, integer, pairs, row, single, table
 from triton_kernels.ops.quantised.codes import levels
 from triton_kernels.ops.softmax import portable as softmax_portable
 
@@ -47,7 +47,7 @@ def compiled(request, monkeypatch):
     monkeypatch.setattr(_compat, "interpreter_fault", lambda: None)
     monkeypatch.setattr(driver, "_active", TargetOnly(request.param))
     rooms = (vector_add, softmax_portable, gemm_portable, tma, norms_forward, norms_backward)
-    rooms = (*rooms, launching, digits, integer, pairs, single)
+    rooms = (*rooms, launching, digits, integer, pairs, row, single)
     for plan in (*(room._plan for room in rooms), norms_backward._sum_plan):
         plan.cache_clear()  # of launches made for another target
     return kernels
@@ -200,6 +200,15 @@ def test_matvec_of_few_rows(compiled, rows):
     pairs.matvec_nf4(x, codes, torch.zeros(48, 32))
     fits(compiled)
     assert names(compiled) == {"_matvec_single"}
+
+
+@pytest.mark.parametrize("columns", [4096, 16384])
+def test_matvec_of_a_row(compiled, columns):
+    x, codes = torch.zeros(1, columns, dtype=BF16), torch.zeros(40, columns // 2, dtype=torch.uint8)
+    pairs.matvec_nf4(x, codes, torch.zeros(40, columns // 64))
+    fits(compiled)
+    assert names(compiled) == {"_matvec_row"}
+    assert ("griddepcontrol.wait" in compiled[0].asm["ptx"]) == (compiled.arch == 90)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, BF16])

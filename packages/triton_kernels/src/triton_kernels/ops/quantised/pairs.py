@@ -11,8 +11,8 @@ two rows, whose columns go to the tensor core in the order in which they lie. Tw
 one product. They stay apart because the right operand has 8 columns: four rows of x over the first
 block of 64, zeros elsewhere, and the same rows over the second. The other four rows of x, if any,
 take a second product with the same pairs. All warps of a program share the rows and meet at the
-end of them; while they do, the codes of the program's next rows are on their way. One row of x
-alone has a kernel of its own where sizes allow it (single.py).
+end of them; while they do, the codes of the program's next rows are on their way. One row of x or
+two have kernels of their own where sizes allow it (row.py, single.py).
 
 Levels are rounded to x's dtype after a factor common to all, by which they happen to lie nearest
 to such numbers; torch's own product rounds levels times scales, which errs more.
@@ -30,7 +30,7 @@ import torch
 from triton_kernels import _compat
 from triton_kernels._compat import Launch, Layout
 from triton_kernels._gluon import gl, gluon
-from triton_kernels.ops.quantised import shapes, single
+from triton_kernels.ops.quantised import row, shapes, single
 from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.ops.quantised.integer import load_16_bytes
 from triton_kernels.ops.quantised.table import (
@@ -279,6 +279,8 @@ def matvec_nf4(
     tile: shapes.PairTile | None = None,
 ) -> torch.Tensor:
     """x·wᵀ of x in float16 or bfloat16."""
+    if tile is None and row.fits(codes.shape[0], x.shape[1], x.shape[0]):
+        return row.matvec_nf4(x, codes, scale)
     if tile is None and single.fits(codes.shape[0], x.shape[1], x.shape[0]):
         return single.matvec_nf4(x, codes, scale)
     y = torch.empty((x.shape[0], codes.shape[0]), dtype=x.dtype, device=x.device)

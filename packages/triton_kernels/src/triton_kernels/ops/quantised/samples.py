@@ -79,7 +79,9 @@ def matvec_samples(nf4: bool) -> Any:
             (8, 33, 192),
             (3, 70, 128),
             (1, 48, 4096),
+            (1, 32, 2048),
             (2, 32, 2048),
+            (1, 24, 16384),
             (0, 5, 64),
         ):
             x = torch.randn(rows, k, device=device, dtype=dtype)

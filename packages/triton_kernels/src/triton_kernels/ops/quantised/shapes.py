@@ -56,3 +56,24 @@ def pair_tile(n: int, rows: int, device: Device) -> PairTile:
 def single_tile(n: int, device: Device) -> PairTile:
     """That of the kernel for one row of x, which takes 16 rows of the weight at a time."""
     return PairTile(1, 8, max(1, min(4 * device.processors, n // 16)))
+
+
+class RowTile(NamedTuple):
+    """How programs take the rows of an NF4 weight for one row of x."""
+
+    programs: int
+    """That share the rows evenly, 8 at a time."""
+    ahead: int
+    """Times 8 rows that are brought into the L2 cache before the kernel ahead has ended."""
+
+
+ROW_LOT = 8
+"""Times 8 rows whose sums a program holds at once."""
+
+
+@functools.lru_cache(maxsize=1024)
+def row_tile(n: int, k: int, device: Device) -> RowTile:
+    """That of the kernel for one row of x: two programs a multiprocessor, or one lot each."""
+    eights = max(1, n // 8)
+    programs = max(2 * device.processors, -(-eights // ROW_LOT))
+    return RowTile(min(programs, eights), 2 if k <= 4096 else 0)

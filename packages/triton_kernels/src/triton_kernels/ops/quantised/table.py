@@ -76,7 +76,7 @@ def _unit_text(kind: str, sets: int) -> str:
     return "{" + " ".join(lines) + "}"
 
 
-_FILL_4, _FILL_8 = (gl.constexpr(_fill_text(32 * warps)) for warps in (4, 8))
+_FILL_4, _FILL_8, _FILL_16 = (gl.constexpr(_fill_text(32 * warps)) for warps in (4, 8, 16))
 IN_BF16, IN_BF16_TWICE = (gl.constexpr(_unit_text("bf16", sets)) for sets in (1, 2))
 IN_F16, IN_F16_TWICE = (gl.constexpr(_unit_text("f16", sets)) for sets in (1, 2))
 OPERANDS = gl.constexpr("=&f," * 4 + ",".join(["r"] * 25))
@@ -100,6 +100,7 @@ def codes_of(pointers, mask):
 def filled(pairs, thread, WARPS: gl.constexpr):
     """The table in shared memory: where this thread's bank of it begins."""
     return gl.inline_asm_elementwise(
-        _FILL_4 if WARPS == 4 else _FILL_8, "=&r,l,r", [pairs + thread % 256, thread],
+        _FILL_4 if WARPS == 4 else _FILL_8 if WARPS == 8 else _FILL_16,
+        "=&r,l,r", [pairs + thread % 256, thread],
         dtype=gl.int32, is_pure=False, pack=1,
     )  # fmt: skip
