@@ -4,6 +4,7 @@ and row; groups streamed through shared memory, at every shape of the ring."""
 import pytest
 import torch
 from triton_kernels import (
+    dropout,
     explain,
     group_norm,
     layer_norm,
@@ -130,6 +131,30 @@ def test_two_rows_of_every_kind_as_the_portable_ones(cluster, weights, offset, c
     actual = hopper.norm_backward(*inputs, cluster=cluster)
     for found, wanted in zip(actual, expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=2**-7, atol=2**-5)
+
+
+FULL = [(2048, 301), (4096, 300), (8192, 33), (16384, 301), (32768, 300), (32768, 301)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize(("columns", "n_rows"), FULL)
+def test_full_rows_beside_a_sum_and_what_was_dropped(columns, n_rows, centered, dtype):
+    from triton_kernels.ops.norms import dropout_add_backward, hopper
+
+    x, dy, dsum = torch.randn(3, n_rows, columns, device="cuda", dtype=dtype).unbind()
+    weight = torch.randn_like(x[0])
+    options = (0.0, "float32", centered)
+    _, statistics = forward.norm(x, None, weight, None, 1e-5, *options)
+    for added in (None, dsum):
+        inputs = (dy, added, x, weight, statistics, *options, True, centered)
+        wanted = backward.norm_backward(*inputs)
+        dx, *found = dropout_add_backward.gradient_hopper(*inputs, 0.3, 2**40 + 7)
+        assert torch.equal(dx, dropout(found[0], 0.3, 2**40 + 7))
+        alone = hopper.norm_backward(*inputs) if columns > 8192 else found
+        for results in (found, alone):
+            for actual, expected in zip(results, wanted, strict=True):
+                torch.testing.assert_close(actual, expected, rtol=2**-7, atol=2**-5)
 
 
 def test_a_mean_far_from_zero_costs_no_digits():

@@ -45,6 +45,20 @@ def test_rows_fit(op, backward):
     assert found
 
 
+@pytest.mark.parametrize("added", [False, True])
+@pytest.mark.parametrize("dropped", [False, True])
+def test_full_rows_fit(added, dropped):
+    for columns in (2**power for power in range(19)):
+        cluster = streams.full_cluster(4, columns, 2, added, dropped)
+        if cluster is None:
+            continue
+        assert cluster.columns(columns, 2) == columns
+        assert cluster.options()["maxnreg"] * 32 * cluster.warps * cluster.resident <= 65536
+        assert (streams.full_cluster(3, columns, 2, added, dropped) is None) == (cluster.teams == 2)
+        assert streams.full_cluster(4, columns - 16, 2, added, dropped) is None
+        assert streams.full_cluster(4, columns, 4, added, dropped) is None
+
+
 def test_a_row_that_has_no_registers_is_read_twice():
     for power in range(11, 16):
         cluster = streams.row_cluster(2**power, 2, True, False)

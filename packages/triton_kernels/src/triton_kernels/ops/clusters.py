@@ -13,6 +13,8 @@ each warp has put what it had only after it had read the first.
 
 A row lies as (parts, repeats, threads, 16 bytes): a thread reads 16 bytes at a time and holds the
 same columns of every row.
+
+How up to four numbers meet at once, and two teams of warps in one program, is in mailboxes.py.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -35,12 +37,21 @@ def _over_warp(s, operation):
 
 
 @gluon.constexpr_function
-def _boxes(parts, warps, nbytes):
+def team_text(register, warps):
+    """Assembly: which team of so many warps a thread belongs to."""
+    return f"mov.u32 {register}, %tid.x; shr.u32 {register}, {register}, {4 + warps.bit_length()}; "
+
+
+@gluon.constexpr_function
+def _boxes(parts, warps, nbytes, teams):
     barriers = 2 * nbytes * parts * warps
-    text = f".shared .align 16 .b8 box[{barriers + 16}]; mov.u32 $0, box; "
+    each = barriers + 16
+    text = f".shared .align 16 .b8 box[{teams * each}]; mov.u32 $0, box; "
+    if teams > 1:
+        text += f".reg .b32 w; {team_text('w', warps)}mad.lo.u32 $0, w, {each}, $0; "
     if parts > 1:
         text += ".reg .pred p; .reg .b32 t; mov.u32 t, %tid.x; setp.eq.u32 p, t, 0; "
-        for at in (barriers, barriers + 8):
+        for at in (team * each + barriers + 8 * box for team in range(teams) for box in (0, 1)):
             text += f"@p mbarrier.init.shared.b64 [box+{at}], 1; "
         text += "@p fence.mbarrier_init.release.cluster; barrier.cluster.arrive.relaxed.aligned; "
     return f"{{ {text} // $1 \n }}"
@@ -129,88 +140,6 @@ def _take_moments(parts, warps):
 
 
 @gluon.constexpr_function
-def _add_apart(numbers):
-    """Assembly: v0, v1, … summed over a warp, each in its share of the lanes, in v0.
-
-    At each step a lane keeps half of what it has and hands over the other half.
-    """
-    text, lane = "", 16
-    while numbers > 1:
-        numbers //= 2
-        text += f"and.b32 x, l, {lane}; setp.eq.u32 p, x, 0; "
-        for i in range(numbers):
-            mine, other = f"v{i}", f"v{i + numbers}"
-            text += f"selp.b32 x, {other}, {mine}, p; selp.b32 {mine}, {mine}, {other}, p; "
-            text += f"shfl.sync.bfly.b32 x, x, {lane}, 0x1f, 0xffffffff; "
-            text += f"add.f32 {mine}, {mine}, x; "
-        lane //= 2
-    while lane:
-        text += f"shfl.sync.bfly.b32 x, v0, {lane}, 0x1f, 0xffffffff; add.f32 v0, v0, x; "
-        lane //= 2
-    return text
-
-
-@gluon.constexpr_function
-def _mailboxes(numbers, parts, warps):
-    entries, group = parts * warps, 32 // numbers
-    text = ".reg .b32 l, w, r, k, a, m; mov.u32 l, %laneid; mov.u32 w, %tid.x; shr.u32 w, w, 5; "
-    text += f"and.b32 k, l, {group - 1}; shr.u32 r, l, {group.bit_length() - 1}; "
-    text += f"mad.lo.u32 a, r, {4 * entries}, $3; mad.lo.u32 a, w, 4, a; mov.b32 m, 0; "
-    if parts > 1:
-        text += f"mov.u32 m, %cluster_ctarank; mad.lo.u32 a, m, {4 * warps}, a; "
-        text += f"add.u32 m, $3, {8 * numbers * entries}; min.u32 k, k, {parts - 1}; "
-        text += "mapa.shared::cluster.u32 a, a, k; mapa.shared::cluster.u32 m, m, k; "
-    text += "mov.b32 $0, a; mov.b32 $1, m; "
-    text += f"and.b32 k, l, {min(entries, group) - 1}; mad.lo.u32 a, r, {4 * entries}, $3; "
-    text += f"mad.lo.u32 $2, k, {4 * max(1, entries // group)}, a; "
-    return f"{{ {text} }}"
-
-
-@gluon.constexpr_function
-def _send_numbers(numbers, parts, warps):
-    group, nbytes = 32 // numbers, 4 * numbers * parts * warps
-    text = ".reg .pred p, q; .reg .b32 l, a, m, t, x, v0, v1, v2, v3; mov.u32 l, %laneid; "
-    text += "mov.b32 v0, $5; mov.b32 v1, $6; mov.b32 v2, $7; mov.b32 v3, $8; "
-    text += _add_apart(numbers)
-    text += f"and.b32 a, $4, 1; mad.lo.u32 a, a, {nbytes}, $1; and.b32 l, l, {group - 1}; "
-    if parts == 1:
-        text += "setp.eq.u32 p, l, 0; @p st.shared.b32 [a], v0; bar.sync 0; "
-    else:
-        text += "and.b32 t, $4, 1; mad.lo.u32 m, t, 8, $2; mad.lo.u32 t, t, 8, $3; "
-        text += f"mov.u32 x, %tid.x; setp.eq.u32 q, x, 0; setp.lt.u32 p, l, {parts}; "
-        text += "@q mbarrier.arrive.expect_tx.shared::cta.b64 _, "
-        text += f"[t+{2 * nbytes}], {nbytes}; "
-        text += "@p st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [a], v0, [m]; "
-    return f"{{ {text} mov.u32 $0, l; }}"
-
-
-@gluon.constexpr_function
-def _receive_numbers(numbers, parts, warps):
-    entries, group = parts * warps, 32 // numbers
-    assert entries in (1, 2, 4, 8, 16, 32, 64, 128)
-    nbytes, each = 4 * numbers * entries, max(1, entries // group)
-    text = ".reg .pred p; .reg .b32 a, h, m, x, v0, y0, y1, y2, y3; and.b32 a, $6, 1; "
-    if parts > 1:
-        text += "mad.lo.u32 m, a, 8, $4; bfe.u32 h, $6, 1, 1; again: "
-        text += f"mbarrier.try_wait.parity.shared::cta.b64 p, [m+{2 * nbytes}], h; @!p bra again; "
-    text += f"mad.lo.u32 a, a, {nbytes}, $5; "
-    if each < 4:
-        text += "ld.shared.b32 v0, [a]; "
-        text += "ld.shared.b32 x, [a+4]; add.f32 v0, v0, x; " if each == 2 else ""
-    for i in range(0, each - 3, 4):
-        text += f"ld.shared.v4.b32 {{y0, y1, y2, y3}}, [a+{4 * i}]; add.f32 y0, y0, y1; "
-        text += "add.f32 y2, y2, y3; add.f32 y0, y0, y2; "
-        text += "add.f32 v0, v0, y0; " if i else "mov.b32 v0, y0; "
-    lane = min(entries, group) // 2
-    while lane:
-        text += f"shfl.sync.bfly.b32 x, v0, {lane}, 0x1f, 0xffffffff; add.f32 v0, v0, x; "
-        lane //= 2
-    for i in range(4):
-        text += f"shfl.sync.idx.b32 ${i}, v0, {i % numbers * group}, 0x1f, 0xffffffff; "
-    return f"{{ {text} }}"
-
-
-@gluon.constexpr_function
 def _in_warp(operation):
     return "{ .reg .f32 x, s; mov.b32 s, $1; " + _over_warp("s", operation) + "mov.b32 $0, s; }"
 
@@ -225,10 +154,10 @@ def _ask(part, itemsize):
 
 
 @gluon.jit
-def open_boxes(PARTS: gl.constexpr, NBYTES: gl.constexpr = 8):
-    """The address of this program's boxes, of so many bytes a warp; the others' may not be there
+def open_boxes(PARTS: gl.constexpr, NBYTES: gl.constexpr = 8, TEAMS: gl.constexpr = 1):
+    """The address of a thread's boxes, of so many bytes a warp; other programs' may not be there
     yet."""
-    TEXT: gl.constexpr = _boxes(PARTS, gl.num_warps(), NBYTES)
+    TEXT: gl.constexpr = _boxes(PARTS, gl.num_warps() // TEAMS, NBYTES, TEAMS)
     return gl.inline_asm_elementwise(
         TEXT, "=r,r", [gl.program_id(0)], dtype=gl.int32, is_pure=False, pack=1
     )
@@ -263,37 +192,6 @@ def take(boxes, turn, KIND: gl.constexpr, PARTS: gl.constexpr):
     return gl.inline_asm_elementwise(
         TEXT, "=&r,=&r,r,r", [boxes, turn], dtype=(gl.float32, gl.float32), is_pure=False, pack=1
     )
-
-
-@gluon.jit
-def mailboxes(boxes, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
-    """Where ``send`` puts a thread's number, the barrier that counts it there, and where
-    ``receive`` finds some; of 4·NUMBERS bytes a warp."""
-    TEXT: gl.constexpr = _mailboxes(NUMBERS, PARTS, gl.num_warps())
-    return gl.inline_asm_elementwise(
-        TEXT, "=&r,=&r,=&r,r", [boxes], dtype=(gl.int32, gl.int32, gl.int32), is_pure=False, pack=1
-    )
-
-
-@gluon.jit
-def send(places, boxes, turn, numbers, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
-    """As ``put``, of 1, 2 or 4 numbers that each thread has, the first of four."""
-    TEXT: gl.constexpr = _send_numbers(NUMBERS, PARTS, gl.num_warps())
-    gl.inline_asm_elementwise(
-        TEXT, "=r,r,r,r,r,r,r,r,r",
-        [places[0], places[1], boxes, turn, numbers[0], numbers[1], numbers[2], numbers[3]],
-        dtype=gl.int32, is_pure=False, pack=1,
-    )  # fmt: skip
-
-
-@gluon.jit
-def receive(places, boxes, turn, NUMBERS: gl.constexpr, PARTS: gl.constexpr):
-    """Their sums over all threads: always four, of fewer numbers some again."""
-    TEXT: gl.constexpr = _receive_numbers(NUMBERS, PARTS, gl.num_warps())
-    return gl.inline_asm_elementwise(
-        TEXT, "=&r,=&r,=&r,=&r,r,r,r", [boxes, places[2], turn],
-        dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=False, pack=1,
-    )  # fmt: skip
 
 
 @gluon.jit
@@ -345,15 +243,20 @@ def row_layout(parts, warps, itemsize):
 
 
 @gluon.jit
-def columns_of(PARTS: gl.constexpr, REPEATS: gl.constexpr, LAYOUT: gl.constexpr):
+def columns_of(
+    PARTS: gl.constexpr, REPEATS: gl.constexpr, LAYOUT: gl.constexpr, TEAMS: gl.constexpr = 1
+):  # fmt: skip
     """The columns of a row so laid out, by which its numbers are found."""
     WIDTH: gl.constexpr = LAYOUT.size_per_thread[3]
-    THREADS: gl.constexpr = 32 * gl.num_warps()
+    THREADS: gl.constexpr = 32 * gl.num_warps() // TEAMS
     L01: gl.constexpr = gl.SliceLayout(2, gl.SliceLayout(3, LAYOUT))
     L23: gl.constexpr = gl.SliceLayout(0, gl.SliceLayout(1, LAYOUT))
     part = gl.arange(0, PARTS, gl.SliceLayout(1, L01)) * (REPEATS * THREADS * WIDTH)
     repeat = gl.arange(0, REPEATS, gl.SliceLayout(0, L01)) * (THREADS * WIDTH)
-    thread = gl.arange(0, THREADS, gl.SliceLayout(1, L23)) * WIDTH
+    thread = gl.arange(0, TEAMS * THREADS, gl.SliceLayout(1, L23))
+    if TEAMS > 1:
+        thread = thread % THREADS
+    thread = thread * WIDTH
     within = gl.arange(0, WIDTH, gl.SliceLayout(0, L23))
     starts = gl.expand_dims(gl.expand_dims(part[:, None] + repeat[None, :], 2), 3)
     return starts + gl.expand_dims(gl.expand_dims(thread[:, None] + within[None, :], 0), 1)

@@ -24,6 +24,8 @@ class Cluster(NamedTuple):
     """Programs a multiprocessor."""
     rows: int = 1
     """Rows taken at once."""
+    teams: int = 1
+    """Two, where the first half of a program's warps and the second take different rows."""
 
     def repeats(self, n_columns: int, itemsize: int) -> int:
         """How often each thread takes 16 bytes of a row so long: a power of two."""
@@ -36,7 +38,7 @@ class Cluster(NamedTuple):
 
     def columns_at_once(self, itemsize: int) -> int:
         """Columns for which the threads take 16 bytes each."""
-        return 16 // itemsize * 32 * self.warps * self.parts
+        return 16 // itemsize * 32 * self.warps // self.teams * self.parts
 
     def at_once(self, processors: int) -> int:
         """How many of these run at the same time.

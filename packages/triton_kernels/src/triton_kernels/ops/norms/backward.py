@@ -321,6 +321,8 @@ def _sum_plan(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> La
     early, ahead = early_options(device)
     # Many lines at once: the next are asked for only when those before have been added.
     lines, columns, warps = (512, 16, 8) if n_lines > 192 else (64, 32, 4)
+    if n_lines <= 32:
+        lines, columns = (16, 64) if n_lines <= 16 else (32, 32)
     return Launch(
         _sum_lines, triton.cdiv(n_columns, columns) * n_parameters, (n_lines, n_columns),
         {"LINES": lines, "COLUMNS": columns, "EARLY": early},

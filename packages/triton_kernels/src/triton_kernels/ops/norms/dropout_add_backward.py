@@ -17,10 +17,11 @@ from triton_kernels._compat import launch
 from triton_kernels.backends import Backend, triton_refuses
 from triton_kernels.kernel import Kernel
 from triton_kernels.ops.foundations import dropout
-from triton_kernels.ops.norms import drops, reference, rows, shapes
+from triton_kernels.ops.norms import drops, reference, rows, shapes, streams
 from triton_kernels.ops.norms.backward import backward_rows, norm_backward, sum_lines
 from triton_kernels.ops.norms.forward import rows_of
 from triton_kernels.ops.parts import early_options
+from triton_kernels.ops.streams import Cluster
 
 _Results = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -29,6 +30,13 @@ def _tile(z: torch.Tensor) -> shapes.Tile:
     """Without a mean, whatever the norm: the random words take the registers that it would."""
     n_columns, n_rows = z.shape[-1], z.shape[:-1].numel()
     return shapes.backward_tile(n_rows, n_columns, z.dtype, False, _compat.device_of(z.device))
+
+
+def _cluster(z: torch.Tensor, grad_sum: torch.Tensor | None) -> Cluster | None:
+    """Which takes such rows and writes both gradients."""
+    n_columns, n_rows = z.shape[-1], z.shape[:-1].numel()
+    added = grad_sum is not None
+    return streams.full_cluster(n_rows, n_columns, z.element_size(), added, True)
 
 
 def _in_two(norm: Callable[..., Any], drop: Callable[..., Any], *inputs: Any) -> _Results:
@@ -45,9 +53,11 @@ def gradient_reference(*inputs: Any) -> _Results:
 
 
 def gradient_hopper(*inputs: Any) -> _Results:
-    """As ``gradient_reference``: the norm's kernel, and then dropout's."""
+    """As ``gradient_reference``: in one kernel rows that fill its threads, else in two."""
     from triton_kernels.ops.norms import hopper  # which only a GPU with Gluon can import
 
+    if cluster := _cluster(inputs[2], inputs[1]):
+        return hopper.norm_dropout_backward(cluster, *inputs)
     return _in_two(hopper.norm_backward, dropout.dropout_portable, *inputs)
 
 
@@ -105,6 +115,8 @@ def _hopper_refuses(
     grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor, weight: Any,
     statistics: Any, offset: float, casting: str, centered: bool, *others: Any,
 ) -> str | None:  # fmt: skip
+    if _cluster(z, grad_sum) and rows.rows_lie(grad, grad_sum, z):
+        return None
     inputs = (grad, grad_sum, z, weight, statistics, offset, casting, centered)
     if reason := rows.gradient_refuses(*inputs):
         return reason

@@ -11,7 +11,7 @@ Else programs stay, and each takes the same columns of one row after the other, 
 parameters, or in the backward the sums of their gradients, stay in its registers. The next row is
 loaded to registers while one is worked on, the one after it on its way to the L2 cache. How the
 threads of a row meet for its sums is told in ops/clusters.py; the backward of rows up to 16k is in
-hopper_backward.py.
+hopper_backward.py, beside a gradient of the sum or with dropout, and of 32k, in hopper_full.py.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators, allow-untyped-calls
@@ -25,7 +25,7 @@ from typing import Any
 import torch
 
 from triton_kernels import _compat
-from triton_kernels._compat import Launch, Layout, starts_aligned, tl
+from triton_kernels._compat import Launch, Layout, launch, starts_aligned, tl
 from triton_kernels._gluon import gl, gluon
 from triton_kernels.ops.clusters import (
     ask,
@@ -40,10 +40,11 @@ from triton_kernels.ops.clusters import (
     wait_for_boxes,
     warp_sum,
 )
-from triton_kernels.ops.norms import streams
+from triton_kernels.ops.norms import drops, streams
 from triton_kernels.ops.norms.backward import sum_lines
 from triton_kernels.ops.norms.forward import rows_of
 from triton_kernels.ops.norms.hopper_backward import backward_of_words
+from triton_kernels.ops.norms.hopper_full import backward_of_full_rows
 from triton_kernels.ops.streaming import wide
 from triton_kernels.ops.streams import Cluster
 
@@ -415,10 +416,10 @@ def norm(
     statistics = torch.empty((1 + centered, x.shape[0]), dtype=torch.float32, device=x.device)
     weight = None if weight is None else weight.contiguous()
     bias = None if bias is None else bias.contiguous()
-    launch, _ = _plan(
+    plan, _ = _plan(
         Layout.of(x), *_given(weight, bias), eps, offset, casting, centered, (False,) * 3, cluster
     )
-    launch(x, weight, bias, y, statistics)
+    plan(x, weight, bias, y, statistics)
     return y, statistics
 
 
@@ -428,19 +429,74 @@ def norm_backward(
     centered: bool, weight_wanted: bool, bias_wanted: bool, cluster: Cluster | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
     """As the portable one."""
+    n_columns, n_rows = z.shape[-1], z.shape[:-1].numel()
+    added = grad_sum is not None
+    full = streams.full_cluster(n_rows, n_columns, z.element_size(), added, False)
+    if full and cluster is None:
+        return _of_full_rows(
+            grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted,
+            bias_wanted, full, None, (0, 0, 0.0),
+        )  # fmt: skip
     dz = torch.empty(z.shape, dtype=z.dtype, device=z.device)
     dy, z = rows_of(grad), rows_of(z)
     dsum = None if grad_sum is None else rows_of(grad_sum)
     weight = None if weight is None else weight.contiguous()
-    launch, clusters = _plan(
+    plan, clusters = _plan(
         Layout.of(z), *_given(weight), None, offset, casting, centered,
         (dsum is not None, weight_wanted, bias_wanted), cluster,
     )  # fmt: skip
     lines = torch.empty(
         (weight_wanted + bias_wanted, clusters, z.shape[1]), dtype=torch.float32, device=z.device
     )
-    launch(
+    plan(
         dy, dsum, z, weight, statistics, dz,
         lines[0] if weight_wanted else None, lines[-1] if bias_wanted else None,
     )  # fmt: skip
     return dz, sum_lines(lines, z.dtype if weight is None else weight.dtype)
+
+
+def _of_full_rows(
+    grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
+    centered: bool, weight_wanted: bool, bias_wanted: bool, cluster: Cluster,
+    dx: torch.Tensor | None, choice: tuple[float, ...],
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """As ``norm_backward``; with a dx to write what was chosen of its elements is dropped."""
+    dz = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+    dy, z = rows_of(grad), rows_of(z)
+    dsum = None if grad_sum is None else rows_of(grad_sum)
+    weight = None if weight is None else weight.contiguous()
+    n_rows, n_columns = z.shape
+    assert n_columns == cluster.columns(n_columns, 2)
+    assert n_rows % cluster.teams == 0
+    processors = _compat.device_of(z.device).processors
+    clusters = cluster.evenly(n_rows // cluster.teams, processors)
+    lines = torch.empty(
+        (weight_wanted + bias_wanted, clusters, n_columns), dtype=torch.float32, device=z.device
+    )
+    launch(
+        backward_of_full_rows, (clusters,),
+        (
+            dy, dsum, z, weight, statistics, dz,
+            lines[0] if weight_wanted else None, lines[-1] if bias_wanted else None, dx,
+        ),
+        (n_rows, n_columns, float(offset)), choice,
+        CENTERED=centered, ROUNDED=casting == "llama", TEAMS=cluster.teams, PARTS=cluster.parts,
+        REPEATS=cluster.repeats(n_columns, 2), LAYOUT=row_layout(cluster.parts, cluster.warps, 4),
+        **cluster.options(), launch_pdl=True,
+    )  # fmt: skip
+    return dz, sum_lines(lines, z.dtype if weight is None else weight.dtype)
+
+
+def norm_dropout_backward(
+    cluster: Cluster, grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor,
+    weight: torch.Tensor | None, statistics: torch.Tensor, offset: float, casting: str,
+    centered: bool, weight_wanted: bool, bias_wanted: bool, p: float, seed: int,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
+    """As ``gradient_portable`` of dropout_add_backward.py, in one kernel."""
+    dx = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+    dz, parameters = _of_full_rows(
+        grad, grad_sum, z, weight, statistics, offset, casting, centered, weight_wanted,
+        bias_wanted, cluster, dx, drops.choice(p, seed),
+    )  # fmt: skip
+    return dx, dz, parameters

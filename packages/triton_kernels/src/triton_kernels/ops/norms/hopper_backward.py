@@ -16,15 +16,8 @@ from __future__ import annotations
 
 from triton_kernels._compat import tl
 from triton_kernels._gluon import gl, gluon
-from triton_kernels.ops.clusters import (
-    columns_of,
-    mailboxes,
-    open_boxes,
-    owned,
-    receive,
-    send,
-    wait_for_boxes,
-)
+from triton_kernels.ops.clusters import columns_of, open_boxes, owned, wait_for_boxes
+from triton_kernels.ops.mailboxes import mailboxes, receive, send
 
 _AHEAD = gl.constexpr(2)
 """Turns from the one that is worked on to the one whose rows are brought to the L2 cache."""
@@ -39,7 +32,8 @@ def _pair(half):
 
 
 @gluon.jit
-def _apart(words, HALF: gl.constexpr):
+def apart(words, HALF: gl.constexpr):
+    """The columns of words, in float32."""
     TEXT: gl.constexpr = _pair(HALF)
     return gl.inline_asm_elementwise(
         TEXT, "=&r,=r,r", [words], dtype=(gl.float32, gl.float32), is_pure=False, pack=1
@@ -47,7 +41,8 @@ def _apart(words, HALF: gl.constexpr):
 
 
 @gluon.jit
-def _together(low, high, HALF: gl.constexpr):
+def together(low, high, HALF: gl.constexpr):
+    """Their words."""
     TEXT: gl.constexpr = f"cvt.rn.{'f16x2' if HALF else 'bf16x2'}.f32 $0, $2, $1;"
     return gl.inline_asm_elementwise(
         TEXT, "=r,r,r", [low, high], dtype=gl.int32, is_pure=True, pack=1
@@ -55,8 +50,9 @@ def _together(low, high, HALF: gl.constexpr):
 
 
 @gluon.constexpr_function
-def _errand(rows, tensors):
+def _errand(rows, tensors, warps):
     text = ".reg .pred p; .reg .b32 w, t, r; .reg .b64 o; mov.u32 w, %tid.x; shr.u32 w, w, 5; "
+    text += f"and.b32 w, w, {warps - 1}; " if warps else ""
     text += f"shr.u32 t, w, {rows - 1}; mov.b64 $0, $2; "
     for i in range(1, tensors):
         text += f"setp.eq.u32 p, t, {i}; selp.b64 $0, ${i + 2}, $0, p; "
@@ -69,14 +65,16 @@ def _errand(rows, tensors):
 
 
 @gluon.jit
-def _errand_of_warp(
-    z_ptr, dy_ptr, dsum_ptr, row_bytes, ROWS: gl.constexpr, PART_BYTES: gl.constexpr
+def errand_of_warp(
+    z_ptr, dy_ptr, dsum_ptr, row_bytes, ROWS: gl.constexpr, PART_BYTES: gl.constexpr,
+    WARPS: gl.constexpr = 0,
 ):  # fmt: skip
     """What a warp asks for each turn: an address and how many bytes, 0 for all lanes but one.
 
-    Each of the first warps has one row of one tensor, of which it asks for its program's part.
+    Each of the first warps, of a team of so many, has one row of one tensor, of which it asks for
+    its program's part.
     """
-    TEXT: gl.constexpr = _errand(ROWS, 2 if dsum_ptr is None else 3)
+    TEXT: gl.constexpr = _errand(ROWS, 2 if dsum_ptr is None else 3, WARPS)
     third = z_ptr if dsum_ptr is None else dsum_ptr
     return gl.inline_asm_elementwise(
         TEXT, "=&l,=&r,l,l,l,r,r",
@@ -87,7 +85,7 @@ def _errand_of_warp(
 
 
 @gluon.jit
-def _ask(at, nbytes):
+def ask_ahead(at, nbytes):
     """That they be brought to the L2 cache; no bytes: nothing."""
     gl.inline_asm_elementwise(
         "{ .reg .pred p; setp.gt.s32 p, $2, 0; @!p bra over; "
@@ -131,15 +129,15 @@ def _load_rows(
 
 
 @gluon.jit
-def _begin(
+def begin(
     row, weight, sums,
     WEIGHTED: gl.constexpr, ROUNDED: gl.constexpr, DWEIGHT: gl.constexpr, DBIAS: gl.constexpr,
     CENTERED: gl.constexpr, HALF: gl.constexpr,
 ):  # fmt: skip
     """Of a row g and n, the sums of g·n and g over a thread's columns; the parameters' sums."""
     z, dy, rstd, mean = row
-    low, high = _apart(z, HALF)
-    g_low, g_high = _apart(dy, HALF)
+    low, high = apart(z, HALF)
+    g_low, g_high = apart(dy, HALF)
     shift = 0.0
     if CENTERED:
         shift = -mean * rstd
@@ -149,7 +147,7 @@ def _begin(
     if DWEIGHT:
         n_low, n_high = low, high
         if ROUNDED:
-            n_low, n_high = _apart(_together(low, high, HALF), HALF)
+            n_low, n_high = apart(together(low, high, HALF), HALF)
         dweight_low += g_low * n_low
         dweight_high += g_high * n_high
     if DBIAS:
@@ -180,10 +178,10 @@ def _finish(
     low = g_low * rstd + (low * slope + level)
     high = g_high * rstd + (high * slope + level)
     if dsum_at is not None:
-        more_low, more_high = _apart(_read(dsum_at, mask, FULL), HALF)
+        more_low, more_high = apart(_read(dsum_at, mask, FULL), HALF)
         low += more_low
         high += more_high
-    dz = _together(low, high, HALF)
+    dz = together(low, high, HALF)
     if FULL:
         gl.store(dz_at, dz, cache_modifier=".cs")
     else:
@@ -191,19 +189,19 @@ def _finish(
 
 
 @gluon.jit
-def _weight_of(weight_ptr, words, mask, offset, HALF: gl.constexpr):
+def weight_of(weight_ptr, words, mask, offset, HALF: gl.constexpr):
     """Those of the even and of the odd columns, in float32."""
     if weight_ptr.dtype.element_ty == gl.float32:
         low = gl.load(weight_ptr + 2 * words, mask=mask, other=0.0)
         high = gl.load(weight_ptr + (2 * words + 1), mask=mask, other=0.0)
     else:
         weight_ptr = weight_ptr.cast(gl.pointer_type(gl.int32))
-        low, high = _apart(gl.load(weight_ptr + words, mask=mask, other=0), HALF)
+        low, high = apart(gl.load(weight_ptr + words, mask=mask, other=0), HALF)
     return low + offset, high + offset
 
 
 @gluon.jit
-def _store_line(line_ptr, low, high, mask):
+def store_line(line_ptr, low, high, mask):
     """A line of float32, eight neighbours at a time."""
     gl.inline_asm_elementwise(
         "{ .reg .pred p; setp.ne.b32 p, $16, 0; "
@@ -258,8 +256,8 @@ def backward_of_words(
     )
     weight = (0.0, 0.0)
     if WEIGHTED:
-        weight = _weight_of(weight_ptr, words, within, offset, HALF)
-    errand_at, nbytes = _errand_of_warp(
+        weight = weight_of(weight_ptr, words, within, offset, HALF)
+    errand_at, nbytes = errand_of_warp(
         z_ptr + at + step, dy_ptr + at + step,
         None if dsum_ptr is None else dsum_ptr + at + step, n_words * 4, ROWS, PART * 4,
     )  # fmt: skip
@@ -282,13 +280,13 @@ def backward_of_words(
         next_first, next_second, next_pair = _load_rows(
             z_at, dy_at, rstd_at, mean_at, row, n_rows, n_words, within, CENTERED, FULL, ROWS
         )
-        _ask(errand_at, nbytes * (left >= _AHEAD).to(gl.int32))
-        made, along, across, sums = _begin(
+        ask_ahead(errand_at, nbytes * (left >= _AHEAD).to(gl.int32))
+        made, along, across, sums = begin(
             first, weight, sums, WEIGHTED, ROUNDED, DWEIGHT, DBIAS, CENTERED, HALF
         )
         made_second, along_second, across_second = made, along, across
         if ROWS == 2:
-            made_second, along_second, across_second, sums = _begin(
+            made_second, along_second, across_second, sums = begin(
                 second, weight, sums, WEIGHTED, ROUNDED, DWEIGHT, DBIAS, CENTERED, HALF
             )
         if CENTERED:
@@ -316,6 +314,6 @@ def backward_of_words(
         turn += 1
     line = gl.program_id(0).to(gl.int64) * n_columns + 2 * words
     if DWEIGHT:
-        _store_line(dweight_ptr + line, sums[0], sums[1], within)
+        store_line(dweight_ptr + line, sums[0], sums[1], within)
     if DBIAS:
-        _store_line(dbias_ptr + line, sums[2], sums[3], within)
+        store_line(dbias_ptr + line, sums[2], sums[3], within)

@@ -165,6 +165,12 @@ def gradient_refuses(
     return rows_refuse(grad, "grad")
 
 
+def rows_lie(grad: torch.Tensor, grad_sum: torch.Tensor | None, z: torch.Tensor) -> bool:
+    """Whether all lie as clusters read them."""
+    given = (grad, z) if grad_sum is None else (grad, grad_sum, z)
+    return all(rows_refuse(x, "") is None for x in given)
+
+
 def _not_streamed(x: torch.Tensor, name: str, centered: bool, backward: bool) -> str | None:
     if streams.row_cluster(x.shape[-1], x.element_size(), centered, backward) is None:
         return "for rows so long the portable kernel is as fast"

@@ -59,6 +59,26 @@ _BACKWARD = {
 }  # fmt: skip
 
 
+# The backward of rows of just so many columns, one at a time, of which each team has one: alone,
+# beside a gradient of the sum, and with dropout.
+_FULL = {32768: Cluster(8, 16, 1, 1, 2)}
+_FULL_ADDED = {16384: Cluster(2, 16, 1), 32768: Cluster(8, 16, 1, 1, 2)}
+_FULL_DROPPED = {
+    2048: Cluster(1, 8, 2), 4096: Cluster(2, 8, 2), 8192: Cluster(2, 16, 1),
+    16384: Cluster(8, 8, 2), 32768: Cluster(8, 8, 2), 65536: Cluster(8, 16, 1),
+}  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1024)
+def full_cluster(
+    n_rows: int, n_columns: int, itemsize: int, added: bool, dropped: bool
+) -> Cluster | None:
+    """For the backward of such rows as fill the threads, or None."""
+    table = _FULL_DROPPED if dropped else _FULL_ADDED if added else _FULL
+    cluster = table.get(n_columns) if itemsize == 2 else None
+    return cluster if cluster and n_rows % cluster.teams == 0 else None
+
+
 @functools.lru_cache(maxsize=1024)
 def row_cluster(n_columns: int, itemsize: int, centered: bool, backward: bool) -> Cluster | None:
     """For rows so long, or None."""
