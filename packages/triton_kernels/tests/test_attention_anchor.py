@@ -151,6 +151,15 @@ def test_a_soft_cap_is_bent_where_scores_are_small(size, cap, launches):
     torch.testing.assert_close(lse.double(), wanted, rtol=1e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("size", [64, 128])
+def test_under_a_bent_cap_a_row_of_one_key_has_its_value(size, launches):
+    """Its weight, of any size, is rounded in its divisor as in the product."""
+    q, k, v = halves(*[(2, 4, 1000, size)] * 3)
+    output, _ = anchored(q, k, v, Features(scale=size**-0.5, right=0, soft_cap=30.0))
+    assert launches[0] == [True, False]
+    assert torch.equal(output[:, :, 0], v[:, :, 0])
+
+
 @pytest.mark.parametrize("where", ["above", "below"])
 def test_what_strays_from_a_bent_soft_cap_is_done_again(where, launches):
     q, k, v = halves(*[(1, 40, 1500, 128)] * 3)
@@ -206,3 +215,25 @@ def test_a_bias_that_hides_a_first_block_has_anchors(kind, launches):
     launches[1].add(3)
     alone, _ = anchored(q, k, v, features)
     assert torch.equal(alone, found[0]) != strays
+
+
+@pytest.mark.parametrize("right", [UNBOUNDED, 0])
+def test_a_mask_that_hides_a_first_block_has_anchors(right, launches):
+    """Rows of later blocks' keys, of one key, of none; and draws of half of the keys."""
+    q, k, v = halves(*[(1, 40, 704, 128)] * 3)
+    mask = torch.rand(1, 40, 704, 704, device="cuda") < 0.5
+    mask[:, 4:16, :, 300:] = False
+    mask[:, 8:12, 100:, 64:] = False
+    mask[:, 16:20, ::3] = False
+    mask[:, 20:24] = torch.eye(704, dtype=torch.bool, device="cuda")
+    exact, yardstick = (
+        samples.torch_attention(*inputs, mask=mask, causal=right == 0, return_lse=True)
+        for inputs in ([x.double() for x in (q, k, v)], (q, k, v))
+    )
+    found = anchored(q, k, v, Features(mask=mask, scale=128**-0.5, right=right))
+    assert launches[0][-2:] == [True, False]  # behind those that pack the mask
+    for each in zip(found, exact, yardstick, ("output", "lse"), strict=True):
+        attention_bound.agrees(*each)
+    launches[1].add(2 * len(launches[0]) - 1)
+    alone, _ = anchored(q, k, v, Features(mask=mask, scale=128**-0.5, right=right))
+    assert torch.equal(alone, found[0])  # nothing strays

@@ -234,9 +234,10 @@ def _plan(
     bent = bent and (f.right == UNBOUNDED or (level if cu_q else n >= m))
     strides = empty_output(query.example(), width_v).stride()
     anchored = again and tile.anchored and query.dtype is torch.bfloat16
-    anchored = anchored and not (mask or slopes or cap)
+    anchored = anchored and not (slopes or cap)
     anchored = anchored and (level or not cu_q or f.right == UNBOUNDED)
-    if bias:  # measured for heads of 128 only
+    hides = bool(bias or mask)
+    if hides:  # measured for heads of 128 only
         anchored = anchored and wide == 128 and not f.dropout
     else:
         anchored = anchored and hopper_order.sees_first(*(0, 0) if cu_q else (m, n), f.right)
@@ -252,7 +253,7 @@ def _plan(
         "QUERIES": tile.queries, "REGISTERS": 240 if tile.parties == 2 else 160,
         "KEPT": tile.kept, "AHEAD": tile.ahead or anchored, "AFTER": f.right != 0,
         "BOUNDED": bounded, "SHARED": bounded and wide == 64 and not mask, "ANCHORED": False,
-        "HIDES": bias is not None, "MASKED": mask is not None, "DROPS": f.dropout > 0,
+        "HIDES": hides, "MASKED": mask is not None, "DROPS": f.dropout > 0,
         "BENT": False, "EARLY": early,
     }  # fmt: skip
     first = {"ANCHORED": anchored, "BENT": bent, "BOUNDED": bounded or bent}

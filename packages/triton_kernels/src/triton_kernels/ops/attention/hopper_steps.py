@@ -116,7 +116,8 @@ def first_weights(
             unseen = any_unseen(top)
         else:  # a row that sees no key in its last block sees none
             top = gl.where(new == -float("inf"), 0.0, new)
-    total = sums_by_thread(weights)
+    # As below, but in each tile: behind a branch the assembler orders the loop anew.
+    total = sums_of_rounded(weights) if call.BENT else sums_by_thread(weights)
     if call.BOUNDED and not call.BENT:  # noqa: SIM102 (known when compiled; the next when run)
         if only:  # of few keys, none of weight 1: the divisor of p·v is rounded as p is
             total = sums_of_rounded(weights)
