@@ -133,7 +133,28 @@ def latents() -> int:
     return len(LATENTS)
 
 
-BESIDE = {"packed": ("flash_attention", packed), "latents": ("mla_decode_attention", latents)}
+SHORT = ((8, 1, None), (4, 1, (2000, 70)), (4, 4, (1500, 0)))
+"""Heads of a group, tokens, lengths: all tiles whole, tiles that end early, programs without."""
+
+
+def short() -> int:
+    """Short caches that all processors share, whole, ending within tiles; how many calls."""
+    began = time.monotonic()
+    for group, tokens, of_keys in SHORT:
+        query = torch.randn(2, 2 * group, tokens, 128, dtype=torch.bfloat16, device="cuda")
+        keys, values = torch.randn(2, 2, 2, 2048, 128, dtype=torch.bfloat16, device="cuda")
+        lengths = None if of_keys is None else torch.tensor(of_keys).int().cuda()
+        triton_kernels.decode_attention(query, keys, values, lengths, backend="hopper")
+        torch.cuda.synchronize()
+        began = _say(f"short caches, {group} heads of a group", began)
+    return len(SHORT)
+
+
+BESIDE = {
+    "packed": ("flash_attention", packed),
+    "latents": ("mla_decode_attention", latents),
+    "short": ("decode_attention", short),
+}
 """Calls of an op's kernels that its samples do not make, run with the op or by their own name."""
 
 

@@ -3,7 +3,7 @@ other, in graphs."""
 
 import pytest
 import torch
-from triton_kernels import decode_attention
+from triton_kernels import decode_attention, explain, record_backends
 
 pytestmark = pytest.mark.gpu
 
@@ -47,6 +47,79 @@ def test_programs_that_share_keys(shape, options, ragged):
     assert (result[0] - wanted[0]).norm() <= bound * wanted[0].norm()
     assert torch.allclose(result[1], wanted[1], atol=1e-5 if bound < 0.01 else 2e-3)
     assert all(map(torch.equal, result, again))
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"length": 8000},
+        {"group": 1, "length": 3001},
+        {"key_heads": 3, "group": 5, "length": 5003},
+        {"group": 4, "tokens": 4},
+        {"group": 2, "tokens": 8, "length": 1001},
+        {"key_heads": 2, "batch": 3, "length": 4000},
+        {"key_heads": 1, "length": 40000},
+    ],
+    ids=str,
+)
+def test_a_short_cache_by_all_processors(shape, dtype, ragged):
+    """Tokens' rows beside heads' in memory, caches as projections leave them, sinks."""
+    query, *cache = step(**shape, dtype=dtype)
+    query = query.transpose(1, 2).contiguous().transpose(1, 2)
+    cache = [x.transpose(1, 2).contiguous().transpose(1, 2) for x in cache]
+    sinks = torch.randn(query.shape[1], device="cuda", dtype=dtype)
+    lengths = None
+    if ragged:
+        lengths = torch.tensor([700, 7, 0][: len(query)], device="cuda", dtype=torch.int32)
+        for own, n in zip(zip(*cache, strict=True), lengths.tolist(), strict=True):
+            for x in own:
+                x[:, n:] = torch.nan
+    options = {"return_lse": True, "sinks": sinks, "lengths": lengths}
+    with record_backends() as record:
+        result = decode_attention(query, *cache, **options)
+        again = decode_attention(query, *cache, **options)
+    assert record == [("decode_attention", "hopper")] * 2
+    exact = [x.float() for x in (query, *cache)]
+    options["sinks"] = sinks.float()
+    wanted = decode_attention(*exact, **options, backend="reference")
+    assert (result[0] - wanted[0]).norm() <= 0.01 * wanted[0].norm()
+    assert torch.allclose(result[1], wanted[1], atol=2e-3)
+    assert all(map(torch.equal, result, again))
+
+
+def test_lengths_that_change_between_replays():
+    query, *cache = step()
+    lengths = torch.tensor([8192], device="cuda", dtype=torch.int32)
+    decode_attention(query, *cache, lengths, check=False)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = decode_attention(query, *cache, lengths, check=False)
+    for n in (1, 64, 65, 4100, 8191, 8192):
+        lengths.fill_(n)
+        graph.replay()
+        wanted = decode_attention(query, *(x[:, :, :n] for x in cache), backend="portable")
+        assert (found - wanted).norm() <= 0.01 * wanted.norm()
+
+
+def test_what_is_no_short_cache():
+    def refusal(*args, **options):
+        return explain("decode_attention", *args, **options).reasons["hopper"]
+
+    assert refusal(*step()) == "taken: first that can"
+    refused = {
+        "512 keys at most": step(length=9000),
+        "heads of 128": step(size=64),
+        "16 heads of a group": step(group=17),
+        "float16 and bfloat16": step(dtype=torch.float32),
+        "among all processors": step(length=200),
+    }
+    for reason, call in refused.items():
+        assert reason in refusal(*call)
+    assert "window" in refusal(*step(), window=100)
+    assert "soft cap" in refusal(*step(), soft_cap=10.0)
 
 
 @pytest.fixture

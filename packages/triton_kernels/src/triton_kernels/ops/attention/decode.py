@@ -84,7 +84,7 @@ def _kernel(name: str, *others: Backend) -> Kernel:
     )
 
 
-kernel = _kernel(_NAME)
+kernel = _kernel(_NAME, Backend("hopper", f"{_ROOM}.hopper_decode:decode", layout.decode_refuses))
 latent_kernel = _kernel(
     _LATENT, Backend("hopper", f"{_ROOM}.hopper_latent:decode", layout.latent_refuses)
 )

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
+from triton_kernels import _compat
 from triton_kernels._compat import Layout
 from triton_kernels.backends import gluon_refuses
 from triton_kernels.ops.attention import hopper_shares
-from triton_kernels.ops.attention.features import Features
+from triton_kernels.ops.attention.features import UNBOUNDED, Features
 
 ALIGNMENT = 16
 """Bytes that a descriptor's base and strides must be a multiple of."""
@@ -25,6 +26,11 @@ LATENT_FEW = 32
 """Up to as many rows the products are made crosswise, by a kernel that leaves none empty."""
 LATENT_KEYS = 64
 """Pages hold a multiple of as many keys, so that a tile lies in one page."""
+
+DECODE_SIZE, DECODE_TILE, DECODE_MOST = 128, 64, 512
+"""Columns of a head whose keys are decoded in tiles of so many, up to so many by each processor."""
+DECODE_ROWS = 16
+"""Heads of a group times tokens that a program decodes for."""
 
 
 def block_width(width: int) -> int:
@@ -85,6 +91,41 @@ def latent_refuses(
     if scale <= 0:
         return "its maxima need a positive scale"
     return _layouts_refuse(Layout.of(query), Layout.of(keys))
+
+
+def decode_refuses(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor | None,
+    lengths: torch.Tensor | None, page_table: torch.Tensor | None, sinks: torch.Tensor | None,
+    scale: float, soft_cap: float, left: int, value_size: int,
+) -> str | None:  # fmt: skip
+    """Why the decoding of short caches cannot take these inputs, or None."""
+    if reason := _gluon_refuses(query):
+        return reason
+    if values is None or page_table is not None or soft_cap or left != UNBOUNDED:
+        return "it takes neither pages nor a window nor a soft cap"
+    if query.shape[-1] != DECODE_SIZE or value_size != DECODE_SIZE:
+        return f"it is made for heads of {DECODE_SIZE}"
+    if query.shape[1] // max(keys.shape[1], 1) * query.shape[2] > DECODE_ROWS:
+        return f"it takes up to {DECODE_ROWS} heads of a group times tokens"
+    if scale <= 0:
+        return "its maxima need a positive scale"
+    layouts = [Layout.of(x) for x in (query, keys, values)]
+    if reason := _layouts_refuse(*layouts):
+        return reason
+    part, splits = decode_shares(*layouts[:2])
+    if splits < 2 or part > DECODE_MOST:
+        return f"it shares caches among all processors, {DECODE_MOST} keys at most to each"
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def decode_shares(query: Layout, keys: Layout) -> tuple[int, int]:
+    """Keys of a program, and how many programs share a head's: one a processor, of 256 or more."""
+    batch, key_heads, capacity = query.shape[0], *keys.shape[1:3]
+    most = max(1, _compat.device_of(query.device).processors // (batch * key_heads))
+    part = max(-(-capacity // most), 4 * DECODE_TILE)
+    part = -(-part // DECODE_TILE) * DECODE_TILE
+    return part, -(-capacity // part)
 
 
 def _gluon_refuses(query: torch.Tensor) -> str | None:
