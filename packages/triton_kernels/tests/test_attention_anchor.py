@@ -148,7 +148,8 @@ def test_a_soft_cap_is_bent_where_scores_are_small(size, cap, launches):
     scores = cap * (exact[0] @ exact[1].mT * size**-0.5 / cap).tanh()
     hidden = torch.ones(1000, 1000, dtype=torch.bool, device="cuda").triu(1)
     wanted = scores.masked_fill(hidden, -torch.inf).logsumexp(-1)
-    torch.testing.assert_close(lse.double(), wanted, rtol=1e-3, atol=2e-3)
+    rounding = 2**-9  # of weights, as p·v takes them: all there is of a row of one key
+    torch.testing.assert_close(lse.double(), wanted, rtol=1e-3, atol=2e-3 + rounding)
 
 
 @pytest.mark.parametrize("size", [64, 128])

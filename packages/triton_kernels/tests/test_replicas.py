@@ -1,8 +1,8 @@
-"""Norms' forward, compiled without a GPU: threads that hold one row's sum hold it to the last bit.
+"""Sums of products, compiled without a GPU: threads that hold a sum hold it to the last bit.
 
 They all write it to shared memory where it changes its layout, and which of them is last is
-undefined. The assembler may take a square into the addition of another thread's: each then rounds
-the other's square and not its own, and the two sums may differ.
+undefined. The assembler may take a product into the addition of another thread's: each then rounds
+the other's product and not its own, and the two sums may differ.
 """
 
 import re
@@ -10,6 +10,7 @@ import re
 import pytest
 import torch
 from compiling import ptx_of_launches
+from triton_kernels.ops.attention import decode_portable
 from triton_kernels.ops.norms import dropout_add, forward
 
 
@@ -29,5 +30,16 @@ def test_squares_are_rounded_before_they_are_exchanged(columns, op, monkeypatch)
         "dropout_add": lambda: dropout_add.norm_portable(x, x, *options[:2], 0.1, 3, *options[2:]),
     }
     [ptx] = ptx_of_launches(calls[op], monkeypatch)
+    assert "shfl.sync.bfly" in ptx
+    assert not exchanged_products(ptx)
+
+
+@pytest.mark.parametrize("splits", [2, 3, 8, 64])
+@pytest.mark.parametrize("shape", [(2, 4, 1, 64), (1, 16, 1, 512), (64, 128, 1, 512)], ids=str)
+def test_shares_are_weighted_before_they_are_exchanged(shape, splits, monkeypatch):
+    output = torch.empty(shape, dtype=torch.bfloat16)
+    shares, lses = torch.empty(splits, *shape), torch.empty(splits, *shape[:-1])
+    merged = shares, lses, None, output, lses[0]
+    [ptx] = ptx_of_launches(lambda: decode_portable.merge(*merged), monkeypatch)
     assert "shfl.sync.bfly" in ptx
     assert not exchanged_products(ptx)

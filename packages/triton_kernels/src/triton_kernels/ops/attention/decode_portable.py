@@ -190,7 +190,10 @@ def _merge(
         base = tl.where(new_top == -float("inf"), 0.0, new_top)
         weights = tl.exp2((lse - base) * LOG2_E)
         fade = tl.exp2((top - base) * LOG2_E)
-        sums = sums * fade + tl.sum(shares * weights[:, None], 0)
+        weighted = shares * weights[:, None]
+        if MERGED <= 4:  # else threads fuse each its own product with their first exchange
+            weighted = tl.where(mask, weighted, 0.0)
+        sums = sums * fade + tl.sum(weighted, 0)
         total = total * fade + tl.sum(weights, 0)
         top = new_top
     sums = tl.where(total > 0, sums / tl.where(total > 0, total, 1.0), 0.0)
