@@ -110,8 +110,18 @@ def _seeded(request: pytest.FixtureRequest) -> None:
     torch.manual_seed(request.config.option.seed)
 
 
+@pytest.fixture(autouse=True)
+def _memory_is_left_to_others() -> Iterator[None]:
+    """What the allocator keeps for the next test would be missing in other processes' tests."""
+    yield
+    import torch
+
+    if torch.cuda.is_initialized() and torch.cuda.memory_reserved() > 1 << 30:
+        torch.cuda.empty_cache()
+
+
 @pytest.fixture
-def room_for() -> Iterator[Callable[[int], None]]:
+def room_for() -> Callable[[int], None]:
     """Takes so many GiB of the GPU for this test, when other processes' tests have left them."""
     import torch
 
@@ -135,8 +145,7 @@ def room_for() -> Iterator[Callable[[int], None]]:
                 pytest.fail(f"needs {gigabytes} + {_OTHERS} GiB of GPU memory, {free()} are free")
             time.sleep(random.uniform(0.5, 1.5))
 
-    yield take
-    torch.cuda.empty_cache()
+    return take
 
 
 @pytest.fixture
