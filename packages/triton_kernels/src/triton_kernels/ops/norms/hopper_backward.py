@@ -165,10 +165,7 @@ def begin(
 
 
 @gluon.jit
-def _finish(
-    made, along, across, dsum_at, dz_at, mask, share,
-    CENTERED: gl.constexpr, HALF: gl.constexpr, FULL: gl.constexpr,
-):  # fmt: skip
+def gradient_of(made, along, across, share, CENTERED: gl.constexpr):
     """(g - n·mean(g·n) - mean(g))·rstd, with what is the same for a row taken together."""
     low, high, g_low, g_high, rstd = made
     slope = -rstd * (along * share)
@@ -177,6 +174,16 @@ def _finish(
         level = -rstd * (across * share)
     low = g_low * rstd + (low * slope + level)
     high = g_high * rstd + (high * slope + level)
+    return low, high
+
+
+@gluon.jit
+def _finish(
+    made, along, across, dsum_at, dz_at, mask, share,
+    CENTERED: gl.constexpr, HALF: gl.constexpr, FULL: gl.constexpr,
+):  # fmt: skip
+    """Stores dz."""
+    low, high = gradient_of(made, along, across, share, CENTERED)
     if dsum_at is not None:
         more_low, more_high = apart(_read(dsum_at, mask, FULL), HALF)
         low += more_low

@@ -20,6 +20,7 @@ from triton_kernels.ops.norms.hopper_backward import (
     ask_ahead,
     begin,
     errand_of_warp,
+    gradient_of,
     store_line,
     together,
     weight_of,
@@ -41,14 +42,8 @@ def _finish(
     made, along, across, dsum, dz_at, dx_at, kept, kept_scale, share,
     CENTERED: gl.constexpr, HALF: gl.constexpr, ADDED: gl.constexpr, DROPPED: gl.constexpr,
 ):  # fmt: skip
-    """(g - n·mean(g·n) - mean(g))·rstd, with what is the same for a row taken together."""
-    low, high, g_low, g_high, rstd = made
-    slope = -rstd * (along * share)
-    level = 0.0
-    if CENTERED:
-        level = -rstd * (across * share)
-    low = g_low * rstd + (low * slope + level)
-    high = g_high * rstd + (high * slope + level)
+    """Stores dz, and what dropout leaves of it."""
+    low, high = gradient_of(made, along, across, share, CENTERED)
     if ADDED:
         more_low, more_high = apart(dsum, HALF)
         low += more_low

@@ -34,15 +34,13 @@ from triton_kernels.ops.quantised import row, shapes, single
 from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.ops.quantised.integer import load_16_bytes
 from triton_kernels.ops.quantised.table import (
-    IN_BF16,
     IN_BF16_TWICE,
-    IN_F16,
     IN_F16_TWICE,
-    OPERANDS,
     OPERANDS_TWICE,
     UNITS,
     codes_of,
     filled,
+    sums_of_unit,
     table_of,
 )
 
@@ -84,13 +82,7 @@ def _add_unit(
     c = load_16_bytes(x_at + 16, mine)
     d = load_16_bytes(x_at + 24, mine)
     if ROWS <= 4:
-        s = gl.inline_asm_elementwise(
-            IN_BF16 if BF16 else IN_F16, OPERANDS,
-            [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
-             a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3],
-             c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]],
-            dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=True, pack=1,
-        )  # fmt: skip
+        s = sums_of_unit(low, high, base, (a, b, c, d), BF16)
         if ROWS == 1:
             return acc[0] + s[0] * low_scale, acc[1] + s[2] * high_scale
         else:

@@ -33,11 +33,9 @@ from triton_kernels.ops.quantised import shapes
 from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.ops.quantised.integer import load_16_bytes
 from triton_kernels.ops.quantised.table import (
-    IN_BF16,
-    IN_F16,
-    OPERANDS,
     UNITS,
     filled,
+    sums_of_unit,
     table_of,
 )
 
@@ -137,13 +135,7 @@ def _add(
 ):  # fmt: skip
     """Leaves a thread's sums of two rows, if they are what counts, in shared memory."""
     low, high, low_scale, high_scale = rows
-    s = gl.inline_asm_elementwise(
-        IN_BF16 if BF16 else IN_F16, OPERANDS,
-        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
-         x[0][0], x[0][1], x[0][2], x[0][3], x[1][0], x[1][1], x[1][2], x[1][3],
-         x[2][0], x[2][1], x[2][2], x[2][3], x[3][0], x[3][1], x[3][2], x[3][3]],
-        dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=True, pack=1,
-    )  # fmt: skip
+    s = sums_of_unit(low, high, base, x, BF16)
     a = s[0] * low_scale[0] + s[1] * low_scale[1]
     b = s[2] * high_scale[0] + s[3] * high_scale[1]
     put: gl.constexpr = _PUT_8 if WARPS == 8 else _PUT_16

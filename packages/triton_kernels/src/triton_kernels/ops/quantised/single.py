@@ -29,12 +29,10 @@ from triton_kernels.ops.quantised import shapes
 from triton_kernels.ops.quantised.codes import BLOCK
 from triton_kernels.ops.quantised.integer import load_16_bytes
 from triton_kernels.ops.quantised.table import (
-    IN_BF16,
-    IN_F16,
-    OPERANDS,
     UNITS,
     codes_of,
     filled,
+    sums_of_unit,
     table_of,
 )
 
@@ -44,13 +42,7 @@ _WARPS = 8
 @gluon.jit
 def _add(low_sum, high_sum, low, high, base, x, odd, low_scale, high_scale, BF16: gl.constexpr):
     """Adds a thread's column of a block, of four rows each in ``low`` and ``high``."""
-    s = gl.inline_asm_elementwise(
-        IN_BF16 if BF16 else IN_F16, OPERANDS,
-        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
-         x[0][0], x[0][1], x[0][2], x[0][3], x[1][0], x[1][1], x[1][2], x[1][3],
-         x[2][0], x[2][1], x[2][2], x[2][3], x[3][0], x[3][1], x[3][2], x[3][3]],
-        dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=True, pack=1,
-    )  # fmt: skip
+    s = sums_of_unit(low, high, base, x, BF16)
     low_sum += gl.where(odd, s[1], s[0]) * low_scale
     high_sum += gl.where(odd, s[3], s[2]) * high_scale
     return low_sum, high_sum

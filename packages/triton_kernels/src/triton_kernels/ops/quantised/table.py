@@ -77,9 +77,9 @@ def _unit_text(kind: str, sets: int) -> str:
 
 
 _FILL_4, _FILL_8, _FILL_16 = (gl.constexpr(_fill_text(32 * warps)) for warps in (4, 8, 16))
-IN_BF16, IN_BF16_TWICE = (gl.constexpr(_unit_text("bf16", sets)) for sets in (1, 2))
-IN_F16, IN_F16_TWICE = (gl.constexpr(_unit_text("f16", sets)) for sets in (1, 2))
-OPERANDS = gl.constexpr("=&f," * 4 + ",".join(["r"] * 25))
+_IN_BF16, IN_BF16_TWICE = (gl.constexpr(_unit_text("bf16", sets)) for sets in (1, 2))
+_IN_F16, IN_F16_TWICE = (gl.constexpr(_unit_text("f16", sets)) for sets in (1, 2))
+_OPERANDS = gl.constexpr("=&f," * 4 + ",".join(["r"] * 25))
 OPERANDS_TWICE = gl.constexpr("=&f," * 8 + ",".join(["r"] * 41))
 _STREAM = gl.constexpr(
     "{ .reg .pred p; setp.ne.b32 p, $5, 0; mov.b32 $0, 0; mov.b32 $1, 0; mov.b32 $2, 0; "
@@ -103,4 +103,16 @@ def filled(pairs, thread, WARPS: gl.constexpr):
         _FILL_4 if WARPS == 4 else _FILL_8 if WARPS == 8 else _FILL_16,
         "=&r,l,r", [pairs + thread % 256, thread],
         dtype=gl.int32, is_pure=False, pack=1,
+    )  # fmt: skip
+
+
+@gluon.jit
+def sums_of_unit(low, high, base, x, BF16: gl.constexpr):
+    """Of two blocks: four rows' words of codes in ``low`` and in ``high``, and 16 words of x."""
+    return gl.inline_asm_elementwise(
+        _IN_BF16 if BF16 else _IN_F16, _OPERANDS,
+        [low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], base,
+         x[0][0], x[0][1], x[0][2], x[0][3], x[1][0], x[1][1], x[1][2], x[1][3],
+         x[2][0], x[2][1], x[2][2], x[2][3], x[3][0], x[3][1], x[3][2], x[3][3]],
+        dtype=(gl.float32, gl.float32, gl.float32, gl.float32), is_pure=True, pack=1,
     )  # fmt: skip
